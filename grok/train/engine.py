@@ -1,0 +1,136 @@
+"""Engines: how one step is computed. All give the same numbers to rounding; tests hold them to it.
+
+``manual``  hand-written gradients, CPU, seeds one after another: run i of a batch is bit-identical to run i alone.
+``folded``  autograd over the folded model, any device, all seeds in one batch.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+from torch import Tensor
+
+from grok import weights
+from grok.recipe import Recipe
+from grok.train import folded, manual
+
+if TYPE_CHECKING:
+    from grok.train.run import State
+
+
+class Engine(Protocol):
+    """Steps a batch of S runs in place."""
+
+    def advance(self) -> Tensor:
+        """One AdamW update; returns the train losses *before* it: [S]."""
+        ...
+
+    def train_loss(self) -> Tensor:
+        """Losses on the train pairs: [S]."""
+        ...
+
+    def test_loss(self) -> Tensor:
+        """Losses on the test pairs: [S]."""
+        ...
+
+
+ENGINES = ("manual", "folded")
+
+
+def make(recipes: list[Recipe], name: str, state: State) -> Engine:
+    """An engine that steps ``state``'s tensors in place. Raises ValueError for an unknown or unfit engine."""
+    if name == "manual" and state.flat.device.type == "cpu":
+        return _Manual(recipes, state)
+    if name == "folded":
+        return _Folded(recipes, state)
+    raise ValueError(f"engine {name!r} does not run on {state.flat.device.type}; known: {', '.join(ENGINES)}")
+
+
+class _AdamW:
+    """torch's fused AdamW over flat rows, with moments that live in ``State``."""
+
+    def __init__(self, recipe: Recipe, state: State):
+        self.recipe = recipe
+        self.flat = state.flat
+        self.moments = state.exp_avg, state.exp_avg_sq
+        self.count = torch.tensor(float(state.step), device=state.flat.device)
+        self.grad = torch.zeros_like(state.flat)
+
+    def update(self) -> None:
+        r = self.recipe
+        self.count += 1
+        torch._fused_adamw_(
+            [self.flat],
+            [self.grad],
+            [self.moments[0]],
+            [self.moments[1]],
+            [],
+            [self.count],
+            lr=r.lr,
+            beta1=r.betas[0],
+            beta2=r.betas[1],
+            weight_decay=r.weight_decay,
+            eps=r.eps,
+            amsgrad=False,
+            maximize=False,
+        )
+
+
+class _Manual:
+    def __init__(self, recipes: list[Recipe], state: State):
+        splits = [r.split() for r in recipes]
+        self.train = [manual.Batch.of(r, s.train) for r, s in zip(recipes, splits, strict=True)]
+        self.test = [manual.Batch.of(r, s.test) for r, s in zip(recipes, splits, strict=True)]
+        self.adamw = _AdamW(recipes[0], state)
+        self.weights = [weights.views(row, recipes[0]) for row in state.flat]
+        self.grads = [weights.views(row, recipes[0]) for row in self.adamw.grad]
+
+    def advance(self) -> Tensor:
+        losses = []
+        for w, batch, into in zip(self.weights, self.train, self.grads, strict=True):
+            loss, grads = manual.loss_and_grads(w, batch)
+            losses.append(loss)
+            for name, grad in grads.items():
+                into[name].copy_(grad)
+        self.adamw.update()
+        return torch.stack(losses)
+
+    def train_loss(self) -> Tensor:
+        return torch.stack([manual.loss(w, b) for w, b in zip(self.weights, self.train, strict=True)])
+
+    def test_loss(self) -> Tensor:
+        return torch.stack([manual.loss(w, b) for w, b in zip(self.weights, self.test, strict=True)])
+
+
+class _Folded:
+    def __init__(self, recipes: list[Recipe], state: State):
+        self.recipe = recipes[0]
+        device = state.flat.device
+        pairs, labels = self.recipe.task.pairs(), self.recipe.task.labels()
+
+        def batch(which: list[Tensor]) -> tuple[Tensor, Tensor]:
+            rows = torch.stack(which)
+            return pairs[rows].to(device), labels[rows].to(device)
+
+        splits = [r.split() for r in recipes]
+        self.train = batch([s.train for s in splits])
+        self.test = batch([s.test for s in splits])
+        self.adamw = _AdamW(self.recipe, state)
+        self.weights = weights.views(state.flat, self.recipe)
+        self.grads = weights.views(self.adamw.grad, self.recipe)
+
+    def advance(self) -> Tensor:
+        loss, grads = folded.loss_and_grads(self.weights, *self.train, self.recipe)
+        for name, grad in grads.items():
+            self.grads[name].copy_(grad)
+        self.adamw.update()
+        return loss
+
+    @torch.no_grad()
+    def train_loss(self) -> Tensor:
+        return folded.mean_loss(self.weights, *self.train, self.recipe)
+
+    @torch.no_grad()
+    def test_loss(self) -> Tensor:
+        return folded.mean_loss(self.weights, *self.test, self.recipe)

@@ -1,0 +1,156 @@
+"""The CPU engine: one seed, every gradient written out, no autograd.
+
+A pass over the pairs is: mix table rows → [pre | direct], ReLU, one product with U, cross-entropy; and back. What
+depends only on the weights (the tables) is computed once a step in ``_fold_transformer``. ``folded`` is its reference.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from grok import weights as names
+from grok.kernels import cross_entropy
+from grok.kernels.token_mix.bag import PairIndex, sum_rows, sum_rows_backward, token_mix, token_mix_backward
+from grok.recipe import Recipe
+from grok.weights import Weights
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Pairs with their labels, indexed for table look-ups: [N, 2], [N]."""
+
+    index: PairIndex
+    labels: Tensor
+
+    @classmethod
+    def of(cls, recipe: Recipe, which: Tensor) -> Batch:
+        task = recipe.task
+        index = PairIndex(task.pairs()[which], task.p, max(recipe.n_heads, 1))
+        return cls(index, task.labels()[which])
+
+
+def loss(weights: Weights, batch: Batch) -> Tensor:
+    """Mean loss, a scalar; weights without a seed dimension."""
+    *_, logits = _forward(weights, batch.index)
+    return cross_entropy.losses(logits, batch.labels).mean()
+
+
+def loss_and_grads(weights: Weights, batch: Batch) -> tuple[Tensor, Weights]:
+    """Mean loss and its gradient by every matrix; weights without a seed dimension."""
+    return (_mlp_step if names.MLP_W_E in weights else _transformer_step)(weights, batch)
+
+
+def _forward(w: Weights, index: PairIndex) -> tuple[Tensor, ...]:
+    """(…, logits [N, C])."""
+    return (_mlp_forward if names.MLP_W_E in w else _transformer_forward)(w, index)
+
+
+def _readout(post: Tensor, w_logit: Tensor, batch: Batch, logits: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """→ loss, dlogits [N, C], dpre [N, m], dU [m, C]."""
+    value, dlogits = cross_entropy.loss_and_grad(logits, batch.labels)
+    dpre = torch.ops.aten.threshold_backward(dlogits @ w_logit.T, post, 0)
+    return value, dlogits, dpre, post.T @ dlogits
+
+
+# ── MLP ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _mlp_forward(w: Weights, index: PairIndex) -> tuple[Tensor, Tensor]:
+    table = w[names.MLP_W_E] @ w[names.MLP_W_IN]
+    post = sum_rows(table.repeat(2, 1), index).relu_()
+    return post, post @ w[names.MLP_W_U]
+
+
+def _mlp_step(w: Weights, batch: Batch) -> tuple[Tensor, Weights]:
+    post, logits = _mlp_forward(w, batch.index)
+    value, _, dpre, d_unembed = _readout(post, w[names.MLP_W_U], batch, logits)
+    dtable = sum_rows_backward(dpre, batch.index).view(2, batch.index.p, -1).sum(0)
+    grads = {
+        names.MLP_W_E: dtable @ w[names.MLP_W_IN].T,
+        names.MLP_W_IN: w[names.MLP_W_E].T @ dtable,
+        names.MLP_W_U: d_unembed,
+    }
+    return value, grads
+
+
+# ── transformer ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, eq=False)
+class _Fold:
+    """The weight-only part of a forward pass; D = m + C, the columns [W_in | W_U]."""
+
+    x: Tensor  # [2p+1, d] residual stream at each table row
+    read: Tensor  # [d, D]
+    w_logit: Tensor  # [m, C] = W_out W_U
+    query: Tensor  # [h, k], scaled
+    key: Tensor  # [h, d] = W_K query
+    v: Tensor  # [h, 2p+1, k]
+    w_or: Tensor  # [h, k, D] = W_O [W_in | W_U]
+    scores: Tensor  # [2p+1, h]
+    values: Tensor  # [h, 2p+1, D]
+    constant: Tensor  # [D]
+
+
+def _fold_transformer(w: Weights) -> _Fold:
+    embed, pos = w[names.W_E], w[names.W_POS]
+    x = torch.cat([embed[:-1] + pos[0], embed[:-1] + pos[1], embed[-1:] + pos[2]])
+    read = torch.cat([w[names.W_IN], w[names.W_U]], dim=1)
+    query = (x[-1] @ w[names.W_Q]) / math.sqrt(w[names.W_Q].shape[-1])
+    key = (w[names.W_K] @ query[..., None]).squeeze(-1)
+    v = x @ w[names.W_V]
+    w_or = w[names.W_O] @ read
+    values = v @ w_or
+    constant = x[-1] @ read + values[:, -1].sum(0)
+    w_logit = w[names.W_OUT] @ w[names.W_U]
+    return _Fold(x, read, w_logit, query, key, v, w_or, x @ key.T, values, constant)
+
+
+def _transformer_forward(w: Weights, index: PairIndex) -> tuple:
+    fold = _fold_transformer(w)
+    mixed, ctx = token_mix(fold.scores, fold.values, index)
+    mixed += fold.constant
+    m = fold.w_logit.shape[0]
+    post = mixed[:, :m].clamp_min(0)
+    return fold, ctx, post, torch.addmm(mixed[:, m:], post, fold.w_logit)
+
+
+def _transformer_step(w: Weights, batch: Batch) -> tuple[Tensor, Weights]:
+    fold, ctx, post, logits = _transformer_forward(w, batch.index)
+    value, dlogits, dpre, d_logit = _readout(post, fold.w_logit, batch, logits)
+    dmixed = torch.cat([dpre, dlogits], dim=1)
+    dscores, dvalues = token_mix_backward(dmixed, ctx, batch.index)
+    return value, _unfold_transformer(w, fold, dscores, dvalues, dmixed.sum(0), d_logit)
+
+
+def _unfold_transformer(w: Weights, f: _Fold, dscores: Tensor, dvalues: Tensor, dmixed: Tensor, dlogit: Tensor) -> Weights:
+    """Gradients of the nine matrices from those of the tables, by the chain rule of ``_fold_transformer``.
+
+    dmixed [D] is the gradient summed over pairs: that of the direct path x₂ [W_in | W_U].
+    """
+    m, d_head = f.w_logit.shape[0], f.query.shape[-1]
+    dv = dvalues @ f.w_or.mT  # [h, 2p+1, k]
+    dw_or = f.v.mT @ dvalues  # [h, k, D]
+    dread = (w[names.W_O].mT @ dw_or).sum(0) + torch.outer(f.x[-1], dmixed)
+    dkey = dscores.T @ f.x  # [h, d]
+    dquery = (dkey[:, None] @ w[names.W_K]).squeeze(1) / math.sqrt(d_head)
+    dx = (dv @ w[names.W_V].mT).sum(0) + dscores @ f.key
+    dx[-1] += f.read @ dmixed + (w[names.W_Q] @ dquery[..., None]).sum(0).squeeze(-1)
+    p = (len(f.x) - 1) // 2
+    return {
+        names.W_E: torch.cat([dx[:p] + dx[p:-1], dx[-1:]]),
+        names.W_POS: torch.stack([dx[:p].sum(0), dx[p:-1].sum(0), dx[-1]]),
+        names.W_Q: f.x[-1][:, None] * dquery[:, None, :],
+        names.W_K: dkey[..., None] * f.query[:, None, :],
+        names.W_V: f.x.T @ dv,
+        names.W_O: dw_or @ f.read.T,
+        names.W_IN: dread[:, :m],
+        names.W_OUT: dlogit @ w[names.W_U].T,
+        names.W_U: dread[:, m:] + w[names.W_OUT].T @ dlogit,
+    }
+
+

@@ -1,0 +1,216 @@
+"""A training run on disk: stepping, snapshots, interruption and resumption with the same bits.
+
+A work folder holds
+
+- ``run.json``: the recipe, engine, device, threads, versions and commit the run was started with;
+- ``state.safetensors``: weights, Adam's moments and the losses so far, replaced atomically;
+- ``snapshots.f32``: the flat weights at every 100th step, one row each, written before the state that counts them.
+
+Rows beyond the state's step may exist after a kill; the resumed run writes the same bits over them.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save
+from torch import Tensor
+from tqdm import tqdm
+
+from grok import files, weights
+from grok.recipe import Recipe
+from grok.train import engine
+
+SNAPSHOT_EVERY = 100
+STATE_EVERY_SECONDS = 60.0
+
+
+class TrainingError(Exception):
+    """A run that cannot go on; the message says what to do."""
+
+
+class Interrupted(Exception):
+    """Stopped by the user; the state is saved."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a recipe is run; none of it is meant to change the result beyond rounding."""
+
+    device: str = "cpu"
+    engine: str = "manual"
+    threads: int = 0  # 0: torch's default
+    eval_every: int = 10
+
+    def describe(self) -> dict[str, Any]:
+        cuda = self.device.startswith("cuda")
+        return {
+            "engine": self.engine,
+            "device": torch.cuda.get_device_name(self.device) if cuda else "cpu",
+            "threads": torch.get_num_threads(),
+            "eval_every": self.eval_every,
+            "torch": torch.__version__,
+            "commit": _commit(),
+        }
+
+
+@dataclass(eq=False)
+class State:
+    """Everything that the next step depends on, and the record so far. S seeds in rows."""
+
+    step: int
+    flat: Tensor  # [S, P]
+    exp_avg: Tensor  # [S, P]
+    exp_avg_sq: Tensor  # [S, P]
+    train_loss: Tensor  # [S, steps + 1] float64: loss of the weights after t updates; NaN where not computed
+    test_loss: Tensor  # [S, steps + 1], at multiples of eval_every and at the end
+    seconds: float = 0.0
+
+    def tensors(self) -> dict[str, Tensor]:
+        names = ("flat", "exp_avg", "exp_avg_sq", "train_loss", "test_loss")
+        scalars = {"step": torch.tensor(self.step), "seconds": torch.tensor(self.seconds, dtype=torch.float64)}
+        return {name: getattr(self, name).cpu().contiguous() for name in names} | scalars
+
+    @classmethod
+    def fresh(cls, recipes: list[Recipe], device: str) -> State:
+        flat = torch.stack([weights.flatten(weights.initial(r), r) for r in recipes]).to(device)
+        losses = torch.full((len(recipes), recipes[0].steps + 1), float("nan"), dtype=torch.float64)
+        return cls(0, flat, torch.zeros_like(flat), torch.zeros_like(flat), losses, losses.clone())
+
+    @classmethod
+    def load(cls, path: Path, device: str) -> State:
+        t = load_file(path)
+        moved = {name: t[name].to(device) for name in ("flat", "exp_avg", "exp_avg_sq")}
+        return cls(int(t["step"]), **moved, train_loss=t["train_loss"], test_loss=t["test_loss"], seconds=float(t["seconds"]))
+
+
+def train(recipes: list[Recipe], work: Path, settings: Settings = Settings(), *, progress: bool = True) -> State:
+    """Train recipes that differ only in their seeds, to the end, resuming what ``work`` holds. Returns the last state.
+
+    Raises TrainingError (a work folder of another run, a loss that is not finite) and Interrupted (Ctrl-C, SIGTERM).
+    """
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    work.mkdir(parents=True, exist_ok=True)
+    _claim_folder(recipes, work, settings)
+    state_path = work / "state.safetensors"
+    state = State.load(state_path, settings.device) if state_path.exists() else State.fresh(recipes, settings.device)
+    snapshots = open_snapshots(work, recipes[0], len(recipes), write=True)
+    step = engine.make(recipes, settings.engine, state)
+    began, saved = time.monotonic() - state.seconds, time.monotonic()
+
+    def save_state() -> None:
+        snapshots.flush()
+        state.seconds = time.monotonic() - began
+        files.write_bytes(state_path, save(state.tensors()))
+
+    with _stop_signals() as stopped, _bar(recipes, state, progress) as bar:
+        while True:
+            t, last = state.step, state.step == recipes[0].steps
+            if t % SNAPSHOT_EVERY == 0:
+                snapshots[t // SNAPSHOT_EVERY] = state.flat.cpu().numpy()
+            if t % settings.eval_every == 0 or last:
+                state.test_loss[:, t] = step.test_loss()
+            state.train_loss[:, t] = step.train_loss() if last else step.advance()
+            if not torch.isfinite(state.train_loss[:, t]).all():
+                raise TrainingError(f"{recipes[0].name}: the train loss at step {t} is not finite; the state is in {work}")
+            if last:
+                save_state()
+                return state
+            state.step += 1
+            bar.update()
+            if t % SNAPSHOT_EVERY == 0:
+                bar.set_postfix_str(_losses(state, t), refresh=False)
+            if stopped:
+                save_state()
+                raise Interrupted(f"stopped at step {state.step} of {recipes[0].steps}; the same command goes on from there")
+            if time.monotonic() - saved > STATE_EVERY_SECONDS:
+                save_state()
+                saved = time.monotonic()
+
+
+def open_snapshots(work: Path, recipe: Recipe, n_seeds: int, *, write: bool = False) -> np.memmap:
+    """Flat weights at steps 0, 100, …: [steps // 100 + 1, S, P], float32, backed by ``snapshots.f32``."""
+    path = work / "snapshots.f32"
+    shape = (recipe.steps // SNAPSHOT_EVERY + 1, n_seeds, weights.size(recipe))
+    mode = "r" if not write else "r+" if path.exists() else "w+"
+    return np.memmap(path, dtype="<f4", mode=mode, shape=shape)
+
+
+def _claim_folder(recipes: list[Recipe], work: Path, settings: Settings) -> None:
+    """Record what runs in ``work``, or refuse if something else does."""
+    path = work / "run.json"
+    run = {"recipes": [r.to_json() for r in recipes], **settings.describe()}
+    if not path.exists():
+        files.write_json(path, run)
+        return
+    there = json.loads(path.read_text())
+    for key in ("recipes", "engine", "device", "threads", "eval_every", "torch"):
+        if json.loads(json.dumps(run[key])) != there.get(key):
+            raise TrainingError(
+                f"{work} holds another run: {key} is {there.get(key)!r}, expected {run[key]!r}; "
+                "give another --out, or remove that folder"
+            )
+
+
+@contextmanager
+def _stop_signals() -> Iterator[list[int]]:
+    """Collect SIGINT and SIGTERM instead of dying between two half-steps; a second one kills as usual."""
+    received: list[int] = []
+
+    def note(number: int, _frame: object) -> None:
+        received.append(number)
+        signal.signal(number, before[number])
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        for number in before:
+            signal.signal(number, note)
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _bar(recipes: list[Recipe], state: State, progress: bool) -> tqdm:
+    """Steps per second and time left; in a log one line a minute instead of thousands."""
+    import sys
+
+    interval = 0.5 if sys.stderr.isatty() else 60.0
+    return tqdm(
+        total=recipes[0].steps,
+        initial=state.step,
+        desc=recipes[0].name,
+        unit="step",
+        disable=not progress,
+        mininterval=interval,
+        maxinterval=interval,
+        dynamic_ncols=True,
+    )
+
+
+def _losses(state: State, t: int) -> str:
+    return f"train {state.train_loss[0, t]:.2e} test {state.test_loss[0, t]:.2e}"
+
+
+def _commit() -> str | None:
+    """Commit of the source tree, "+changes" if it is not clean; None outside a checkout."""
+    here = Path(__file__).parent
+
+    def git(*args: str) -> str:
+        return subprocess.run(["git", *args], cwd=here, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", "--", "grok") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
