@@ -174,9 +174,7 @@ class Transformer(Network):
         """Attention of ``=`` to a, b and itself: [p², h, 3], rows sum to one."""
         s0, s1, s2 = self.scores
         p, h = self.task.p, self.n_heads
-        stacked = torch.stack(
-            [s0[:, None].expand(p, p, h), s1[None].expand(p, p, h), s2[None].expand(p, p, h)], dim=-1
-        )
+        stacked = torch.stack([s0[:, None].expand(p, p, h), s1[None].expand(p, p, h), s2[None].expand(p, p, h)], dim=-1)
         return stacked.flatten(0, 1).softmax(-1)
 
     @cached_property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
+from grok.errors import GrokError
 from grok.task import Split, Task
 
 Architecture = Literal["mlp", "transformer"]
@@ -114,7 +115,7 @@ RECIPES: dict[str, Recipe] = {r.name: r for r in (*PUBLISHED, *(memorising(r) fo
 
 
 def get_recipe(name: str) -> Recipe:
-    """The recipe of this name. Raises KeyError with the known names."""
+    """The recipe of this name. Raises GrokError with the known names."""
     if name not in RECIPES:
-        raise KeyError(f"unknown recipe {name!r}; known: {', '.join(RECIPES)}")
+        raise GrokError(f"unknown recipe {name!r}; known: {', '.join(RECIPES)}")
     return RECIPES[name]

@@ -69,6 +69,4 @@ def flatten(weights: Weights, recipe: Recipe) -> Tensor:
 def views(flat: Tensor, recipe: Recipe) -> Weights:
     """The matrices as views into flat rows: [*, size] → name → [*, *shape]. Writing to a view writes to ``flat``."""
     parts = flat.split([math.prod(s) for s in shapes(recipe).values()], dim=-1)
-    return {
-        name: part.unflatten(-1, shape) for (name, shape), part in zip(shapes(recipe).items(), parts, strict=True)
-    }
+    return {name: part.unflatten(-1, shape) for (name, shape), part in zip(shapes(recipe).items(), parts, strict=True)}

@@ -53,7 +53,9 @@ def _transformer(w: Weights, pairs: Tensor) -> Tensor:
     scores, values = [], []
     for x, token in ((x0, a), (x1, b), (x2, torch.zeros_like(a))):
         scores.append(_rows(torch.einsum("sid,shdk,shk->sih", x, w[names.W_K], query), token))
-        values.append(_rows(torch.einsum("sid,shdk->sihk", x, w[names.W_V]).flatten(2), token).unflatten(-1, query.shape[1:]))
+        values.append(
+            _rows(torch.einsum("sid,shdk->sihk", x, w[names.W_V]).flatten(2), token).unflatten(-1, query.shape[1:])
+        )
     pattern = torch.stack(scores, -1).softmax(-1)  # [S, N, h, 3]
     z = sum(pattern[..., i, None] * values[i] for i in range(3)).flatten(2)  # [S, N, h·k]
     w_o = w[names.W_O].flatten(1, 2)  # [S, h·k, d]

@@ -127,7 +127,9 @@ def _transformer_step(w: Weights, batch: Batch) -> tuple[Tensor, Weights]:
     return value, _unfold_transformer(w, fold, dscores, dvalues, dmixed.sum(0), d_logit)
 
 
-def _unfold_transformer(w: Weights, f: _Fold, dscores: Tensor, dvalues: Tensor, dmixed: Tensor, dlogit: Tensor) -> Weights:
+def _unfold_transformer(
+    w: Weights, f: _Fold, dscores: Tensor, dvalues: Tensor, dmixed: Tensor, dlogit: Tensor
+) -> Weights:
     """Gradients of the nine matrices from those of the tables, by the chain rule of ``_fold_transformer``.
 
     dmixed [D] is the gradient summed over pairs: that of the direct path x₂ [W_in | W_U].
@@ -152,5 +154,3 @@ def _unfold_transformer(w: Weights, f: _Fold, dscores: Tensor, dvalues: Tensor, 
         names.W_OUT: dlogit @ w[names.W_U].T,
         names.W_U: dread[:, m:] + w[names.W_OUT].T @ dlogit,
     }
-
-

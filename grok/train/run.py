@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,15 +29,12 @@ from torch import Tensor
 from tqdm import tqdm
 
 from grok import files, weights
+from grok.errors import GrokError
 from grok.recipe import Recipe
 from grok.train import engine
 
 SNAPSHOT_EVERY = 100
 STATE_EVERY_SECONDS = 60.0
-
-
-class TrainingError(Exception):
-    """A run that cannot go on; the message says what to do."""
 
 
 class Interrupted(Exception):
@@ -62,6 +60,9 @@ class Settings:
             "torch": torch.__version__,
             "commit": _commit(),
         }
+
+
+DEFAULTS = Settings()
 
 
 @dataclass(eq=False)
@@ -91,13 +92,15 @@ class State:
     def load(cls, path: Path, device: str) -> State:
         t = load_file(path)
         moved = {name: t[name].to(device) for name in ("flat", "exp_avg", "exp_avg_sq")}
-        return cls(int(t["step"]), **moved, train_loss=t["train_loss"], test_loss=t["test_loss"], seconds=float(t["seconds"]))
+        return cls(
+            int(t["step"]), **moved, train_loss=t["train_loss"], test_loss=t["test_loss"], seconds=float(t["seconds"])
+        )
 
 
-def train(recipes: list[Recipe], work: Path, settings: Settings = Settings(), *, progress: bool = True) -> State:
+def train(recipes: list[Recipe], work: Path, settings: Settings = DEFAULTS, *, progress: bool = True) -> State:
     """Train recipes that differ only in their seeds, to the end, resuming what ``work`` holds. Returns the last state.
 
-    Raises TrainingError (a work folder of another run, a loss that is not finite) and Interrupted (Ctrl-C, SIGTERM).
+    Raises GrokError (a work folder of another run, a loss that is not finite) and Interrupted (Ctrl-C, SIGTERM).
     """
     if settings.threads:
         torch.set_num_threads(settings.threads)
@@ -107,6 +110,7 @@ def train(recipes: list[Recipe], work: Path, settings: Settings = Settings(), *,
     _claim_folder(recipes, work, settings)
     state_path = work / "state.safetensors"
     state = State.load(state_path, settings.device) if state_path.exists() else State.fresh(recipes, settings.device)
+    last_step = recipes[0].steps
     snapshots = open_snapshots(work, recipes[0], len(recipes), write=True)
     step = engine.make(recipes, settings.engine, state)
     began, saved = time.monotonic() - state.seconds, time.monotonic()
@@ -118,14 +122,14 @@ def train(recipes: list[Recipe], work: Path, settings: Settings = Settings(), *,
 
     with _stop_signals() as stopped, _bar(recipes, state, progress) as bar:
         while True:
-            t, last = state.step, state.step == recipes[0].steps
+            t, last = state.step, state.step == last_step
             if t % SNAPSHOT_EVERY == 0:
                 snapshots[t // SNAPSHOT_EVERY] = state.flat.cpu().numpy()
             if t % settings.eval_every == 0 or last:
                 state.test_loss[:, t] = step.test_loss()
             state.train_loss[:, t] = step.train_loss() if last else step.advance()
             if not torch.isfinite(state.train_loss[:, t]).all():
-                raise TrainingError(f"{recipes[0].name}: the train loss at step {t} is not finite; the state is in {work}")
+                raise GrokError(f"{recipes[0].name}: the train loss at step {t} is not finite; the state is in {work}")
             if last:
                 save_state()
                 return state
@@ -135,7 +139,9 @@ def train(recipes: list[Recipe], work: Path, settings: Settings = Settings(), *,
                 bar.set_postfix_str(_losses(state, t), refresh=False)
             if stopped:
                 save_state()
-                raise Interrupted(f"stopped at step {state.step} of {recipes[0].steps}; the same command goes on from there")
+                raise Interrupted(
+                    f"stopped at step {state.step} of {recipes[0].steps}; the same command goes on from there"
+                )
             if time.monotonic() - saved > STATE_EVERY_SECONDS:
                 save_state()
                 saved = time.monotonic()
@@ -159,7 +165,7 @@ def _claim_folder(recipes: list[Recipe], work: Path, settings: Settings) -> None
     there = json.loads(path.read_text())
     for key in ("recipes", "engine", "device", "threads", "eval_every", "torch"):
         if json.loads(json.dumps(run[key])) != there.get(key):
-            raise TrainingError(
+            raise GrokError(
                 f"{work} holds another run: {key} is {there.get(key)!r}, expected {run[key]!r}; "
                 "give another --out, or remove that folder"
             )
@@ -186,8 +192,6 @@ def _stop_signals() -> Iterator[list[int]]:
 
 def _bar(recipes: list[Recipe], state: State, progress: bool) -> tqdm:
     """Steps per second and time left; in a log one line a minute instead of thousands."""
-    import sys
-
     interval = 0.5 if sys.stderr.isatty() else 60.0
     return tqdm(
         total=recipes[0].steps,
@@ -213,6 +217,6 @@ def _commit() -> str | None:
         return subprocess.run(["git", *args], cwd=here, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
-        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", "--", "grok") else "")
+        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", "--", ":/grok") else "")
     except (OSError, subprocess.CalledProcessError):
         return None

@@ -1,0 +1,29 @@
+# An active environment is used and set up if it is not; otherwise .venv is made. Everything here is one pip and
+# one pytest line, written out in README.md.
+ENV := $(or $(VIRTUAL_ENV),$(CONDA_PREFIX),.venv)
+BIN := $(ENV)/bin
+READY := $(ENV)/.grok-claims-ready
+
+.PHONY: claims test check bench gpu
+
+claims: $(READY)
+	$(BIN)/pytest claims/ --claims-html claims.html --claims-json verdicts.json
+
+test: $(READY)
+	$(BIN)/pytest -n auto
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks.run
+
+gpu: $(READY)
+	$(BIN)/python -m grok.train.gpu_suite --out gpu-results
+
+$(READY): pyproject.toml constraints.txt
+	test -x $(BIN)/python || python3 -m venv $(ENV)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test]'
+	touch $@

@@ -1,0 +1,32 @@
+"""The ``grok`` command. Exit codes: 0 done, 1 a claim or a gate says no, 2 wrong use or a damaged file, 130 stopped."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import tyro
+from tyro.extras import SubcommandApp
+
+from grok.commands import info, train
+from grok.errors import GrokError
+
+app = SubcommandApp()
+app.command(train.train)
+app.command(info.list_, name="list")
+app.command(info.env)
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Parse, run, and exit with the command's code; a user's error is one line, not a traceback."""
+    from grok.train.run import Interrupted
+
+    try:
+        code = app.cli(args=args, prog="grok", description=__doc__, config=(tyro.conf.OmitArgPrefixes,))
+    except (GrokError, OSError) as error:
+        print(f"grok: {error}", file=sys.stderr)
+        code = 2
+    except (Interrupted, KeyboardInterrupt) as stop:
+        print(f"\ngrok: {str(stop) or 'stopped'}", file=sys.stderr)
+        code = 130
+    raise SystemExit(code)

@@ -1,0 +1,47 @@
+"""``grok list`` and ``grok env``: what there is, and on what it runs."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+from pathlib import Path
+
+PACKAGES = ("grok-claims", "torch", "transformer_lens", "numpy", "safetensors", "triton", "pytest", "plotly", "ray")
+
+
+def list_() -> int:
+    """The recipes, and the fixtures shipped for each."""
+    from grok.recipe import RECIPES
+
+    print(f"{'recipe':<24}{'architecture':<13}{'p':>4}{'steps':>8}  fixtures (seed)")
+    for recipe in RECIPES.values():
+        seeds = [str(json.loads(card.read_text())["seed"]) for card in _cards(recipe.name)]
+        shown = ", ".join(seeds) if len(seeds) <= 6 else f"{len(seeds)}: {', '.join(seeds[:4])}, …"
+        print(f"{recipe.name:<24}{recipe.architecture:<13}{recipe.task.p:>4}{recipe.steps:>8}  {shown or '–'}")
+    print("\nclaims: pytest claims/ --collect-only -q; their verdicts: docs/claims.md")
+    return 0
+
+
+def env() -> int:
+    """Versions and hardware, for a bug report."""
+    import torch
+
+    print(f"{'python':<18}{platform.python_version()} on {platform.system()} {platform.machine()}")
+    for package in PACKAGES:
+        print(f"{package:<18}{_version(package)}")
+    print(f"{'threads':<18}{torch.get_num_threads()}")
+    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    print(f"{'GPU':<18}{', '.join(gpus) or 'none'}")
+    return 0
+
+
+def _cards(recipe: str) -> list[Path]:
+    return sorted((Path("fixtures") / recipe).glob("seed*/card.json"), key=lambda card: (len(str(card)), str(card)))
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,67 @@
+"""``grok train``: train a recipe into a fixture, resumably."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from grok.errors import GrokError
+
+
+def train(
+    recipe: Annotated[str, tyro.conf.Positional],
+    /,
+    seed: int | None = None,
+    steps: int | None = None,
+    device: str = "cpu",
+    out: Path | None = None,
+    engine: str | None = None,
+    threads: int = 0,
+    eval_every: int = 10,
+) -> int:
+    """Train RECIPE and write a fixture. Ctrl-C stops it; the same command goes on where it stopped.
+
+    Args:
+        recipe: a name that `grok list` shows.
+        seed: seed of the initial weights and of the split; default: the published run's.
+        steps: number of steps; default: the published run's.
+        device: cpu, cuda or cuda:N.
+        out: folder of the fixture; default: runs/RECIPE/seedN.
+        engine: how a step is computed: manual (CPU), folded (any device), or a faster one where there is a GPU.
+        threads: CPU threads; 0 is torch's choice. Another number gives other rounding.
+        eval_every: steps between test losses.
+    """
+    from grok.recipe import get_recipe
+    from grok.train import fixture, run
+
+    chosen = get_recipe(recipe)
+    if seed is not None:
+        chosen = chosen.with_seed(seed)
+    if steps is not None:
+        chosen = replace(chosen, steps=_positive("--steps", steps))
+    _positive("--eval-every", eval_every)
+    folder = out or Path("runs") / chosen.name / f"seed{chosen.seed}"
+    if (folder / "card.json").exists():
+        raise GrokError(f"{folder} already holds a finished fixture; remove it, or give another --out")
+    settings = run.Settings(
+        device=device,
+        engine=engine or ("manual" if device == "cpu" else "folded"),
+        threads=threads,
+        eval_every=eval_every,
+    )
+    work = folder / "work"
+    run.train([chosen], work, settings)
+    fixture.finish(work, folder)
+    shutil.rmtree(work)
+    print(f"{folder}: {chosen.name}, seed {chosen.seed}, {chosen.steps} steps")
+    return 0
+
+
+def _positive(option: str, value: int) -> int:
+    if value < 1:
+        raise GrokError(f"{option} must be at least 1, got {value}")
+    return value
