@@ -202,7 +202,9 @@ class Transformer(Network):
         return (self.resid_mid + b_out) @ self.W_U + self._bias("unembed.b_U", self.W_U.shape[1])
 
 
-def network(weights: Weights, task: Task, split: Split | None = None) -> Network:
-    """The network of these weights, converted to float64; the names decide the architecture."""
-    double = {name: w.detach().double() for name, w in weights.items()}
-    return (MLP if names.MLP_W_IN in double else Transformer)(task, double, split)
+def network(
+    weights: Weights, task: Task, split: Split | None = None, dtype: torch.dtype = torch.float64
+) -> Network:
+    """The network of these weights, converted to ``dtype``; the names decide the architecture."""
+    converted = {name: w.detach().to(dtype) for name, w in weights.items()}
+    return (MLP if names.MLP_W_IN in converted else Transformer)(task, converted, split)

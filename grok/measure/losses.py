@@ -1,0 +1,72 @@
+"""Cross-entropy of the model, and of the model with frequencies kept or removed.
+
+The *directions of k* are the unit vectors cos(w_k s), sin(w_k s) over all p² pairs, s the label. The neurons reach the
+logits linearly, so projecting ``post`` and then multiplying by U is projecting what the neurons write, post U, [p², p];
+and the projection is a table over (s, c), because the directions depend on s only.
+
+Restricted: ``post`` becomes its mean plus its projection on the directions of K; the residual path is kept, and with
+it and the mean of ``post`` the mean logits. Excluded: the projection is removed. Source S has no residual path in its
+restricted logits, only its mean: ``restricted(K, skip=False)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from torch import Tensor
+
+from grok.fourier.basis import basis
+from grok.kernels import cross_entropy
+from grok.measure.logits import sums_by_label
+
+
+def mean_loss(logits: Tensor, labels: Tensor, pairs: Tensor | None = None) -> float:
+    """Mean cross-entropy over these pairs (indices; all if None), in float64: [p², C], [p²] → number ≥ 0."""
+    if pairs is not None:
+        logits, labels = logits[pairs], labels[pairs]
+    return float(cross_entropy.losses(logits.double(), labels).mean())
+
+
+def accuracy(logits: Tensor, labels: Tensor, pairs: Tensor | None = None) -> float:
+    """Share of these pairs (indices; all if None) whose largest logit is the label's."""
+    if pairs is not None:
+        logits, labels = logits[pairs], labels[pairs]
+    return float((logits.argmax(-1) == labels).double().mean())
+
+
+@dataclass(frozen=True, eq=False)
+class Ablation:
+    """A model's logits in two parts, what the neurons write and the residual path, so that frequencies can be cut.
+
+    logits: [p², p]; skip_logits: [p², p] or [1, p], the part that does not come from neurons; labels: [p²].
+    """
+
+    logits: Tensor
+    skip_logits: Tensor
+    labels: Tensor
+
+    @cached_property
+    def written(self) -> Tensor:
+        """post U: [p², p], float64."""
+        return self.logits.double() - self.skip_logits
+
+    @cached_property
+    def _sums(self) -> Tensor:
+        return sums_by_label(self.written, self.labels, self.logits.shape[1])
+
+    def projection(self, frequencies: Sequence[int]) -> Tensor:
+        """What the neurons write along the directions of these k, as a table over (s, c): [p, p]."""
+        p = len(self._sums)
+        waves = basis(p)[[row for k in frequencies for row in (2 * k - 1, 2 * k)]]  # norm one over s, p pairs to an s
+        return waves.T @ (waves @ self._sums) / p
+
+    def restricted(self, frequencies: Sequence[int], *, skip: bool = True) -> Tensor:
+        """Logits with only the mean and these k left of ``post``, [p², p]; the residual path whole or its mean only."""
+        rest = self.skip_logits if skip else self.skip_logits.double().mean(0)
+        return rest + self.written.mean(0) + self.projection(frequencies)[self.labels]
+
+    def excluded(self, frequencies: Sequence[int]) -> Tensor:
+        """Logits with these k removed from ``post``: [p², p]."""
+        return self.logits - self.projection(frequencies)[self.labels]
