@@ -16,6 +16,7 @@ say so. That control already generalises in part, so failing on it is harder for
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +61,8 @@ def _finish_one(
     if steps[-1] != recipe.steps:  # --steps that is no multiple of 100: the final weights end the trajectory
         steps.append(recipe.steps)
         snapshots = np.concatenate([snapshots, final.numpy()[None]])
-    losses = [[_number(loss[i, t]) for t in steps] for loss in (state.train_loss, state.test_loss)]
-    keys, columns = trajectory.columns(recipe, snapshots, steps, *losses, progress=progress)
+    train_loss, test_loss = (_numbers(loss[i, steps]) for loss in (state.train_loss, state.test_loss))
+    keys, columns = trajectory.columns(recipe, snapshots, steps, train_loss, test_loss, progress=progress)
     roles, notes = choose(recipe, steps, columns)
 
     def matrices(step: int) -> weights.Weights:
@@ -120,6 +121,6 @@ def _below(value: float | None, bound: float) -> bool:
     return value is not None and value < bound
 
 
-def _number(value: torch.Tensor) -> float | None:
-    """A loss as JSON can hold it; None where it was not computed (steps between evaluations)."""
-    return float(value) if torch.isfinite(value) else None
+def _numbers(losses: torch.Tensor) -> Column:
+    """Losses as JSON can hold them; None where none was computed (steps between evaluations)."""
+    return [loss if math.isfinite(loss) else None for loss in losses.tolist()]
