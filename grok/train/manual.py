@@ -28,7 +28,8 @@ class Batch:
 
     @classmethod
     def of(cls, recipe: Recipe, which: Tensor) -> Batch:
-        task = recipe.task
+        """The pairs at these indices, sorted: neighbours share table rows, which then stay in cache."""
+        task, which = recipe.task, which.sort().values
         index = PairIndex(task.pairs()[which], task.p, max(recipe.n_heads, 1))
         return cls(index, task.labels()[which])
 
@@ -49,11 +50,11 @@ def _forward(w: Weights, index: PairIndex) -> tuple[Tensor, ...]:
     return (_mlp_forward if names.MLP_W_E in w else _transformer_forward)(w, index)
 
 
-def _readout(post: Tensor, w_logit: Tensor, batch: Batch, logits: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """→ loss, dlogits [N, C], dpre [N, m], dU [m, C]."""
-    value, dlogits = cross_entropy.loss_and_grad(logits, batch.labels)
-    dpre = torch.ops.aten.threshold_backward(dlogits @ w_logit.T, post, 0)
-    return value, dlogits, dpre, post.T @ dlogits
+def _readout_backward(post: Tensor, w_logit: Tensor, dlogits: Tensor, dpre: Tensor) -> Tensor:
+    """Fills dpre [N, m], returns the gradient of the readout matrix [m, C]."""
+    torch.mm(dlogits, w_logit.T, out=dpre)
+    torch.ops.aten.threshold_backward.grad_input(dpre, post, 0, grad_input=dpre)
+    return post.T @ dlogits
 
 
 # ── MLP ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -67,7 +68,9 @@ def _mlp_forward(w: Weights, index: PairIndex) -> tuple[Tensor, Tensor]:
 
 def _mlp_step(w: Weights, batch: Batch) -> tuple[Tensor, Weights]:
     post, logits = _mlp_forward(w, batch.index)
-    value, _, dpre, d_unembed = _readout(post, w[names.MLP_W_U], batch, logits)
+    value, dlogits = cross_entropy.loss_and_grad(logits, batch.labels)
+    dpre = torch.empty_like(post)
+    d_unembed = _readout_backward(post, w[names.MLP_W_U], dlogits, dpre)
     dtable = sum_rows_backward(dpre, batch.index).view(2, batch.index.p, -1).sum(0)
     grads = {
         names.MLP_W_E: dtable @ w[names.MLP_W_IN].T,
@@ -121,10 +124,14 @@ def _transformer_forward(w: Weights, index: PairIndex) -> tuple:
 
 def _transformer_step(w: Weights, batch: Batch) -> tuple[Tensor, Weights]:
     fold, ctx, post, logits = _transformer_forward(w, batch.index)
-    value, dlogits, dpre, d_logit = _readout(post, fold.w_logit, batch, logits)
-    dmixed = torch.cat([dpre, dlogits], dim=1)
-    dscores, dvalues = token_mix_backward(dmixed, ctx, batch.index)
-    return value, _unfold_transformer(w, fold, dscores, dvalues, dmixed.sum(0), d_logit)
+    value, dlogits = cross_entropy.loss_and_grad(logits, batch.labels)
+    m = post.shape[1]
+    dmixed = logits.new_empty(len(logits), m + logits.shape[1])
+    d_logit = _readout_backward(post, fold.w_logit, dlogits, dmixed[:, :m])
+    dmixed[:, m:] = dlogits
+    total = dmixed.sum(0)
+    dscores, dvalues = token_mix_backward(dmixed, total, ctx, batch.index)
+    return value, _unfold_transformer(w, fold, dscores, dvalues, total, d_logit)
 
 
 def _unfold_transformer(
