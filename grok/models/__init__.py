@@ -1,0 +1,1 @@
+"""The models as their field knows them: hooked definitions, and weights written down by hand."""
