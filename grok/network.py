@@ -16,6 +16,7 @@ from torch import Tensor
 from grok import weights as names
 from grok.errors import NotEvaluable
 from grok.fourier import keys
+from grok.fourier.basis import pair_powers
 from grok.task import Split, Task
 from grok.weights import Weights
 
@@ -82,6 +83,21 @@ class Network:
     def logits(self) -> Tensor:
         """[p², C]."""
         return self.logits_from(self.post)
+
+    @cached_property
+    def pre_powers(self) -> Tensor:
+        """``grok.fourier.basis.pair_powers`` of ``pre``: [57, 57, d_mlp] for p = 113."""
+        return pair_powers(self.pre, self.task.p)
+
+    @cached_property
+    def post_powers(self) -> Tensor:
+        """Those of ``post``: [57, 57, d_mlp]."""
+        return pair_powers(self.post, self.task.p)
+
+    @cached_property
+    def logit_powers(self) -> Tensor:
+        """Those of ``logits``: [57, 57, C]."""
+        return pair_powers(self.logits, self.task.p)
 
     @cached_property
     def key_frequencies(self) -> tuple[int, ...]:
@@ -202,9 +218,7 @@ class Transformer(Network):
         return (self.resid_mid + b_out) @ self.W_U + self._bias("unembed.b_U", self.W_U.shape[1])
 
 
-def network(
-    weights: Weights, task: Task, split: Split | None = None, dtype: torch.dtype = torch.float64
-) -> Network:
+def network(weights: Weights, task: Task, split: Split | None = None, dtype: torch.dtype = torch.float64) -> Network:
     """The network of these weights, converted to ``dtype``; the names decide the architecture."""
     converted = {name: w.detach().to(dtype) for name, w in weights.items()}
     return (MLP if names.MLP_W_IN in converted else Transformer)(task, converted, split)

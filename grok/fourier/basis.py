@@ -11,8 +11,9 @@ from torch import Tensor
 
 @cache
 def basis(p: int) -> Tensor:
-    """Rows: constant, then cos and sin of k = 1 … (p-1)/2, each of unit norm: [p, p], float64. Row 2k-1 is cos k, 2k sin k.
+    """Rows: constant, then cos and sin of k = 1 … (p-1)/2, each of unit norm: [p, p], float64.
 
+    Row 2k-1 is cos k, row 2k is sin k.
     Raises ValueError for even p.
     """
     if p % 2 == 0:
@@ -34,4 +35,16 @@ def powers(matrix: Tensor, dim: int = 0) -> Tensor:
 def spectrum_2d(values: Tensor, p: int) -> Tensor:
     """Coefficients over products of basis functions of a and b: [p², ...] (a-major) → [p, p, ...]. Keeps the norm."""
     f = basis(p)
-    return torch.einsum("ia,jb,ab...->ij...", f, f, values.unflatten(0, (p, p)))
+    over_a = (f @ values.reshape(p, -1)).view(p, p, -1)  # two matrix products: one einsum would form f ⊗ f, p⁴ numbers
+    return (f @ over_a).view(p, p, *values.shape[1:])
+
+
+def pair_powers(values: Tensor, p: int) -> Tensor:
+    """Power of each pair of frequencies (of a, of b): [p², n] → [(p+1)/2, (p+1)/2, n]; index 0 is the constant.
+
+    Squared 2-D coefficients with cos and sin of a frequency added: entry [0, 0] is the mean, [k, 0] and [0, k] are the
+    linear terms of k, [k, k] its quadratic ones. The total is the squared norm.
+    """
+    power = spectrum_2d(values, p).square()
+    over_a = torch.cat([power[:1], power[1::2] + power[2::2]])
+    return torch.cat([over_a[:, :1], over_a[:, 1::2] + over_a[:, 2::2]], dim=1)

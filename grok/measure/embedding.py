@@ -1,6 +1,8 @@
-"""The embedding: its spectrum over tokens, its sparsity and its rank."""
+"""Matrices over tokens: their spectrum, its sparsity, and their rank."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -13,6 +15,19 @@ def fourier_norms(matrix: Tensor, dim: int = 0) -> Tensor:
     return powers(matrix, dim).sqrt()
 
 
+def power_on(matrix: Tensor, frequencies: Sequence[int]) -> float:
+    """Share of the squared norm of a matrix over tokens, [p, ...], on these frequencies, 0 … 1.
+
+    The whole includes the constant over tokens.
+    """
+    return float(powers(matrix)[torch.tensor(frequencies) - 1].sum() / matrix.square().sum())
+
+
+def strongest(matrix: Tensor, n: int) -> tuple[int, ...]:
+    """The n frequencies of the greatest power over tokens, ascending."""
+    return tuple(sorted((powers(matrix).topk(n).indices + 1).tolist()))
+
+
 def gini(values: Tensor) -> float:
     """Gini coefficient of non-negative values: 0 if all are equal, 1 - 1/n if one holds everything.
 
@@ -22,3 +37,15 @@ def gini(values: Tensor) -> float:
     n = len(x)
     rank = torch.arange(1, n + 1, dtype=torch.float64)
     return float(((2 * rank - n - 1) * x).sum() / (n * x.sum()))
+
+
+def top_share(matrix: Tensor, n: int) -> float:
+    """Share of the n greatest squared singular values, 0 … 1."""
+    squares = torch.linalg.svdvals(matrix).square()
+    return float(squares[:n].sum() / squares.sum())
+
+
+def gaussian_like(matrix: Tensor, draws: int = 1, seed: int = 0) -> list[Tensor]:
+    """Standard normal matrices of the same shape, from a fixed seed."""
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.randn(matrix.shape, generator=generator, dtype=torch.float64) for _ in range(draws)]

@@ -1,14 +1,15 @@
-"""Logits on all pairs: their alignment with cos w_k(s - c), and their two-dimensional spectrum.
+"""Logits on all pairs, and the formula Σ_K α_k cos w_k(s - c) that is claimed to give them.
 
 L is [p², p]; labels are s = (a ± b) mod p of each pair, [p²]. The dot product of L with the cube cos w_k(s - c) needs
 no cube: rows of L are added by s, the diagonals r = s - c of that p × p table are added, and one cosine transform of
-length p gives all k at once. The squared norm of each cube is p³/2.
+length p gives all k at once. The squared norm of each cube is p³/2, and the cubes are orthogonal.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -32,7 +33,7 @@ def cosine_projections(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def cosine_similarities(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cosine of the angle between L and each cube cos w_k(s - c), L as it is (source S): [(p-1)/2], in -1 … 1."""
+    """Cosine of the angle between L and each cube cos w_k(s - c), L as it is (source S): [(p-1)/2], -1 … 1."""
     return cosine_projections(logits, labels) / logits.double().norm()
 
 
@@ -41,13 +42,41 @@ def at(values: Tensor, key_frequencies: Sequence[int]) -> Tensor:
     return values[torch.tensor(key_frequencies) - 1]
 
 
-def formula(logits: Tensor, labels: Tensor, key_frequencies: Sequence[int]) -> Tensor:
-    """Σ_K α_k cos w_k(s - c) with α by projection of L, as a table over (s, c): [p, p].
+@dataclass(frozen=True, eq=False)
+class Formula:
+    """Σ_K α_k cos w_k(s - c), α by projection of L.
 
-    The logits of the formula are ``formula(...)[labels]``.
+    alpha: [|K|]; table: [p, p] over (s, c), so the formula's logits are ``table[labels]``.
+    fve: share of L, centred over c for each pair, that it explains, 0 … 1 (a constant per pair does not change a
+    softmax, and the formula has none). fve_uncentred: the same of L as it is.
     """
+
+    alpha: Tensor
+    table: Tensor
+    fve: float
+    fve_uncentred: float
+
+    @property
+    def rest(self) -> float:
+        """‖L - formula‖ / ‖L‖, not centred (source S)."""
+        return math.sqrt(1 - self.fve_uncentred)
+
+
+def formula(logits: Tensor, labels: Tensor, key_frequencies: Sequence[int]) -> Formula:
+    """Fit the formula to L: [p², p]."""
     p = logits.shape[1]
-    alpha = at(cosine_projections(logits, labels), key_frequencies) * math.sqrt(2 / p**3)
-    r = (torch.arange(p)[:, None] - torch.arange(p)[None]) % p
+    projections = at(cosine_projections(logits, labels), key_frequencies)
+    explained = projections.square().sum()
+    centred = (logits - logits.mean(1, keepdim=True)).square().sum()
+    alpha = projections * math.sqrt(2 / p**3)
     waves = basis(p)[1::2][torch.tensor(key_frequencies) - 1] * math.sqrt(p / 2)  # [|K|, r], amplitude one
-    return (alpha @ waves)[r]
+    c = torch.arange(p)
+    table = (alpha @ waves)[(c[:, None] - c[None]) % p]
+    return Formula(alpha, table, float(explained / centred), float(explained / logits.square().sum()))
+
+
+def gaussian_alignments(logits: Tensor, draws: int = 20, seed: int = 0) -> Tensor:
+    """Cosine of the angle between L and Gaussian cubes, from a fixed seed: [draws], -1 … 1. Their spread is 1/√(p³)."""
+    generator = torch.Generator().manual_seed(seed)
+    cubes = (torch.randn(logits.shape, generator=generator) for _ in range(draws))
+    return torch.stack([(logits * cube).sum() / cube.norm() for cube in cubes]).double() / logits.norm()

@@ -15,8 +15,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import torch
 from torch import Tensor
 
+from grok.errors import NotEvaluable
 from grok.fourier.basis import basis
 from grok.kernels import cross_entropy
 from grok.measure.logits import sums_by_label
@@ -70,3 +72,16 @@ class Ablation:
     def excluded(self, frequencies: Sequence[int]) -> Tensor:
         """Logits with these k removed from ``post``: [p², p]."""
         return self.logits - self.projection(frequencies)[self.labels]
+
+
+def random_frequencies(key_frequencies: Sequence[int], p: int, draws: int = 20, seed: int = 0) -> list[tuple[int, ...]]:
+    """Matched random controls: as many frequencies outside K, drawn from a fixed seed.
+
+    Raises NotEvaluable if fewer than |K| are left.
+    """
+    others = torch.tensor([k for k in range(1, (p + 1) // 2) if k not in key_frequencies])
+    n = len(key_frequencies)
+    if len(others) < n:
+        raise NotEvaluable(f"{n} of {(p - 1) // 2} frequencies are key: too few are left for a random control")
+    generator = torch.Generator().manual_seed(seed)
+    return [tuple(sorted(others[torch.randperm(len(others), generator=generator)[:n]].tolist())) for _ in range(draws)]

@@ -95,9 +95,9 @@ def _progress(model: Network, keys: Sequence[int]) -> dict[str, float]:
 
 
 def _known(values: Column) -> list[float]:
-    """Raises NotEvaluable if an entry is missing: the run has no key frequencies."""
+    """Raises NotEvaluable if an entry is missing."""
     if any(v is None for v in values):
-        raise NotEvaluable("the run has no key frequencies, so no progress measures")
+        raise NotEvaluable("the run lacks values: it has no key frequencies, or the losses were not computed")
     return [float(v) for v in values if v is not None]
 
 

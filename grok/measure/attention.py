@@ -1,0 +1,39 @@
+"""Attention of the ``=`` position, and the two circuits of each head as tables over tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from grok.fourier.basis import pair_powers
+from grok.measure import spectrum
+
+
+def correlation_of_swapped(pattern: Tensor, p: int) -> Tensor:
+    """Correlation over pairs of A₀(a, b) with A₁(b, a): pattern [p², h, 3] → [h], -1 … 1."""
+    to_a, to_b = (pattern[..., i].unflatten(0, (p, p)) for i in (0, 1))
+    both = torch.stack([to_a.flatten(0, 1), to_b.transpose(0, 1).flatten(0, 1)], dim=-1)  # [p², h, 2]
+    x, y = (both - both.mean(0)).unbind(-1)
+    return (x * y).sum(0) / (x.norm(dim=0) * y.norm(dim=0))
+
+
+def periodic_share(pattern: Tensor, p: int, key_frequencies: Sequence[int]) -> Tensor:
+    """Share of each head's centred pattern on the nine terms of the frequencies in K: [p², h, 3] → [h], 0 … 1."""
+    n_heads = pattern.shape[1]
+    power = pair_powers(pattern.flatten(1), p).unflatten(2, (n_heads, 3)).sum(-1)  # a head's three columns together
+    return spectrum.periodic_share(power, key_frequencies)
+
+
+def ov_circuit(W_E: Tensor, W_V: Tensor, W_O: Tensor, W_in: Tensor) -> Tensor:
+    """What each head moves from a token into the neurons, W_E W_V W_O W_in: [h, p, d_mlp]."""
+    return W_E @ W_V @ (W_O @ W_in)
+
+
+def qk_circuit(W_E: Tensor, W_K: Tensor, query: Tensor) -> Tensor:
+    """Score of each token under the query of ``=``, without positional embedding and bias (source B): [p, h].
+
+    query: [h, k], already divided by √d_head.
+    """
+    return torch.einsum("td,hdk,hk->th", W_E, W_K, query)

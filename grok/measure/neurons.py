@@ -1,0 +1,88 @@
+"""Neurons: which frequency each one follows, and what they write to the logits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from grok.errors import NotEvaluable
+from grok.fourier.basis import basis, powers, spectrum_2d
+from grok.measure import spectrum
+
+LIVE = 1e-6  # of the greatest variance; weight decay leaves unused neurons at a norm that is small but not zero
+SINGLE = 0.85  # share of a neuron's variance by one frequency, from which it counts as that frequency's (sources N, P)
+
+
+@dataclass(frozen=True, eq=False)
+class Frequencies:
+    """The best frequency of each neuron.
+
+    best: [m] int64, the k whose nine terms hold most of the centred variance; share: [m], how much, 0 … 1;
+    live: [m] bool, neurons that vary at all. The share of a neuron that never varies is 0.
+    """
+
+    best: Tensor
+    share: Tensor
+    live: Tensor
+
+    def cluster(self, k: int) -> Tensor:
+        """Indices of the neurons with at least 0.85 of their variance on k."""
+        return ((self.best == k) & (self.share >= SINGLE)).nonzero().squeeze(1)
+
+    @property
+    def single_share(self) -> float:
+        """Share of all neurons that are one frequency's."""
+        return float((self.share >= SINGLE).double().mean())
+
+    def share_in(self, frequencies: Sequence[int]) -> float:
+        """Share of the live neurons whose best k is among these."""
+        return float(torch.isin(self.best[self.live], torch.tensor(frequencies)).double().mean())
+
+
+def frequencies(post_powers: Tensor) -> Frequencies:
+    """From ``pair_powers`` of the activations: [h, h, m]."""
+    variance = spectrum.variance(post_powers)
+    power, index = spectrum.nine_terms(post_powers).max(0)
+    share = torch.where(variance > 0, power / variance, torch.zeros_like(power))
+    return Frequencies(index + 1, share, variance > LIVE * variance.max())
+
+
+def key_norm_ratio(unembedding: Tensor, key_frequencies: Sequence[int]) -> float:
+    """‖U on K‖ / ‖U‖ (source K), U [d_mlp, p] over the classes: 0 … 1."""
+    on_keys = powers(unembedding, dim=1)[torch.tensor(key_frequencies) - 1].sum()
+    return float(on_keys.sqrt() / unembedding.norm())
+
+
+def projection_fves(post: Tensor, unembedding: Tensor, key_frequencies: Sequence[int]) -> dict[str, float]:
+    """How much of what is read along U's cos k and sin k is cos, sin of w_k(a + b): "cos 5" → FVE, 0 … 1.
+
+    Source K's formula, not centred: post (U f) for each basis row f of K, as a function of (a, b), in the 2-D Fourier
+    basis; the squared entries cos·cos and sin·sin for cos k, cos·sin and sin·cos for sin k, over all squared entries.
+    """
+    p = unembedding.shape[1]
+    rows = [row for k in key_frequencies for row in (2 * k - 1, 2 * k)]
+    power = spectrum_2d(post @ (unembedding @ basis(p)[rows].T), p).square()  # [p, p, 2|K|]
+    total = power.sum((0, 1))
+    table = {}
+    for i, k in enumerate(key_frequencies):
+        cos, sin = 2 * k - 1, 2 * k
+        table[f"cos {k}"] = float((power[cos, cos, 2 * i] + power[sin, sin, 2 * i]) / total[2 * i])
+        table[f"sin {k}"] = float((power[cos, sin, 2 * i + 1] + power[sin, cos, 2 * i + 1]) / total[2 * i + 1])
+    return table
+
+
+def cluster_purities(unembedding: Tensor, found: Frequencies, key_frequencies: Sequence[int]) -> dict[int, float]:
+    """Share of the squared norm of U's rows in the cluster of k that lies on frequency k: k → 0 … 1.
+
+    Raises NotEvaluable if a key frequency has no neuron of its own.
+    """
+    purities = {}
+    for k in key_frequencies:
+        rows = unembedding[found.cluster(k)]
+        if not len(rows):
+            raise NotEvaluable(f"no neuron has 0.85 of its variance on the key frequency {k}")
+        purities[k] = float(powers(rows, dim=1)[k - 1] / rows.square().sum())
+    return purities

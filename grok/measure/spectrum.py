@@ -1,0 +1,40 @@
+"""Shares of the centred two-dimensional spectrum of functions of (a, b), the same for neurons, logits and attention.
+
+Everything here reads ``pair_powers``, [h, h, n] with h = (p+1)/2: powers by frequency of a and of b, 0 the constant.
+Centred means without the entry [0, 0]. Shares are of the power of all n functions together, in 0 … 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def variance(powers: Tensor) -> Tensor:
+    """Squared norm of each centred function: [h, h, n] → [n]."""
+    return powers.sum((0, 1)) - powers[0, 0]
+
+
+def linear_share(powers: Tensor) -> float:
+    """Share of the terms in a alone or b alone."""
+    linear = powers[1:, 0].sum() + powers[0, 1:].sum()
+    return float(linear / variance(powers).sum())
+
+
+def quadratic_share(powers: Tensor, frequencies: Sequence[int] | None = None) -> float:
+    """Share of the products of one frequency of a with the same of b; of these frequencies, or of all."""
+    blocks = powers.diagonal().sum(0)  # [h]
+    chosen = blocks[1:] if frequencies is None else blocks[list(frequencies)]
+    return float(chosen.sum() / variance(powers).sum())
+
+
+def nine_terms(powers: Tensor) -> Tensor:
+    """Power on {1, cos k, sin k}² of each k, without the constant: [h, h, n] → [h - 1, n]."""
+    return powers[1:, 0] + powers[0, 1:] + powers.diagonal().T[1:]
+
+
+def periodic_share(powers: Tensor, frequencies: Sequence[int]) -> Tensor:
+    """Share of each function on the nine terms of these frequencies: [h, h, n] → [n]."""
+    return nine_terms(powers)[torch.tensor(frequencies) - 1].sum(0) / variance(powers)
