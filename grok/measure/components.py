@@ -1,0 +1,74 @@
+"""Principal components of an embedding or of a readout, and features made of their scores (source F)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+Edit = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Components:
+    """PCA of the rows of a matrix [n, d], k = min(n, d): matrix = mean + scores @ directions.
+
+    mean: [d]; scores: [n, k]; directions: [k, d], orthonormal rows; ratio: [k], shares of the variance, descending.
+    Signs of scores and directions are arbitrary, and nothing here may depend on them.
+    """
+
+    mean: Tensor
+    scores: Tensor
+    directions: Tensor
+    ratio: Tensor
+
+    def keep(self, which: Sequence[int]) -> Edit:
+        """Vectors [..., d] → the mean plus their part along these components (0 is PC1)."""
+        return keep(self.mean, self.directions[list(which)])
+
+    def remove(self, which: Sequence[int]) -> Edit:
+        """Vectors [..., d] → without their part along these components."""
+        return remove(self.mean, self.directions[list(which)])
+
+
+def pca(matrix: Tensor) -> Components:
+    """Components of the rows of a matrix [n, d], float64, centred over the n rows."""
+    mean = matrix.mean(0)
+    u, s, v = torch.linalg.svd(matrix - mean, full_matrices=False)
+    return Components(mean, u * s, v, s.square() / s.square().sum())
+
+
+def keep(mean: Tensor, directions: Tensor) -> Edit:
+    """x → mean + Σ_i ⟨x - mean, v_i⟩ v_i for orthonormal rows v_i [r, d]."""
+    return lambda x: mean + (x - mean) @ directions.T @ directions
+
+
+def remove(mean: Tensor, directions: Tensor) -> Edit:
+    """x → x - Σ_i ⟨x - mean, v_i⟩ v_i for orthonormal rows v_i [r, d]."""
+    return lambda x: x - (x - mean) @ directions.T @ directions
+
+
+def pair_scores(components: Components, pairs: Tensor) -> Tensor:
+    """PC1(a), PC1(b), PC2(a), PC2(b) of each pair: [p², 2] → [p², 4]."""
+    return components.scores[pairs, :2].mT.flatten(1)
+
+
+def linear(features: Tensor) -> Tensor:
+    """Intercept and the features themselves: [n, f] → [n, 1 + f]."""
+    return torch.cat([features.new_ones(len(features), 1), features], dim=1)
+
+
+def poly2(features: Tensor) -> Tensor:
+    """All monomials up to degree 2, with intercept: [n, f] → [n, 1 + f + f (f + 1) / 2]."""
+    i, j = torch.triu_indices(features.shape[1], features.shape[1])
+    return torch.cat([linear(features), features[:, i] * features[:, j]], dim=1)
+
+
+def symmetric(scores: Tensor) -> Tensor:
+    """Intercept and the source's five features without a preference for a or b: [n, 4] → [n, 6].
+
+    With u = PC1(a) + PC1(b) and v = PC2(a) + PC2(b): u, v, u², v², u v.
+    """
+    return poly2(scores.unflatten(1, (2, 2)).sum(2))

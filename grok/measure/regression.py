@@ -1,0 +1,46 @@
+"""Least squares of many columns at once, and how well each is fitted."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from grok.errors import NotEvaluable
+
+DEAD = 1e-9  # source F leaves out columns whose standard deviation is smaller
+
+
+def fit(features: Tensor, targets: Tensor) -> Tensor:
+    """Least-squares prediction of every column of the targets from the same features: [n, f], [n, m] → [n, m].
+
+    One call for all columns. The features need an intercept column of their own and may be collinear.
+    """
+    # gelsd works at any rank. On a parabola PC2 is a combination of 1, PC1 and PC1², so Poly2 has no full rank.
+    return features @ torch.linalg.lstsq(features, targets, driver="gelsd").solution
+
+
+def live(columns: Tensor) -> Tensor:
+    """Which columns vary at all: [n, m] → [m] bool. A neuron that never fires has no R²."""
+    return columns.std(0, correction=0) > DEAD
+
+
+def r2(targets: Tensor, predicted: Tensor) -> Tensor:
+    """R² of each live column: [n, m], [n, m] → [live columns], 1 - residual over variance.
+
+    Raises NotEvaluable if no column varies.
+    """
+    columns = live(targets)
+    if not columns.any():
+        raise NotEvaluable("no column varies over the pairs, so R² has no meaning")
+    y = targets[:, columns]
+    return 1 - (y - predicted[:, columns]).square().sum(0) / (y - y.mean(0)).square().sum(0)
+
+
+def r2_of_fit(features: Tensor, targets: Tensor) -> Tensor:
+    """R² of the least-squares fit of each live column: [n, f], [n, m] → [live columns]. See ``fit``, ``r2``."""
+    return r2(targets, fit(features, targets))
+
+
+def r2_overall(targets: Tensor, predicted: Tensor) -> float:
+    """R² of a whole table against its one overall mean (the source's "overall R²" of logits): [n, m], [n, m]."""
+    return float(1 - (targets - predicted).square().sum() / (targets - targets.mean()).square().sum())
