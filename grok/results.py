@@ -1,0 +1,122 @@
+"""All results of a session: gathered from its tests, compared with the committed verdicts, written."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import shlex
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from grok import files
+from grok.verdict import SCHEMA, Claim, Subject, least, order, to_json
+
+PACKAGES = ("grok-claims", "torch", "transformer_lens", "numpy", "pytest")
+UPDATE = "--update-expected"
+
+
+@dataclass
+class Results:
+    """What the tests of a session said. ``expected``: claim id → committed entry; None: nothing is committed."""
+
+    expected: dict[str, Any] | None
+    free: bool  # nothing is expected of this session: see ``outcome.surprise``
+    _meta: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _subjects: dict[str, list[Subject]] = field(default_factory=dict)
+    _fixtures: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def add(self, message: dict[str, Any]) -> None:
+        """Take in what a test sent: {"meta", "subject", "card"}."""
+        meta = message["meta"]
+        self._meta[meta["id"]] = meta
+        self._subjects.setdefault(meta["id"], []).append(Subject.from_json(message["subject"]))
+        if message["card"] is not None:
+            self._fixtures[message["card"]["digest"]] = message["card"]
+
+    def claims(self) -> list[Claim]:
+        """In the order of their source files."""
+        metas = sorted(self._meta.values(), key=lambda meta: (meta["file"], meta["line"]))
+        return [self._claim(meta) for meta in metas]
+
+    def _claim(self, meta: dict[str, Any]) -> Claim:
+        subjects = order(self._subjects[meta["id"]])
+        committed = None if self.free or self.expected is None else self.expected.get(meta["id"])
+        if committed is None:
+            return Claim(meta, subjects)
+        missing = set(committed.get("subjects", {})) - {s.subject for s in subjects}
+        return Claim(meta, subjects, committed["verdict"], partial=bool(missing))
+
+    def fixtures(self) -> list[dict[str, Any]]:
+        return sorted(self._fixtures.values(), key=lambda card: (card["fixture"], card["seed"]))
+
+    def surprises(self) -> list[str]:
+        """A line for each claim whose verdict is not the committed one, or that has none."""
+        if self.free or self.expected is None:
+            return []
+        return [line for claim in self.claims() if (line := _surprise(claim))]
+
+    def update(self, path: Path) -> list[str]:
+        """Rewrite the committed verdicts of the claims that ran whole. Returns the ids of the others.
+
+        An entry whose claim did not run stays: a claim is deleted from the file by hand.
+        """
+        entries = dict(self.expected or {})
+        left = [claim.id for claim in self.claims() if not _whole(claim)]
+        claims = {claim.id: claim for claim in self.claims() if _whole(claim)}
+        kept = {name: entry for name, entry in entries.items() if name not in claims}
+        new = {name: _entry(claim) for name, claim in claims.items()}
+        files.write_json(path, {"schema": SCHEMA, "claims": new | kept})
+        return left
+
+
+def _surprise(claim: Claim) -> str | None:
+    if claim.expected is None:
+        return f"{claim.id}: {claim.verdict}, but no verdict is committed; if that is right, commit it with {UPDATE}"
+    if claim.partial or claim.verdict == claim.expected:
+        return None
+    return f"{claim.id}: {claim.verdict}, expected {claim.expected}" + (f" ({claim.reason})" if claim.reason else "")
+
+
+def _whole(claim: Claim) -> bool:
+    """Whether enough ran to commit a verdict: a model, its controls, no error."""
+    roles = {s.role for s in claim.subjects}
+    controlled = "control" in roles or claim.meta["control"] is None or claim.meta["fixture"] is None
+    return "trained" in roles and controlled and not any(s.error for s in claim.subjects)
+
+
+def _entry(claim: Claim) -> dict[str, Any]:
+    margin = least([claim.margin])
+    return {
+        "verdict": claim.verdict,
+        "margin": None if margin is None else float(f"{margin:.4g}"),
+        "subjects": {s.subject: s.holds for s in claim.subjects},
+    }
+
+
+def environment(root: Path, arguments: Iterable[str]) -> dict[str, Any]:
+    """Command, versions, commit: what verdicts.json says of the run itself, but for its times."""
+    versions = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            versions[package] = "not installed"
+    command = shlex.join(["pytest", *map(str, arguments)])
+    return {"command": command, "versions": versions, "device": "cpu", "commit": _commit(root)}
+
+
+def _commit(root: Path) -> str | None:
+    """The commit of the repository ``root`` is in; None if there is none, or no git."""
+    try:
+        git = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return git.stdout.strip() if git.returncode == 0 else None
+
+
+def verdicts(results: Results, run: dict[str, Any]) -> dict[str, Any]:
+    """verdicts.json of a session."""
+    return to_json({**run, "fixtures": results.fixtures()}, results.claims())

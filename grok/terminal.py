@@ -1,0 +1,137 @@
+"""The table under a session: claim, sentence, measured, published, margin, verdict; 80 columns, or what there is."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import textwrap
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from grok.verdict import VERDICTS, Claim, judged
+
+COLOURS = {"replicated": "green", "refuted": "red", "mixed": "yellow", "vacuous": "yellow", "not evaluated": "purple"}
+Line = list[tuple[str, dict[str, bool]]]  # pieces of text, each with its markup
+
+MEASURED, PUBLISHED, MARGIN, VERDICT = 9, 9, 7, 14
+MAX_WIDTH = 120
+
+
+def table(claims: list[Claim], width: int) -> Iterator[Line]:
+    """The lines, at most ``width`` columns wide."""
+    names = max(5, *(_wide(claim.id) for claim in claims))
+    width = max(60, min(width, MAX_WIDTH) - 1)
+    sentence = max(12, width - names - MEASURED - PUBLISHED - MARGIN - VERDICT - 5)
+
+    def row(name: str, title: str, measured: str, published: str, margin: str) -> str:
+        left = f"{_fit(name, names)} {_fit(title, sentence)}"
+        return f"{left} {_right(measured, MEASURED)} {_right(published, PUBLISHED)} {_right(margin, MARGIN)} "
+
+    yield [(row("claim", "sentence", "measured", "published", "margin") + "verdict", {"bold": True})]
+    families = {_family(claim) for claim in claims}
+    shown = None
+    for claim in claims:
+        if len(families) > 1 and _family(claim) != shown:
+            shown = _family(claim)
+            yield [(_fit(shown, width).rstrip(), {"bold": True})]
+        cells = row(claim.id, claim.meta["title"], *figures(claim), percent(claim.margin))
+        yield [(cells, {}), (short(claim), {COLOURS[claim.verdict]: True})]
+        if claim.reason:
+            yield from (
+                [(" " * (names + 1) + part, {"light": True})] for part in _wrap(claim.reason, width - names - 1)
+            )
+    yield []
+    yield [(summary(claims), {"bold": True})]
+
+
+def _family(claim: Claim) -> str:
+    names = (claim.meta["fixture"], claim.meta["source_title"])
+    return " · ".join(name for name in names if name)
+
+
+def summary(claims: list[Claim]) -> str:
+    """``15 claims: 12 replicated, 1 refuted, 2 vacuous``."""
+    found = Counter(claim.verdict for claim in claims)
+    counts = ", ".join(f"{found[verdict]} {verdict}" for verdict in VERDICTS if found[verdict])
+    alone = sum(not any(s.role == "control" for s in c.subjects) and c.meta["control"] is not None for c in claims)
+    without = f"; {alone} without a control in this run" if alone else ""
+    return f"{len(claims)} claim{'s' * (len(claims) != 1)}: {counts}{without}"
+
+
+def short(claim: Claim) -> str:
+    k, n = claim.counts
+    return f"{claim.verdict} {k}/{n}" if claim.verdict in ("replicated", "mixed") else claim.verdict
+
+
+def figures(claim: Claim) -> tuple[str, str]:
+    """The measured value that decides, the one nearest its threshold or farthest beyond it, and what was published."""
+    subject = min(judged(claim.subjects), key=lambda s: _room(s.margin), default=None)
+    if subject is None:
+        return number(None), number(claim.meta["published"])
+    asserts = [a for a in subject.asserts if a.left is not None]
+    measured: Any = min(asserts, key=lambda a: _room(a.margin)).left if asserts else None
+    if measured is None:
+        measured = next((e.value for e in subject.evidence if isinstance(e.value, (int, float, str))), None)
+    named = (e.published for e in subject.evidence if _same(e.value, measured) and e.published is not None)
+    return number(measured), number(next(named, claim.meta["published"]))
+
+
+def _room(margin: float | None) -> float:
+    return math.inf if margin is None else margin
+
+
+def _same(value: Any, other: Any) -> bool:
+    numbers = all(isinstance(x, (int, float)) for x in (value, other))
+    return numbers and abs(value - other) <= 1e-9 * max(abs(value), abs(other))
+
+
+def number(value: Any) -> str:
+    """A figure in a column: five significant digits; several with commas; – for none."""
+    match value:
+        case None:
+            return "–"
+        case bool() | int() | str():
+            return str(value)
+        case float():
+            return f"{value:.5g}" if 1e-3 <= abs(value) < 1e5 or value == 0 else f"{value:.2e}"
+        case list() | tuple():
+            return ", ".join(number(v) for v in value)
+    return "table"
+
+
+def percent(margin: float | None) -> str:
+    """A margin relative to its threshold, signed."""
+    if margin is None:
+        return "–"
+    if abs(margin) >= 10:
+        return f"{'+' if margin > 0 else '−'}>999%"
+    text = f"{100 * margin:+.2g}" if abs(margin) < 0.1 else f"{100 * margin:+.0f}"
+    return text.replace("-", "−") + "%"
+
+
+def _wide(text: str) -> int:
+    """Columns on a terminal: none for combining marks, two for wide characters."""
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def _fit(text: str, size: int) -> str:
+    """Cut or padded to ``size`` columns."""
+    if _wide(text) > size:
+        while _wide(text) > size - 1:
+            text = text[:-1]
+        text = text.rstrip() + "…"
+    return text + " " * (size - _wide(text))
+
+
+def _right(text: str, size: int) -> str:
+    return _fit(text, size) if _wide(text) >= size else " " * (size - _wide(text)) + text
+
+
+def _wrap(text: str, size: int) -> list[str]:
+    return textwrap.wrap(text, size, max_lines=2, placeholder=" …")
+
+
+def columns() -> int:
+    return shutil.get_terminal_size((80, 24)).columns
