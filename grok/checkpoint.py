@@ -1,212 +1,205 @@
-"""Fixtures on disk: written atomically, and verified before anything in them is parsed.
+"""Checkpoints in and out: the shipped fixtures, and models of others in any layout that is recognised.
 
-A fixture folder holds ``model.safetensors`` (the final weights), ``checkpoints.safetensors`` (keys
-``<step>/<matrix>``), ``trajectory.json`` and ``card.json``. The card is written last, so a folder with a card is
-complete. It names the sha256 of the other files, and carries its own: ``digest`` is the sha256 of the card's bytes
-with that digest replaced by zeros, so that no byte of a fixture is unguarded.
+Loading is a boundary. A file is opened within bounds (``grok.formats.container``), its layout is read from names and
+shapes, and every matrix is checked for type, shape and finiteness before anything is computed from it. What the model
+does, add or subtract, is read from which labels it gets right.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors.torch import load, save
+from safetensors.torch import save
 from torch import Tensor
 
-from grok import files, weights
+from grok import files, formats
+from grok import weights as names
 from grok.errors import GrokError
+from grok.fixture import Fixture, load_fixture, save_fixture
+from grok.formats import container, unwrap
+from grok.formats.shapes import Layout, shown
 from grok.network import Network, network
-from grok.recipe import RECIPES, Recipe
-from grok.trajectory import Run
+from grok.recipe import PUBLISHED, RECIPES
+from grok.task import Operation, Split, Task
 from grok.weights import Weights
 
-SCHEMA = 1
-MODEL, CHECKPOINTS, TRAJECTORY, CARD = "model.safetensors", "checkpoints.safetensors", "trajectory.json", "card.json"
-CONTENTS = (MODEL, CHECKPOINTS, TRAJECTORY)
-FINAL = "final"
+__all__ = ["Fixture", "Loaded", "convert", "load", "load_fixture", "save_fixture"]
 
-_ZEROS = b"0" * 64
-_DIGEST = re.compile(rb'^ "digest": "([0-9a-f]{64})"', re.MULTILINE)
+MAX_PARAMETERS = 1 << 24
+MAX_ACTIVATION_BYTES = 1 << 30  # one activation of all pairs in float64; the suite holds several
+CHUNK_BYTES = 1 << 26
+GROKKED = 0.99
+MODULAR: tuple[Operation, ...] = ("add_mod", "sub_mod")
+TYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 @dataclass(frozen=True, eq=False)
-class Fixture:
-    """A trained model that ships with the project.
+class Loaded:
+    """A model from a file, and what was found in it.
 
-    card: what ``card.json`` says. ``card["checkpoints"]`` maps roles (``initial``, ``memorised``, …) to steps.
-    weights: step → float32 matrices; the last step is the final model.
-    run: the trajectory, with the final and the initial network.
+    recipe_name: the recipe whose claims apply; None if no source makes claims about such a model.
+    accuracy: share of pairs answered rightly: "all", and "train" and "test" if the split is known.
+    notes: what the user should know before reading verdicts. format: layout. ignored_keys: names not used.
+    sha256: of the file.
     """
 
-    folder: Path
-    card: dict[str, Any]
-    recipe: Recipe
-    weights: dict[int, Weights]
-    trajectory: dict[str, Any]
-    _networks: dict[int, Network] = field(default_factory=dict, repr=False)
+    path: Path
+    network: Network
+    recipe_name: str | None
+    accuracy: dict[str, float]
+    notes: list[str]
+    format: str
+    ignored_keys: list[str]
+    sha256: str
 
     @property
-    def digest(self) -> str:
-        """sha256 of the card; it covers every file."""
-        return self.card["digest"]
-
-    @property
-    def roles(self) -> dict[str, int]:
-        return {**self.card["checkpoints"], FINAL: self.recipe.steps}
-
-    @property
-    def run(self) -> Run:
-        initial = self.network("initial") if "initial" in self.roles else None
-        return Run.from_json(self.recipe, self.trajectory, self.network(FINAL), initial)
-
-    def network(self, which: str | int = FINAL) -> Network:
-        """The network of a role or at a step, with the recipe's split; the same object each time. Raises GrokError."""
-        step = which if isinstance(which, int) else self.roles.get(which)
-        if step not in self.weights:
-            known = ", ".join(f"{role} ({at})" for role, at in self.roles.items())
-            raise GrokError(f"{self.folder}: no checkpoint {which!r}; it holds {known}")
-        if step not in self._networks:
-            self._networks[step] = network(self.weights[step], self.recipe.task, self.recipe.split())
-        return self._networks[step]
+    def grokked(self) -> bool:
+        return self.accuracy.get("test", self.accuracy["all"]) >= GROKKED
 
 
-def save_fixture(
-    folder: Path,
-    recipe: Recipe,
-    final: Weights,
-    checkpoints: Mapping[int, Weights],
-    roles: Mapping[str, int],
-    trajectory: Mapping[str, Any],
-    card_fields: Mapping[str, Any],
-) -> None:
-    """Write a fixture; float32 weights, one set per step of ``checkpoints``, and the card last.
+def load(
+    path: Path | str,
+    recipe: str | None = None,
+    split_seed: int | None = None,
+    train_frac: float | None = None,
+    index: int | None = None,
+) -> Loaded:
+    """Load a checkpoint of any known layout.
 
-    Raises OSError; then there is no card, and ``load_fixture`` refuses the folder.
+    recipe: expected recipe; another task or architecture is an error, and an undecidable task is taken from it.
+    split_seed, train_frac: both, or neither; then the split is unknown. index: which of a list of checkpoints.
+    Raises GrokError for anything that cannot be taken; no code in the file is ever run.
     """
-    (folder / CARD).unlink(missing_ok=True)
-    flat = {f"{step}/{name}": w for step, ws in checkpoints.items() for name, w in ws.items()}
-    contents = {
-        MODEL: save(_plain(final)),
-        CHECKPOINTS: save(_plain(flat)),
-        TRAJECTORY: _json(trajectory),
-    }
-    for name, data in contents.items():
-        files.write_bytes(folder / name, data)
-    card = {
-        "schema": SCHEMA,
-        "recipe": recipe.to_json(),
-        "seed": recipe.seed,
-        "steps": recipe.steps,
-        **card_fields,
-        "checkpoints": dict(roles),
-        "sha256": {name: _sha256(data) for name, data in contents.items()},
-        "digest": _ZEROS.decode(),
-    }
-    blank = _json(card, indent=1)
-    files.write_bytes(folder / CARD, _DIGEST.sub(f' "digest": "{_sha256(blank)}"'.encode(), blank))
-
-
-def load_fixture(folder: Path) -> Fixture:
-    """Read a fixture. Every file is compared with its digest before it is parsed.
-
-    Raises GrokError for anything missing, damaged, of another recipe than the folder's, or not finite; the message
-    names the file, what was expected and found, and the command that makes the fixture anew.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise GrokError(f"{folder}: no such fixture.\n{_remedy(folder)}")
-    read = {name: _read(folder, name) for name in (CARD, *CONTENTS)}
-    return _parse(folder, read)
-
-
-def _parse(folder: Path, read: Mapping[str, bytes]) -> Fixture:
-    """A fixture from the bytes of its files; ``load_fixture`` without the disk."""
-    card = _card(folder, read[CARD])
-    for name in CONTENTS:
-        expected, found = card["sha256"].get(name), _sha256(read[name])
-        if found != expected:
-            raise _damaged(folder, name, f"its sha256 is {found[:12]}…, card.json says {str(expected)[:12]}…")
-    recipe = Recipe.from_json(card["recipe"])
-    named = _named(folder)
-    if named is not None and named != (recipe.name, recipe.seed):
-        raise _damaged(folder, CARD, f"it describes {recipe.name}, seed {recipe.seed}, not what the folder is named")
-    by_step = {recipe.steps: load(read[MODEL])}
-    for key, w in load(read[CHECKPOINTS]).items():
-        step, name = key.split("/", 1)
-        by_step.setdefault(int(step), {})[name] = w
-    for step, ws in by_step.items():
-        _check(folder, recipe, step, ws)
-    missing = [role for role, step in card["checkpoints"].items() if step not in by_step]
-    if missing:
-        raise _damaged(folder, CHECKPOINTS, f"it lacks the checkpoints {', '.join(missing)} that card.json names")
-    return Fixture(folder, card, recipe, by_step, json.loads(read[TRAJECTORY]))
-
-
-def _card(folder: Path, data: bytes) -> dict[str, Any]:
-    stated = _DIGEST.findall(data)
-    blank = _DIGEST.sub(b' "digest": "' + _ZEROS + b'"', data)
-    if len(stated) != 1 or stated[0].decode() != _sha256(blank):
-        raise _damaged(folder, CARD, "its bytes do not give the digest it states")
-    card = json.loads(data)
-    if card["schema"] != SCHEMA:
-        raise _damaged(folder, CARD, f"its schema is {card['schema']!r}, expected {SCHEMA}")
-    return card
-
-
-def _check(folder: Path, recipe: Recipe, step: int, found: Weights) -> None:
-    """Names, shapes, type and finiteness of one set of weights."""
-    file = MODEL if step == recipe.steps else CHECKPOINTS
-    expected = weights.shapes(recipe)
-    if set(found) != set(expected):
-        odd = ", ".join(sorted(set(found) ^ set(expected)))
-        raise _damaged(folder, file, f"step {step} does not hold the matrices of {recipe.architecture}: {odd}")
-    for name, w in found.items():
-        if w.dtype != torch.float32 or tuple(w.shape) != expected[name]:
-            was = f"{w.dtype} {list(w.shape)}, expected float32 {list(expected[name])}"
-            raise _damaged(folder, file, f"step {step}, {name} is {was}")
-        if not torch.isfinite(w).all():
-            raise _damaged(folder, file, f"step {step}, {name} holds NaN or infinity")
-
-
-def _read(folder: Path, name: str) -> bytes:
+    path = Path(path)
     try:
-        return (folder / name).read_bytes()
-    except OSError as error:
-        raise _damaged(folder, name, f"cannot be read ({error.strerror})") from None
+        tensors, ignored = unwrap.state_dict(container.read(path), index)
+        name, layout = formats.recognise(tensors)
+        weights = _checked(layout.weights)
+        architecture = "mlp" if names.MLP_W_IN in weights else "transformer"
+        guess = _answers(weights, layout.p)
+        task, told = _task(layout, weights, guess, architecture, recipe)
+        split = _split(task, split_seed, train_frac)
+        accuracy = _accuracy(task, split, guess)
+    except GrokError as error:
+        raise GrokError(f"{path}: {error}") from None
+    family = next(
+        (r.name for r in PUBLISHED if (r.architecture, r.task.operation) == (architecture, task.operation)), None
+    )
+    notes = [*layout.notes, *told]
+    if split is None:
+        notes.append(
+            "the split is not known (--split-seed, --train-frac): test = all pairs, and there are no train pairs"
+        )
+    if accuracy.get("test", accuracy["all"]) < GROKKED:
+        figures = ", ".join(f"{value:.4f} of {which} pairs" for which, value in accuracy.items())
+        notes.append(f"this model has not grokked: it is right on {figures}")
+    ignored += [shown(key) for key in tensors if key not in layout.used]
+    return Loaded(path, network(weights, task, split), family, accuracy, notes, name, ignored, _sha256(path))
 
 
-def _damaged(folder: Path, name: str, what: str) -> GrokError:
-    return GrokError(f"{folder / name}: {what}.\n{_remedy(folder)}")
+def convert(loaded: Loaded, out: Path) -> None:
+    """Write the weights as safetensors under this project's names, in float32 (float64 stays). Raises OSError.
+
+    ``load`` gives the same network from the file, to the bit.
+    """
+    files.write_bytes(out, save({n: _narrow(w) for n, w in loaded.network.weights.items()}))
 
 
-def _remedy(folder: Path) -> str:
-    """The command that makes the fixture, from the folder's name: the card may be what is damaged."""
-    recipe, seed = _named(folder) or ("RECIPE", "N")
-    there = f"Restore it with git, or remove {folder} and run" if folder.exists() else "To make it run"
-    return f"{there}: grok train {recipe} --seed {seed} --out {folder}"
+def _narrow(weight: Tensor) -> Tensor:
+    single = weight.float()
+    return (single if torch.equal(single.double(), weight) else weight).contiguous().clone()
 
 
-def _named(folder: Path) -> tuple[str, int] | None:
-    """Recipe and seed of a folder ``…/<recipe>/seed<N>``; None for a folder that is named otherwise."""
-    path = folder.resolve()
-    match = re.fullmatch(r"seed(\d+)", path.name)
-    return (path.parent.name, int(match[1])) if match and path.parent.name in RECIPES else None
+def _checked(tensors: Mapping[str, Tensor]) -> Weights:
+    """The tensors, dense, of a floating type and finite; float32 unless they are float64."""
+    total = sum(w.numel() for w in tensors.values())
+    if total > MAX_PARAMETERS:
+        raise GrokError(f"it has {total:,} parameters, expected at most {MAX_PARAMETERS:,}")
+    out = {}
+    for name, w in tensors.items():
+        if w.layout != torch.strided or w.dtype not in TYPES or w.device.type != "cpu":
+            raise GrokError(f"{name} is {w.dtype} ({w.layout}), expected float16, bfloat16, float32 or float64, dense")
+        if w.numel() * w.element_size() > w.untyped_storage().nbytes():
+            raise GrokError(f"{name} {list(w.shape)} repeats its values; save it with .contiguous()")
+        if not torch.isfinite(w).all():
+            raise GrokError(f"{name} holds NaN or infinity")
+        out[name] = w if w.dtype == torch.float64 else w.float()
+    return out
 
 
-def _plain(tensors: Mapping[str, Tensor]) -> Weights:
-    return {name: w.detach().to("cpu", torch.float32).contiguous().clone() for name, w in tensors.items()}
+def _answers(weights: Weights, p: int) -> Tensor:
+    """The class with the greatest logit for every pair: [p²]; float32, a few rows of a at a time to bound memory."""
+    widths = [max(w.shape) for w in weights.values()]
+    if p < 5 or p * p * max(widths) * 8 > MAX_ACTIVATION_BYTES:
+        raise GrokError(f"p = {p} with matrices up to {max(widths)} wide; expected p ≥ 5 and p² × width ≤ 2²⁷")
+    if names.MLP_W_IN in weights:
+        first, table = names.MLP_W_E, weights[names.MLP_W_E]
+        weights = {"W_E_b": table, **weights}
+    else:
+        first, table = "embed.W_E_a", weights[names.W_E][:p]
+    rows = max(1, CHUNK_BYTES // (p * sum(widths) * 16))
+    chunks = (network(weights | {first: part}, Task(p), dtype=torch.float32) for part in table.split(rows))
+    return torch.cat([chunk.logits.argmax(-1) for chunk in chunks])
 
 
-def _json(data: Mapping[str, Any], indent: int | None = None) -> bytes:
-    return (json.dumps(data, ensure_ascii=False, allow_nan=False, indent=indent) + "\n").encode()
+def _task(
+    layout: Layout, weights: Weights, guess: Tensor, architecture: str, recipe: str | None
+) -> tuple[Task, list[str]]:
+    """The task, from the number of classes and from which labels the model gets right; and how that was told."""
+    wanted = None
+    if recipe is not None:
+        if recipe not in RECIPES:
+            raise GrokError(f"unknown recipe {recipe!r}; known: {', '.join(RECIPES)}")
+        wanted = RECIPES[recipe]
+        if wanted.architecture != architecture:
+            raise GrokError(f"it is a {architecture}, but {recipe} is a {wanted.architecture}; leave out --recipe")
+    p = layout.p
+    classes = weights[names.MLP_W_U if architecture == "mlp" else names.W_U].shape[1]
+    if classes == 2 * p:
+        found: Operation | None = "add"
+        told = f"p = {p}, a + b without a modulus: there are {classes} classes"
+    else:
+        if p % 2 == 0:
+            raise GrokError(f"p = {p} is even; the claims' Fourier basis needs an odd p")
+        right: dict[Operation, float] = {op: float((guess == Task(p, op).labels()).double().mean()) for op in MODULAR}
+        found = _told_apart(right, p)
+        told = f"p = {p}; right on {right['add_mod']:.4f} of all a + b and {right['sub_mod']:.4f} of all a - b modulo p"
+    if found is None and wanted is None:
+        raise GrokError(f"the task cannot be told ({told}); give --recipe")
+    if wanted is not None and found is not None and wanted.task.operation != found:
+        raise GrokError(f"the model's task is {found}, but {recipe} is {wanted.task.operation} ({told})")
+    operation = found or wanted.task.operation  # type: ignore[union-attr]
+    if (operation == "add") != (classes == 2 * p):
+        raise GrokError(f"{recipe} has 2p classes, the file has {classes} with p = {p}")
+    return Task(p, operation), [told]
 
 
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+def _told_apart(right: Mapping[Operation, float], p: int) -> Operation | None:
+    """The operation that clearly more answers fit than chance (1/p) and than the other; None if neither."""
+    (best, most), (_, other) = sorted(right.items(), key=lambda item: -item[1])
+    return best if most > 2 / p and most > 2 * other else None
+
+
+def _split(task: Task, seed: int | None, fraction: float | None) -> Split | None:
+    if seed is None and fraction is None:
+        return None
+    if seed is None or fraction is None:
+        raise GrokError("--split-seed and --train-frac belong together: give both, or neither")
+    if not 0 < fraction < 1:
+        raise GrokError(f"--train-frac is {fraction}, expected a share between 0 and 1")
+    return task.split(seed, fraction)
+
+
+def _accuracy(task: Task, split: Split | None, guess: Tensor) -> dict[str, float]:
+    right = (guess == task.labels()).double()
+    parts = {"all": right} | ({} if split is None else {"train": right[split.train], "test": right[split.test]})
+    return {which: float(part.mean()) for which, part in parts.items()}
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

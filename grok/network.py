@@ -166,9 +166,16 @@ class Transformer(Network):
 
     @cached_property
     def resid_pre(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Residual stream before attention at the three positions: [p, d], [p, d], [1, d]."""
+        """Residual stream before attention at the three positions: [p, d], [p, d], [1, d].
+
+        With ``embed.W_E_a`` the first position has its own embedding; fewer rows of it give fewer pairs.
+        """
         pos = self.weights[names.W_POS]
-        return self.W_E + pos[0], self.W_E + pos[1], self.weights[names.W_E][self.task.p :][:1] + pos[2]
+        return (
+            self.weights.get("embed.W_E_a", self.W_E) + pos[0],
+            self.W_E + pos[1],
+            self.weights[names.W_E][self.task.p :][:1] + pos[2],
+        )
 
     @cached_property
     def query(self) -> Tensor:
@@ -189,8 +196,8 @@ class Transformer(Network):
     def pattern(self) -> Tensor:
         """Attention of ``=`` to a, b and itself: [p², h, 3], rows sum to one."""
         s0, s1, s2 = self.scores
-        p, h = self.task.p, self.n_heads
-        stacked = torch.stack([s0[:, None].expand(p, p, h), s1[None].expand(p, p, h), s2[None].expand(p, p, h)], dim=-1)
+        shape = len(s0), len(s1), self.n_heads
+        stacked = torch.stack([s0[:, None].expand(shape), s1[None].expand(shape), s2[None].expand(shape)], dim=-1)
         return stacked.flatten(0, 1).softmax(-1)
 
     @cached_property
@@ -198,7 +205,7 @@ class Transformer(Network):
         """Attention-weighted values at the last position: [p², h, k]."""
         bias = self._bias("blocks.0.attn.b_V", self.n_heads, self.d_head)
         v0, v1, v2 = (torch.einsum("td,hdk->thk", x, self.weights[names.W_V]) + bias for x in self.resid_pre)
-        w = self.pattern.unflatten(0, (self.task.p, self.task.p))[..., None]  # [a, b, h, 3, 1]
+        w = self.pattern.unflatten(0, (-1, self.task.p))[..., None]  # [a, b, h, 3, 1]
         return (w[..., 0, :] * v0[:, None] + w[..., 1, :] * v1[None] + w[..., 2, :] * v2[None]).flatten(0, 1)
 
     @cached_property

@@ -24,8 +24,8 @@ import numpy as np
 import torch
 
 from grok import weights
-from grok.checkpoint import save_fixture
 from grok.errors import GrokError
+from grok.fixture import save_fixture
 from grok.measure import trajectory
 from grok.recipe import Recipe
 from grok.train.run import SNAPSHOT_EVERY, State, open_snapshots
