@@ -8,11 +8,12 @@ from collections.abc import Sequence
 import tyro
 from tyro.extras import SubcommandApp
 
-from grok.commands import info, train
+from grok.commands import info, sweep, train
 from grok.errors import GrokError
 
 app = SubcommandApp()
 app.command(train.train)
+app.command(sweep.sweep)
 app.command(info.list_, name="list")
 app.command(info.env)
 

@@ -1,0 +1,122 @@
+"""``grok sweep``: many runs of a recipe, here or on a cluster."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+from grok.errors import GrokError
+
+if TYPE_CHECKING:
+    from grok.recipe import Recipe
+    from grok.sweep.driver import Summary
+    from grok.sweep.plan import Batch
+    from grok.sweep.store import Store
+
+GPU_BATCH = 32  # seeds that one GPU steps together
+
+
+def sweep(
+    recipe: Annotated[str, tyro.conf.Positional],
+    /,
+    seeds: str = "0-31",
+    set_: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(name="set", metavar="KEY=V1,V2")] = (),
+    steps: int | None = None,
+    engine: Literal["local", "ray"] = "local",
+    address: str | None = None,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    workers: int | None = None,
+    batch: int | None = None,
+    out: Path = Path("runs/sweep"),
+    claims: Path | None = None,
+    dry_run: bool = False,
+) -> int:
+    """Train RECIPE from many seeds, and at every combination of --set; stopped and started again, it goes on.
+
+    Finished runs are fixtures in OUT/runs, found again by recipe and seed; OUT/runs.parquet is the table of all of
+    them. Exits with 1 if a run failed or was given up.
+
+    Args:
+        recipe: a name that `grok list` shows.
+        seeds: seeds of initial weights and split, as in 0-31 or 0,3,7-9.
+        set_: values of a recipe's field, as in weight_decay=0.3,1; once per field.
+        steps: number of steps; default: the published run's.
+        engine: local: worker processes on this machine. ray: a Ray cluster.
+        address: of a running Ray cluster, or auto; default: one started here.
+        device: auto takes the GPUs if there are any.
+        workers: processes; default: one per CPU core or GPU.
+        batch: seeds that one worker steps together; default: 1 on a CPU, 32 on a GPU.
+        out: folder of the results; need not be shared with other machines.
+        claims: folder of claims to run on every finished run; their verdicts join the table.
+        dry_run: say how many runs are missing and about how long they take, then stop.
+    """
+    from grok.recipe import get_recipe
+    from grok.sweep import driver, estimate, local, plan, ray_engine, verdicts
+    from grok.sweep.store import Store
+    from grok.train.run import Settings
+
+    for option, value in (("--workers", workers), ("--batch", batch), ("--steps", steps)):
+        if value is not None and value < 1:
+            raise GrokError(f"{option} must be at least 1, got {value}")
+    if address is not None and engine != "ray":
+        raise GrokError("--address names a Ray cluster; add --engine ray")
+    chosen = get_recipe(recipe)
+    set_ = set_ if steps is None else (*set_, f"steps={steps}")
+    runs = plan.runs(chosen, set_, plan.seeds(seeds))
+    store = Store(out)
+    with nullcontext() if dry_run else store.locked():
+        if engine == "ray":
+            ray_engine.connect(address, workers)
+            device_type, n = ray_engine.slots(device)
+        else:
+            devices = local.devices(device, workers)
+            device_type, n = devices[0].partition(":")[0], len(devices)
+        gpu = device_type == "cuda"
+        settings = Settings(device=device_type, engine="folded" if gpu else "manual", threads=1)
+        missing = [run for run in runs if not store.done(run)]
+        batches = plan.batches(missing, store.begun(), batch or (GPU_BATCH if gpu else 1))
+        _announce(chosen.name, runs, missing, batches)
+        if dry_run:
+            if missing:
+                guess = estimate.estimate(store, missing, settings)
+                wall = _duration(guess.seconds / min(n, len(batches)))
+                print(f"about {wall} on {n} {device_type.upper()} workers; from {guess.how}")
+            return 0
+        made = ray_engine.Ray(settings) if engine == "ray" else local.Local(devices, settings, store.work)
+        summary = driver.drive(made, batches, store, runs)
+        if claims is not None:
+            verdicts.run(store, runs, claims)
+        return _conclude(store, summary)
+
+
+def _announce(name: str, runs: Sequence[Recipe], missing: Sequence[Recipe], batches: Sequence[Batch]) -> None:
+    from grok.sweep.plan import without_seeds
+
+    points = len({without_seeds(run) for run in runs})
+    done = len(runs) - len(missing)
+    print(f"{name}: {len(runs)} runs, {points} settings; {done} done, {len(missing)} to do in {len(batches)} batches")
+
+
+def _conclude(store: Store, summary: Summary) -> int:
+    """Write the table, name what is missing from it or failed."""
+    from grok.sweep import driver, table
+
+    path = store.out / "runs.parquet"
+    try:
+        print(f"{path}: {table.write(store, path)} runs")
+    except GrokError as error:  # the runs are there; only the table is not
+        print(f"grok: {error}", file=sys.stderr)
+    for what, runs in (("failed", summary.failed), (f"given up, lost {driver.ATTEMPTS} times", summary.given_up)):
+        for run in runs:
+            print(f"{what}: {run.name} seed {run.seed}, {store.folder(run)}", file=sys.stderr)
+    return 1 if summary.failed or summary.given_up else 0
+
+
+def _duration(seconds: float) -> str:
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min" if minutes else f"{seconds:.0f} s"

@@ -1,0 +1,123 @@
+"""This machine: persistent worker processes, one thread each on the CPU, or one process a GPU.
+
+Not ``ProcessPoolExecutor``: there one killed worker breaks the pool and takes the others' batches with it.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from multiprocessing import connection
+from pathlib import Path
+
+import torch
+
+from grok.errors import GrokError
+from grok.sweep.compute import Outcome, attempt
+from grok.sweep.plan import Batch
+from grok.train.run import Interrupted, Settings
+
+STOP_SECONDS = 60.0  # for a worker to save its state
+
+
+def devices(device: str, workers: int | None) -> list[str]:
+    """The device of each worker: every GPU there is unless ``device`` is cpu, else every core. Raises GrokError."""
+    gpus = torch.cuda.device_count() if device != "cpu" else 0
+    if device == "cuda" and not gpus:
+        raise GrokError("--device cuda: torch finds no GPU here; `grok env` says what it finds")
+    if gpus:
+        return [f"cuda:{i % gpus}" for i in range(workers or gpus)]
+    return ["cpu"] * (workers or len(os.sched_getaffinity(0)))
+
+
+class Local:
+    """Worker processes with a pipe each. ``devices`` has one entry a worker: "cpu", "cuda:0", …"""
+
+    def __init__(self, devices: Sequence[str], settings: Settings, folder: Path):
+        self.context = multiprocessing.get_context("spawn")  # a forked child could not use CUDA
+        self.settings, self.folder = settings, folder
+        self.idle: list[_Worker] = []
+        self.free = list(devices)
+        self.busy: dict[_Worker, Batch] = {}
+
+    @property
+    def room(self) -> int:
+        """How many more batches may be submitted now."""
+        return len(self.free) + len(self.idle)
+
+    def submit(self, batch: Batch) -> None:
+        worker = self.idle.pop() if self.idle else _Worker(self.context, self.free.pop(), self.settings, self.folder)
+        self.busy[worker] = batch
+        with suppress(OSError):  # it died while idle: wait() reports the batch as lost
+            worker.pipe.send(batch.runs)
+
+    def wait(self) -> list[tuple[Batch, Outcome]]:
+        """Blocks until at least one submitted batch has an outcome."""
+        ends = {worker.pipe: worker for worker in self.busy}
+        ready = connection.wait(list(ends))
+        return [(self.busy[ends[pipe]], self._outcome(ends[pipe])) for pipe in ready]  # type: ignore[index]
+
+    def _outcome(self, worker: _Worker) -> Outcome:
+        del self.busy[worker]
+        try:
+            outcome = worker.pipe.recv()  # a dead worker's pipe is at its end
+        except (EOFError, OSError):
+            worker.process.join()
+            self.free.append(worker.device)
+            code = worker.process.exitcode
+            return Outcome("lost", error=f"worker process {worker.process.pid} ended with exit code {code}")
+        self.idle.append(worker)
+        return outcome
+
+    def close(self) -> None:
+        """Stop the workers; those in a batch save their state first."""
+        for worker in self.busy:
+            worker.process.terminate()
+        for worker in self.idle:
+            worker.pipe.close()
+        for worker in (*self.idle, *self.busy):
+            worker.process.join(STOP_SECONDS)
+            if worker.process.is_alive():
+                worker.process.kill()
+                worker.process.join()
+            worker.pipe.close()
+        self.idle, self.busy = [], {}
+
+
+class _Worker:
+    def __init__(self, context: multiprocessing.context.SpawnContext, device: str, settings: Settings, folder: Path):
+        self.device = device
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(
+            target=_serve, args=(theirs, replace(settings, device=device), folder), name=f"grok-sweep-{device}"
+        )
+        self.process.start()
+        theirs.close()  # so that its death is the end of the pipe
+
+
+def _serve(pipe: connection.Connection, settings: Settings, folder: Path) -> None:
+    """A worker's life: batches in, outcomes out, until it is terminated or its driver is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the driver decides
+    threading.Thread(target=_end_with_driver, daemon=True).start()
+    while True:
+        try:
+            runs = pipe.recv()
+        except EOFError:
+            return
+        try:
+            pipe.send(attempt(runs, settings, folder))
+        except (Interrupted, BrokenPipeError):
+            return
+
+
+def _end_with_driver() -> None:
+    """Ask this process to save its state and end as soon as the driver is gone, even if it was killed."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    connection.wait([parent.sentinel])
+    os.kill(os.getpid(), signal.SIGTERM)

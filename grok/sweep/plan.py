@@ -1,0 +1,126 @@
+"""Which runs a sweep consists of, and how they are batched. Nothing here computes or touches a disk."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from grok.errors import GrokError
+from grok.recipe import Recipe
+
+SETTABLE = {
+    "p": int,
+    "steps": int,
+    "train_frac": float,
+    "weight_decay": float,
+    "lr": float,
+    "eps": float,
+    "d_model": int,
+    "n_heads": int,
+    "d_head": int,
+    "d_mlp": int,
+}
+
+
+def digest(recipe: Recipe) -> str:
+    """The address of a run: sha256 of its recipe with both seeds as canonical JSON, the first 16 hex digits.
+
+    Device, engine and versions are not part of it: they change a result by rounding, and its card names them.
+    16 digits: 10⁵ runs collide with probability 3e-10.
+    """
+    canonical = json.dumps(recipe.to_json(), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def seeds(text: str) -> list[int]:
+    """``"0-3,8"`` → [0, 1, 2, 3, 8]. Raises GrokError for anything else, and for a seed given twice."""
+    out: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()) or (dash and int(last) < int(first)):
+            raise GrokError(
+                f"--seeds {text}: {part!r} is not a seed or a range; expected something like 0-31 or 0,3,7-9"
+            )
+        out += range(int(first), int(last or first) + 1)
+    if len(set(out)) < len(out):
+        raise GrokError(f"--seeds {text}: a seed is given twice")
+    return out
+
+
+def grid(recipe: Recipe, settings: Sequence[str]) -> list[Recipe]:
+    """The recipe at every combination of ``["weight_decay=0.3,1", "train_frac=0.2,0.3"]``; the last varies fastest.
+
+    The name stays: the recipe in the card and in the table says what was changed. Raises GrokError.
+    """
+    axes: dict[str, list[int | float]] = {}
+    for setting in settings:
+        key, _, values = setting.partition("=")
+        if key not in SETTABLE or not values:
+            raise GrokError(f"--set {setting}: expected KEY=VALUE[,VALUE…] with KEY one of {', '.join(SETTABLE)}")
+        if key in axes:
+            raise GrokError(f"--set {key} is given twice; list its values in one: --set {key}=V1,V2")
+        try:
+            axes[key] = [SETTABLE[key](value) for value in values.split(",")]
+        except ValueError:
+            raise GrokError(f"--set {setting}: {values!r} is not a list of {SETTABLE[key].__name__}") from None
+    return [_changed(recipe, dict(zip(axes, point, strict=True))) for point in itertools.product(*axes.values())]
+
+
+def _changed(recipe: Recipe, point: dict[str, int | float]) -> Recipe:
+    p = int(point.pop("p", recipe.task.p))
+    changed = replace(recipe, task=replace(recipe.task, p=p), **point)  # type: ignore[arg-type]
+    if p < 2 or changed.steps < 1 or not 0 < int(p * p * changed.train_frac) < p * p:
+        raise GrokError(
+            f"{recipe.name} with p = {p}, steps = {changed.steps}, train_frac = {changed.train_frac} has no step to "
+            "make or no pair to train or test on"
+        )
+    return changed
+
+
+def runs(recipe: Recipe, settings: Sequence[str], seed_list: Iterable[int]) -> list[Recipe]:
+    """Every run once, grid point by grid point, seeds in the given order."""
+    every = [point.with_seed(seed) for point in grid(recipe, settings) for seed in seed_list]
+    return list({digest(run): run for run in every}.values())
+
+
+def without_seeds(recipe: Recipe) -> Recipe:
+    """What runs of one batch, or of one grid point, have in common."""
+    return replace(recipe, seed=0, split_seed=0)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Runs that differ only in their seeds and are stepped together."""
+
+    runs: tuple[Recipe, ...]
+    attempts: int = 0  # how often it was lost so far
+
+    def retried(self) -> Batch:
+        return replace(self, attempts=self.attempts + 1)
+
+    def singles(self) -> list[Batch]:
+        return [Batch((run,)) for run in self.runs]
+
+
+def batches(missing: Sequence[Recipe], begun: Iterable[Sequence[Recipe]], size: int) -> list[Batch]:
+    """Missing runs in batches of at most ``size``, in order.
+
+    ``begun``: the batches whose state is on disk. One that holds a missing run goes on as it was, whatever ``size``
+    says now; otherwise its steps would be computed a second time.
+    """
+    left = {digest(run): run for run in missing}
+    out = []
+    for old in begun:
+        if any(digest(run) in left for run in old):
+            out.append(Batch(tuple(old)))
+            for run in old:
+                left.pop(digest(run), None)
+    by_point: dict[Recipe, list[Recipe]] = {}
+    for run in left.values():
+        by_point.setdefault(without_seeds(run), []).append(run)
+    for point in by_point.values():
+        out += [Batch(tuple(point[i : i + size])) for i in range(0, len(point), size)]
+    return out
