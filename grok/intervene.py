@@ -82,7 +82,7 @@ def by_hooks(model: Network, change: Intervention) -> Activations:
     def only_mlp(value: Tensor, hook: Any) -> Tensor:
         return seen[MLP_OUT]
 
-    hooks = [("hook_embed", embed)] if change.embedding else []
+    hooks: list[tuple[str, Callable[..., Any]]] = [("hook_embed", embed)] if change.embedding else []
     hooks += [(POST, post)] if change.post else []
     hooks += [see(PRE), see(POST), see(MLP_OUT)]
     hooks += [] if change.skip else [(RESID_POST, only_mlp)]
@@ -128,7 +128,7 @@ def _transformer(model: Network) -> Transformer:
     return model
 
 
-@lru_cache(maxsize=16)  # building one costs more than running it on 100 pairs; a network compares by identity
+@lru_cache(maxsize=2)  # building one costs more than running it on 100 pairs; a network compares by identity
 def _hooked(model: Transformer) -> Any:
     from grok.models.transformer import hooked
 
