@@ -1,0 +1,84 @@
+"""``grok gate`` and ``grok report``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from grok.errors import GrokError
+from grok.files import write_bytes, write_json
+from grok.report import gate as gates
+from grok.report import history as runs
+from grok.report import summary
+from grok.report.record import read_expected, read_verdicts
+
+EXPECTED = Path("reports/expected.json")
+
+
+def gate(
+    verdicts: Annotated[Path, tyro.conf.Positional],
+    /,
+    expected: Path = EXPECTED,
+    max_margin_drop: float | None = None,
+    history: Path | None = None,
+    junit: Path | None = None,
+    markdown: Path | None = None,
+    comment: Path | None = None,
+    badge: Path | None = None,
+    annotations: bool = False,
+) -> int:
+    """Compare VERDICTS with the expected ones. Exit 0: all as expected; 1: what changed, worst first; 2: wrong use.
+
+    Args:
+        verdicts: verdicts.json of a run.
+        expected: the committed verdicts.
+        max_margin_drop: also fail when a margin shrank by more than this, in units of the threshold (0.05 is 5 %).
+        history: folder to which the run is added, one JSON each.
+        junit: JUnit XML to write.
+        markdown: Markdown to write for a job summary.
+        comment: Markdown to write for a pull-request comment.
+        badge: JSON to write for shields.io's endpoint badge.
+        annotations: print ::error lines for GitHub too.
+    """
+    if max_margin_drop is not None and not max_margin_drop >= 0:
+        raise GrokError(f"--max-margin-drop is at least 0, not {max_margin_drop}")
+    found = read_verdicts(verdicts)
+    changes = gates.compare(found, read_expected(expected), max_margin_drop)
+    if history is not None:
+        runs.append(found, history)
+    if junit is not None:
+        _write(junit, summary.junit(found, changes))
+    if markdown is not None:
+        _write(markdown, summary.markdown(found, changes))
+    if comment is not None:
+        _write(comment, summary.markdown(found, changes, summary.COMMENT_LIMIT))
+    if badge is not None:
+        write_json(badge, summary.badge(found, changes))
+    for line in changes:
+        print(line)
+    for line in summary.annotations(found, changes) if annotations else ():
+        print(line)
+    claims = len({change.claim for change in changes})
+    print(f"{'FAIL' if changes else 'ok'}: {summary.headline(found)}; {claims or 'none'} unexpected")
+    return 1 if changes else 0
+
+
+def report(verdicts: Annotated[Path, tyro.conf.Positional], /, out: Path, history: Path | None = None) -> int:
+    """The page of VERDICTS: one HTML file that opens from disk.
+
+    Args:
+        verdicts: verdicts.json of a run.
+        out: the HTML file to write.
+        history: folder of earlier runs (`grok gate --history`), whose margins the page then shows.
+    """
+    from grok.report import page
+
+    page.write(read_verdicts(verdicts), out, runs.load(history) if history is not None else ())
+    print(f"wrote {out}")
+    return 0
+
+
+def _write(path: Path, text: str) -> None:
+    write_bytes(path, text.encode())

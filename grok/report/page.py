@@ -1,0 +1,96 @@
+"""verdicts.json → one HTML file that opens from disk: no network, no second file, plots drawn when a claim is opened.
+
+plotly.js and the plots' data travel compressed inside the page; the Content-Security-Policy allows exactly these
+scripts and styles, by digest. The same verdicts give the same bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import importlib.resources
+import json
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import plotly.offline
+
+from grok.files import write_bytes
+from grok.report.number import show
+from grok.report.view import Card, Pool, cards, counts
+
+TEMPLATES = importlib.resources.files("grok.report") / "templates"
+
+
+def render(verdicts: dict[str, Any], history: Sequence[dict[str, Any]] = ()) -> str:
+    """The page of these verdicts (schema 1, see ``record.read_verdicts``); history: earlier runs, oldest first."""
+    pool = Pool()
+    shown = cards(verdicts, history, pool)
+    style, script = _asset("page.css"), _asset("page.js") + _asset("plots.js")
+    return _template().render(
+        run=verdicts["run"],
+        cards=shown,
+        groups=_groups(shown),
+        counts=counts(shown),
+        surprises=[card for card in shown if card.surprising],
+        sources=sorted({card.source for card in shown}),
+        fixtures=list(dict.fromkeys(card.fixture for card in shown)),
+        policy=_policy(style, script),
+        style=style,
+        script=script,
+        pool=_packed(json.dumps(pool.data, separators=(",", ":"))) if pool.data else "",
+        plotly=_packed_plotly() if pool.data else "",
+    )
+
+
+def write(verdicts: dict[str, Any], path: Path, history: Sequence[dict[str, Any]] = ()) -> None:
+    """Render and write atomically."""
+    write_bytes(Path(path), render(verdicts, history).encode())
+
+
+def _groups(shown: Sequence[Card]) -> list[tuple[str, list[Card]]]:
+    """Cards by fixture, fixtures in order of appearance."""
+    names = list(dict.fromkeys(card.fixture for card in shown))
+    return [(name, [card for card in shown if card.fixture == name]) for name in names]
+
+
+def _policy(style: str, script: str) -> str:
+    """What the page may do. The digest of nothing is for the empty <style> elements that plotly.js fills by rule; it also
+    sets style attributes."""
+    scripts = " ".join(map(_digest, (script, plotly.offline.get_plotlyjs())))
+    styles = " ".join(map(_digest, (style, "")))
+    return (
+        f"default-src 'none'; script-src {scripts}; style-src {styles}; style-src-attr 'unsafe-inline'; "
+        "img-src data: blob:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _digest(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _packed(text: str) -> str:
+    """zlib and base64, for DecompressionStream("deflate")."""
+    return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
+
+
+@functools.cache
+def _packed_plotly() -> str:
+    return _packed(plotly.offline.get_plotlyjs())
+
+
+def _asset(name: str) -> str:
+    return (TEMPLATES / name).read_text(encoding="utf-8")
+
+
+@functools.cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.ChainableUndefined
+    )
+    environment.filters["show"] = show
+    return environment.from_string(_asset("page.html"))

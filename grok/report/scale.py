@@ -1,0 +1,183 @@
+"""One asserted number on one line: threshold, published, every subject, random controls. Positions in per cent."""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from grok.report.number import is_number, show
+
+_OPERATORS = ("<", "<=", ">", ">=", "==", "!=")
+_SIGN = {"<=": "≤", ">=": "≥", "==": "=", "!=": "≠"}
+_LOG_FROM = 30.0  # a range wider than this factor is drawn on a log axis
+_EDGE = 4.0  # per cent kept free on both sides
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A point on the scale. kind: trained, checkpoint, untrained, memorised, control or published; row: dodges upwards."""
+
+    kind: str
+    x: float
+    label: str
+    value: str
+    row: int = 0
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What is drawn; all x in per cent of the width. passes: where the assert holds, None for an equality."""
+
+    expression: str
+    threshold: str
+    thresholds: tuple[float, ...]
+    passes: tuple[float, float] | None
+    random: tuple[float, float] | None
+    random_text: str
+    marks: tuple[Mark, ...]
+    ticks: tuple[tuple[float, str], ...]
+
+    @property
+    def measured(self) -> str:
+        """The first trained (or the user's) value."""
+        return next((m.value for m in self.marks if m.kind in ("trained", "checkpoint")), "–")
+
+    @property
+    def published(self) -> str | None:
+        return next((m.value for m in self.marks if m.kind == "published"), None)
+
+    @property
+    def text(self) -> str:
+        """The whole drawing in words, for who cannot see it."""
+        parts = [f"threshold {self.threshold}", *(f"{m.label} {m.value}" for m in self.marks)]
+        return "; ".join(parts + ([f"random controls {self.random_text}"] if self.random_text else []))
+
+
+def scales(claim: dict[str, Any]) -> list[Scale]:
+    """A scale for each asserted comparison of two numbers, in the order of the claim."""
+    expressions: dict[str, None] = {}
+    for subject in claim["subjects"]:
+        for made in subject.get("asserts") or []:
+            if is_number(made.get("left")) and is_number(made.get("right")) and made.get("op") in _OPERATORS:
+                expressions[made["expression"]] = None
+    return [_scale(claim, expression, alone=len(expressions) == 1) for expression in expressions]
+
+
+def _scale(claim: dict[str, Any], expression: str, alone: bool) -> Scale:
+    readings = [(s, _worst(made)) for s in claim["subjects"] if (made := _made(s, expression))]
+    subject, first = readings[0]
+    bounds = _interval(expression) or [(first["op"], first["right"])]
+    published, spread = _context(subject, first["left"], claim if alone else {})
+    values = [made["left"] for _, made in readings] + [at for _, at in bounds] + [*published, *(spread or ())]
+    axis = _Axis.over(values)
+    marks = [Mark(_kind(s), axis(made["left"]), _label(s), show(made["left"])) for s, made in readings]
+    marks += [Mark("published", axis(v), "published", show(v)) for v in published]
+    low = max((axis(at) for op, at in bounds if op in (">", ">=")), default=0.0)
+    high = min((axis(at) for op, at in bounds if op in ("<", "<=")), default=100.0)
+    return Scale(
+        expression=expression,
+        threshold=" and ".join(f"{_SIGN.get(op, op)} {show(at)}" for op, at in bounds),
+        thresholds=tuple(axis(at) for _, at in bounds),
+        passes=(low, high) if (low, high) != (0.0, 100.0) and low <= high else None,
+        random=(axis(spread[0]), axis(spread[1])) if spread else None,
+        random_text=f"{show(spread[0])} … {show(spread[1])}" if spread else "",
+        marks=tuple(_dodged(marks)),
+        ticks=tuple(axis.ticks()),
+    )
+
+
+def _made(subject: dict[str, Any], expression: str) -> list[dict[str, Any]]:
+    made = [a for a in subject.get("asserts") or [] if a.get("expression") == expression]
+    return [a for a in made if is_number(a.get("left")) and is_number(a.get("right")) and a.get("op") in _OPERATORS]
+
+
+def _worst(made: list[dict[str, Any]]) -> dict[str, Any]:
+    """The assert with the least margin: a loop asserts the same line often."""
+    return min(made, key=lambda a: a["margin"] if is_number(a.get("margin")) else math.inf)
+
+
+def _interval(expression: str) -> list[tuple[str, float]] | None:
+    """The two bounds of ``low <= x <= high`` as comparisons of x; a record keeps only the tighter one."""
+    try:
+        node = ast.parse(expression, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    match node:
+        case ast.Compare(left=ast.Constant(low), ops=[ast.Lt() | ast.LtE(), ast.Lt() | ast.LtE()], comparators=[_, ast.Constant(high)]):
+            return [(">=", low), ("<=", high)] if is_number(low) and is_number(high) else None
+    return None
+
+
+def _context(
+    subject: dict[str, Any], value: float, claim: dict[str, Any]
+) -> tuple[list[float], tuple[float, float] | None]:
+    """Published values and range of the random controls that belong to this value, from the evidence that equals it."""
+    evidence = [e for e in subject.get("evidence") or [] if is_number(e.get("value"))]
+    same = [e for e in evidence if math.isclose(e["value"], value, rel_tol=1e-9)]
+    published = [e["published"] for e in same[:1] if is_number(e.get("published"))]
+    if not published and is_number(claim.get("published")):
+        published = [claim["published"]]
+    ranges = [e.get("control_range") for e in same or evidence]
+    for pair in ranges:
+        if isinstance(pair, list) and len(pair) == 2 and all(map(is_number, pair)):
+            return published, (min(pair), max(pair))
+    return published, None
+
+
+def _kind(subject: dict[str, Any]) -> str:
+    if subject["role"] in ("trained", "checkpoint"):
+        return str(subject["role"])
+    return next((kind for kind in ("untrained", "memorised") if kind in subject["subject"]), "control")
+
+
+def _label(subject: dict[str, Any]) -> str:
+    """The last part of the name: modadd-mlp/seed0 → seed0."""
+    return str(subject["subject"]).rsplit("/", 1)[-1]
+
+
+def _dodged(marks: list[Mark]) -> Iterator[Mark]:
+    """Marks of one kind that would cover each other move up, at most three rows."""
+    rows: list[tuple[float, int]] = []
+    for mark in marks:
+        if mark.kind not in ("trained", "checkpoint"):
+            yield mark
+            continue
+        taken = {row for x, row in rows if abs(x - mark.x) < 2.2}
+        row = next((row for row in range(4) if row not in taken), 0)
+        rows.append((mark.x, row))
+        yield Mark(mark.kind, mark.x, mark.label, mark.value, row)
+
+
+@dataclass(frozen=True)
+class _Axis:
+    low: float
+    high: float
+    log: bool
+
+    @classmethod
+    def over(cls, values: list[float]) -> _Axis:
+        low, high = min(values), max(values)
+        log = low > 0 and high / low > _LOG_FROM
+        if low == high:
+            half = abs(low) / 2 or 0.5
+            low, high = low - half, high + half
+        return cls(math.log10(low), math.log10(high), True) if log else cls(low, high, False)
+
+    def __call__(self, value: float) -> float:
+        at = (math.log10(value) if self.log else value) - self.low
+        return round(_EDGE + (100 - 2 * _EDGE) * at / (self.high - self.low), 2)
+
+    def ticks(self) -> Iterator[tuple[float, str]]:
+        if self.log:
+            first, last = math.ceil(self.low - 1e-9), math.floor(self.high + 1e-9)
+            step = max(1, math.ceil((last - first) / 4))
+            for exponent in range(first, last + 1, step):
+                yield self(10.0**exponent), show(10.0**exponent)
+            return
+        step = 10 ** math.floor(math.log10((self.high - self.low) / 2))
+        step *= next((m for m in (5, 2, 1) if (self.high - self.low) / (m * step) >= 2), 1)
+        for i in range(math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9) + 1):
+            yield self(i * step), show(float(f"{i * step:.6g}"))

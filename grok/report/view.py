@@ -1,0 +1,242 @@
+"""From the dicts of verdicts.json to what the page shows: strings, positions and flags, no markup."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from grok.report.number import is_number, percent, show
+from grok.report.scale import Scale, scales
+from grok.verdict import VERDICTS
+
+OVERLAID = ("loss_curves", "progress")  # one figure with every subject; the other kinds show one subject at a time
+_ARXIV = re.compile(r"(?:arxiv[:\s]*)?(\d{4}\.\d{4,5})(?:v\d+)?", re.IGNORECASE)
+_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9_][\w.-]*")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A column of a card. outcome: holds, fails or none; good: what it should be for its role."""
+
+    name: str
+    short: str
+    role: str
+    outcome: str
+    good: bool
+    margin: str
+    note: str
+    device: str
+    digest: str
+    cells: tuple[str, ...]
+
+    @property
+    def outcome_text(self) -> str:
+        if self.outcome == "none":
+            return "not evaluated"
+        if self.role != "control":
+            return self.outcome
+        return "fails, as it should" if self.outcome == "fails" else "holds, but should not"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A plot of a card: one kind and name, and which pooled data each subject has."""
+
+    kind: str
+    name: str
+    overlaid: bool
+    series: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Past:
+    """Margins over runs as points of a line, 0 … 100 both ways (y downwards); zero: where the margin is nought."""
+
+    points: tuple[tuple[float, float, str, str], ...]
+    zero: float
+    text: str
+
+    @property
+    def line(self) -> str:
+        return " ".join(f"{x},{y}" for x, y, _, _ in self.points)
+
+
+@dataclass(frozen=True)
+class Card:
+    id: str
+    title: str
+    verdict: str
+    css: str
+    expected: str | None
+    fixture: str
+    source: str
+    raw: dict[str, Any]
+    link: str | None
+    scales: tuple[Scale, ...]
+    measured: str
+    published: str
+    margin: str
+    margin_sign: str
+    rows: tuple[str, ...]
+    subjects: tuple[Subject, ...]
+    figures: tuple[Figure, ...]
+    past: Past | None
+    tally: str
+
+    @property
+    def surprising(self) -> bool:
+        return self.expected is not None and self.expected != self.verdict
+
+
+@dataclass
+class Pool:
+    """Plot data of the whole page, each distinct one once."""
+
+    data: list[Any] = field(default_factory=list)
+    _index: dict[str, int] = field(default_factory=dict)
+
+    def add(self, data: Any) -> int:
+        key = json.dumps(data, sort_keys=True)
+        if key not in self._index:
+            self._index[key] = len(self.data)
+            self.data.append(data)
+        return self._index[key]
+
+
+def cards(verdicts: dict[str, Any], history: Sequence[dict[str, Any]], pool: Pool) -> list[Card]:
+    """A card for each claim, in the order of the file; plot data goes to the pool."""
+    return [_card(claim, history, pool) for claim in verdicts["claims"]]
+
+
+def counts(shown: Sequence[Card]) -> list[tuple[str, str, int]]:
+    """(verdict, css class, how many), the known verdicts first, those that occur only."""
+    words = [*VERDICTS, *sorted({card.verdict for card in shown} - set(VERDICTS))]
+    tallies = [(word, css(word), sum(card.verdict == word for card in shown)) for word in words]
+    return [tally for tally in tallies if tally[2]]
+
+
+def css(verdict: str) -> str:
+    """A class name; whatever is no known verdict looks like one that was not evaluated."""
+    return verdict.replace(" ", "-") if verdict in VERDICTS else "not-evaluated"
+
+
+def _card(claim: dict[str, Any], history: Sequence[dict[str, Any]], pool: Pool) -> Card:
+    drawn = tuple(scales(claim))
+    rows = _rows(claim)
+    margin = claim.get("margin")
+    return Card(
+        id=claim["id"],
+        title=claim["title"],
+        verdict=claim["verdict"],
+        css=css(claim["verdict"]),
+        expected=claim.get("expected"),
+        fixture=str(claim.get("fixture") or "no fixture"),
+        source=str(claim.get("source") or "no source"),
+        raw=claim,
+        link=_link(claim.get("url")) or _link(claim.get("ref")),
+        scales=drawn,
+        measured=drawn[0].measured if drawn else _first_value(claim),
+        published=show(claim["published"]) if claim.get("published") is not None else "",
+        margin=percent(margin),
+        margin_sign="" if not is_number(margin) else "plus" if margin >= 0 else "minus",
+        rows=rows,
+        subjects=tuple(_subject(subject, rows) for subject in claim["subjects"]),
+        figures=_figures(claim, pool),
+        past=_past(claim["id"], history),
+        tally=_tally(claim),
+    )
+
+
+def _rows(claim: dict[str, Any]) -> tuple[str, ...]:
+    names: dict[str, None] = {}
+    for subject in claim["subjects"]:
+        names.update((str(evidence.get("name")), None) for evidence in subject.get("evidence") or [])
+    return tuple(names)
+
+
+def _subject(subject: dict[str, Any], rows: tuple[str, ...]) -> Subject:
+    holds = subject.get("holds")
+    values: dict[str, list[str]] = {}
+    for evidence in subject.get("evidence") or []:
+        values.setdefault(str(evidence.get("name")), []).append(show(evidence.get("value")))
+    return Subject(
+        name=subject["subject"],
+        short=subject["subject"].rsplit("/", 1)[-1],
+        role=subject["role"],
+        outcome="holds" if holds is True else "fails" if holds is False else "none",
+        good=(holds is not True) if subject["role"] == "control" else holds is True,
+        margin=percent(subject.get("margin")),
+        note=str(subject.get("error") or subject.get("reason") or ""),
+        device=str(subject.get("device") or ""),
+        digest=str(subject.get("digest") or ""),
+        cells=tuple(_cell(values.get(row, [])) for row in rows),
+    )
+
+
+def _cell(values: list[str]) -> str:
+    return ", ".join(values) if len(values) <= 8 else f"{', '.join(values[:3])}, … ({len(values)} values)"
+
+
+def _first_value(claim: dict[str, Any]) -> str:
+    for subject in claim["subjects"]:
+        for evidence in subject.get("evidence") or []:
+            return show(evidence.get("value"))
+    return "–"
+
+
+def _tally(claim: dict[str, Any]) -> str:
+    """k of n trained subjects, with the Wilson interval where there is more than one."""
+    trained = [subject for subject in claim["subjects"] if subject["role"] != "control"]
+    k = sum(subject.get("holds") is True for subject in trained)
+    text = f"holds on {k} of {len(trained)}"
+    wilson = claim.get("wilson")
+    if len(trained) > 1 and isinstance(wilson, list) and len(wilson) == 2 and all(map(is_number, wilson)):
+        text += f", 95 % interval {wilson[0] * 100:.0f} … {wilson[1] * 100:.0f} %"
+    return text
+
+
+def _figures(claim: dict[str, Any], pool: Pool) -> tuple[Figure, ...]:
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for subject in claim["subjects"]:
+        for plot in subject.get("plots") or []:
+            series = {
+                "subject": subject["subject"].rsplit("/", 1)[-1],
+                "role": subject["role"],
+                "data": pool.add(plot.get("data")),
+            }
+            found.setdefault((str(plot.get("kind")), str(plot.get("name"))), []).append(series)
+    return tuple(Figure(kind, name, kind in OVERLAID, tuple(s)) for (kind, name), s in found.items())
+
+
+def _link(reference: Any) -> str | None:
+    """Where a source is found: a web address, owner/name on GitHub, or an arXiv number; nothing else becomes a link."""
+    text = str(reference or "").strip()
+    if re.fullmatch(r"https://[^\s<>\"']+", text):
+        return text
+    if match := _ARXIV.fullmatch(text):
+        return f"https://arxiv.org/abs/{match[1]}"
+    return f"https://github.com/{text}" if _REPOSITORY.fullmatch(text) else None
+
+
+def _past(name: str, history: Sequence[dict[str, Any]]) -> Past | None:
+    runs = [(run["started"], run["claims"][name]) for run in history if name in run["claims"]]
+    runs = [(when, kept) for when, kept in runs if is_number(kept["margin"])]
+    if len(runs) < 2:
+        return None
+    margins = [kept["margin"] for _, kept in runs]
+    low, high = min(0.0, *margins), max(0.0, *margins)
+    height = (high - low) or 1.0
+    points = tuple(
+        (
+            round(3 + 94 * i / (len(runs) - 1), 2),
+            round(10 + 80 * (high - kept["margin"]) / height, 2),
+            css(kept["verdict"]),
+            f"{when}: {kept['verdict']}, margin {percent(kept['margin'])}",
+        )
+        for i, (when, kept) in enumerate(runs)
+    )
+    text = f"margin over {len(runs)} runs: {percent(margins[0])} at first, {percent(margins[-1])} now"
+    return Past(points, round(10 + 80 * high / height, 2), text)

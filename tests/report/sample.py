@@ -1,0 +1,136 @@
+"""verdicts.json of a made-up run: every verdict, role, kind of plot and odd case a page has to show."""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import Any
+
+from grok.verdict import Assertion, Claim, Evidence, Plot, Subject, to_json
+
+HOSTILE = "</script><script>window.stolen=1</script>\"'`${window.stolen=1}<img src=x onerror=window.stolen=1>{{7*7}}|\n::error::@all #1"
+FIXTURES = ("modadd-mlp", "modadd-transformer", "modsub-transformer", "add-transformer")
+
+
+def assertion(left: float, op: str, right: float, expression: str | None = None) -> Assertion:
+    """One recorded comparison, with the margin it has."""
+    passed = {">=": left >= right, "<=": left <= right}[op]
+    gap = (left - right) / max(abs(right), 1e-12) * (1 if op == ">=" else -1)
+    return Assertion(expression or f"ratio {op} {right}", f"{left:.4g} {op} {right}", passed, left, op, right, gap)
+
+
+def subject(name: str, left: float, op: str = ">=", right: float = 0.98, plots: tuple[Plot, ...] = (), **more: Any) -> Subject:
+    """A subject that measured ``left``; its role follows from the name."""
+    made = assertion(left, op, right)
+    role = "trained" if "seed" in name else "control"
+    evidence = [
+        Evidence("‖W_U on K‖ / ‖W_U‖", left, 0.98241, [0.2, 0.31], 20),
+        Evidence("key frequencies", [3, 14, 22, 35]),
+    ]
+    fields: dict[str, Any] = {
+        "holds": made.passed,
+        "seed": 0,
+        "device": "cpu",
+        "digest": "9f86d081884c7d659a2feaa0c55ad015",
+        "evidence": evidence,
+        "asserts": [made],
+        "plots": list(plots),
+    }
+    return Subject(name, role, **fields | more)
+
+
+def claim(id: str, subjects: list[Subject], expected: Any = None, **meta: Any) -> Claim:
+    about = {
+        "id": id,
+        "title": f"W_U lives on the key frequencies ({id})",
+        "source": "kissane",
+        "source_title": "One-hidden-layer MLP on modular addition",
+        "ref": "ckkissane/mech-interp-practice",
+        "section": "Unembedding",
+        "fixture": "modadd-mlp",
+        "published": 0.98241,
+        "expression": ["ratio >= 0.98"],
+        "file": "claims/test_modadd_mlp.py",
+        "line": 42,
+        "nodeid": f"claims/test_modadd_mlp.py::test_{id}",
+        "command": f"pytest claims/test_modadd_mlp.py -k {id}",
+    }
+    return Claim(about | meta, tuple(subjects), expected)
+
+
+def subjects(fixture: str = "modadd-mlp", trained: tuple[float, ...] = (0.9823,), untrained: float = 0.31, memorised: float = 0.42, **more: Any) -> list[Subject]:
+    """Seeds, then the two controls."""
+    seeds = [subject(f"{fixture}/seed{i}", value, **more) for i, value in enumerate(trained)]
+    return [*seeds, subject(f"{fixture}/untrained", untrained, **more), subject(f"{fixture}/memorised", memorised, **more)]
+
+
+def one_of_each() -> list[Claim]:
+    """A claim with each verdict."""
+    broken = Subject("modadd-mlp/seed0", "trained", None, reason="no key frequencies: largest ratio 1.8")
+    return [
+        claim("K1", subjects(), "replicated"),
+        claim("K2", subjects(trained=(0.91,)), "refuted", findings=["The published table fails this too."]),
+        claim("K3", subjects(trained=(0.99, 0.97, 0.985)), "mixed"),
+        claim("K4", subjects(untrained=0.99), "vacuous"),
+        claim("K5", [broken], "not evaluated", published=None),
+    ]
+
+
+def verdicts(claims: list[Claim] | None = None) -> dict[str, Any]:
+    fixtures = [
+        {"fixture": name, "seed": 0, "device": "cpu", "torch": "2.13.0", "digest": "ab" * 32, "steps": 50000, "train_loss": 1.04e-6, "test_loss": 1.85e-5}
+        for name in FIXTURES
+    ]
+    run = {
+        "command": "pytest claims/ --claims-json verdicts.json --claims-html claims.html",
+        "started": "2026-11-21T22:49:00Z",
+        "seconds": 81.3,
+        "device": "cpu",
+        "commit": "1c9e0c6",
+        "versions": {"torch": "2.13.0", "python": "3.11.7", "grok-claims": "0.1.0"},
+        "fixtures": fixtures,
+    }
+    return to_json(run, one_of_each() if claims is None else claims)
+
+
+def plots(rng: random.Random, p: int = 113) -> tuple[Plot, ...]:
+    """One plot of every kind, of the size real ones have."""
+    steps = list(range(0, 50_000, 250))
+    fall = [round(5 * math.exp(-s / 900) + 1e-6, 8) for s in steps]
+    late = [round(20 / (1 + math.exp((s - 9000) / 700)) + 2e-5, 8) for s in steps]
+    frequencies = list(range(1, p // 2 + 1))
+    keys = rng.sample(frequencies, 5)
+    norms = [round(8 + rng.random() if k in keys else rng.random() * 0.1, 4) for k in frequencies]
+    matrix = [[round(rng.random() * (10 if i in keys and j in keys else 0.3), 3) for j in range(60)] for i in range(60)]
+    return (
+        Plot("loss_curves", "loss over training", {"steps": steps, "train_loss": fall, "test_loss": late, "phases": [["memorised", 1500], ["circuit formed", 9000]]}),
+        Plot("progress", "restricted and excluded loss", {"steps": steps, "restricted_loss": late[::-1], "excluded_loss": fall}),
+        Plot("fourier_norms", "norms of W_E and U", {"frequencies": frequencies, "W_E": norms, "U": norms[::-1]}),
+        Plot("spectrum_2d", "2-D spectrum of the logits", {"matrix": matrix}),
+        Plot("fve", "FVE of each direction", {"frequencies": keys, "sin": [0.95, 0.9, 0.83, 0.97, 0.91], "cos": [0.96, 0.92, 0.88, 0.99, 0.9], "line": 0.84}),
+        Plot("pcs", "principal components against the token", {"tokens": list(range(10)), "PC1": [x - 4.5 for x in range(10)], "PC2": [(x - 4.5) ** 2 / 6 - 1.4 for x in range(10)]}),
+        Plot("error_table", "error without PC2", {"matrix": [[(a == 0 or b == 0) - (a == 9 or b == 9) for b in range(10)] for a in range(10)]}),
+        Plot("attention", "mean attention of each head", {"heads": [0, 1, 2, 3], "to_a": [0.49, 0.5, 0.5, 0.44], "to_b": [0.5, 0.5, 0.48, 0.44], "to_equals": [0.01, 0, 0.02, 0.12]}),
+        Plot("something new", "an unknown kind", {"x": [1, 2, 3], "y": [1, 4, 9]}),
+    )
+
+
+def many(n: int = 100, seed: int = 0) -> list[Claim]:
+    """``n`` claims over four fixtures, with plots on every subject."""
+    rng = random.Random(seed)
+    made = []
+    for i in range(n):
+        fixture = FIXTURES[i * len(FIXTURES) // n]
+        drawn = plots(random.Random(i % 12))
+        kinds = tuple(rng.sample(drawn, 2))
+        trained = tuple(round(rng.gauss(0.986, 0.004), 5) for _ in range(3))
+        made.append(claim(f"{'KBSF'[FIXTURES.index(fixture)]}{i + 10}", subjects(fixture, trained, plots=kinds), "replicated", fixture=fixture, source=("kissane", "balcells", "subtraction", "fibonacci")[FIXTURES.index(fixture)]))
+    return made
+
+
+def hostile() -> Claim:
+    """A claim whose every text tries to be markup, a template or a script."""
+    data = {"x": [1, 2], HOSTILE: [3, 4]}
+    bad = subject(f"{HOSTILE}/seed0", 0.99, plots=(Plot("lines", HOSTILE, data),), reason=HOSTILE, device=HOSTILE, digest=HOSTILE)
+    text = dict.fromkeys(("title", "source", "source_title", "section", "fixture", "published", "file", "command", "control_reason"), HOSTILE)
+    return claim(HOSTILE, [bad], HOSTILE, **text | {"ref": "javascript:window.stolen=1", "url": HOSTILE, "findings": [HOSTILE], "expression": [HOSTILE]})

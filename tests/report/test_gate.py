@@ -1,0 +1,182 @@
+"""The gate: what makes it say no, in which order, and that records which contradict themselves do not pass."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sample
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from grok.errors import GrokError
+from grok.report import commands, history
+from grok.report.gate import compare
+
+ONLY_EVALUATED = sample.one_of_each()[:4]
+
+
+def expected(verdicts: dict[str, Any]) -> dict[str, Any]:
+    """What is committed when these verdicts are accepted."""
+    claims = {
+        claim["id"]: {
+            "verdict": claim["verdict"],
+            "subjects": {s["subject"]: s["holds"] for s in claim["subjects"]},
+            "margin": claim["margin"],
+        }
+        for claim in verdicts["claims"]
+    }
+    return {"schema": 1, "claims": claims}
+
+
+@pytest.fixture
+def verdicts() -> dict[str, Any]:
+    return json.loads(json.dumps(sample.verdicts(ONLY_EVALUATED)))
+
+
+def kinds(verdicts: dict[str, Any], want: dict[str, Any], **options: Any) -> list[tuple[str, str]]:
+    return [(change.claim, change.kind) for change in compare(verdicts, want, **options)]
+
+
+def test_the_accepted_run_passes_whatever_its_verdicts(verdicts):
+    assert compare(verdicts, expected(verdicts), max_margin_drop=0) == []
+
+
+def test_a_deleted_an_unevaluated_and_an_unknown_claim_fail(verdicts):
+    want = expected(sample.verdicts(sample.one_of_each()))
+    found = sample.verdicts([*ONLY_EVALUATED[1:], sample.one_of_each()[4], sample.claim("K99", sample.subjects())])
+    # K5 was expected not to be evaluated; that is no licence
+    assert kinds(found, want) == [("K1", "missing"), ("K5", "not evaluated"), ("K99", "new")]
+
+
+def test_a_verdict_that_changed_fails_either_way_and_losing_a_replication_is_worse(verdicts):
+    want = expected(verdicts)
+    found = sample.verdicts(
+        [
+            sample.claim("K1", sample.subjects(trained=(0.5,))),
+            sample.claim("K2", sample.subjects()),
+            *ONLY_EVALUATED[2:],
+        ]
+    )
+    changes = compare(found, want)
+    assert [(c.claim, c.was, c.now) for c in changes] == [("K1", "replicated", "refuted"), ("K2", "refuted", "replicated")]
+    assert str(changes[0]) == "K1: replicated → refuted (margin +0.235 % → −49 %)"
+
+
+def test_another_outcome_on_one_subject_fails_though_the_verdict_stays(verdicts):
+    want = expected(verdicts)
+    mixed = sample.claim("K3", sample.subjects(trained=(0.97, 0.99, 0.985)))
+    found = sample.verdicts([*ONLY_EVALUATED[:2], mixed, ONLY_EVALUATED[3]])
+    assert kinds(found, want) == [("K3", "subject"), ("K3", "subject")]
+
+
+def test_a_control_that_did_not_run_fails(verdicts):
+    want = expected(verdicts)
+    found = sample.verdicts([sample.claim("K1", sample.subjects()[:-1]), *ONLY_EVALUATED[1:]])
+    assert kinds(found, want) == [("K1", "subject")]
+
+
+def test_more_seeds_than_recorded_are_welcome(verdicts):
+    want = expected(verdicts)
+    found = sample.verdicts([sample.claim("K1", sample.subjects(trained=(0.9823, 0.99))), *ONLY_EVALUATED[1:]])
+    assert compare(found, want) == []
+
+
+@pytest.mark.parametrize(("value", "fails"), [(0.9823, False), (0.9813, True), (0.9814, False), (0.999, False)])
+def test_a_margin_may_shrink_by_what_is_allowed(verdicts, value, fails):
+    found = sample.verdicts([sample.claim("K1", sample.subjects(trained=(value,))), *ONLY_EVALUATED[1:]])
+    allowed = (0.9823 - 0.98135) / 0.98
+    assert kinds(found, expected(verdicts), max_margin_drop=allowed) == ([("K1", "margin")] if fails else [])
+    assert kinds(found, expected(verdicts)) == []
+
+
+def leaves(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Paths to every number or truth value by which a claim is judged."""
+    if isinstance(value, dict):
+        judged = ("subjects", "asserts", "left", "right", "margin", "holds", "passed")
+        return [p for key, v in value.items() if key in judged for p in leaves(v, (*path, key))]
+    if isinstance(value, list):
+        return [p for i, v in enumerate(value) for p in leaves(v, (*path, i))]
+    return [path] if isinstance(value, int | float) else []
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_one_number_changed_in_a_copy_is_noticed_and_named(data):
+    original = json.loads(json.dumps(sample.verdicts(ONLY_EVALUATED)))
+    i = data.draw(st.integers(0, len(ONLY_EVALUATED) - 1))
+    forged = copy.deepcopy(original)
+    path = data.draw(st.sampled_from(leaves(forged["claims"][i])))
+    parent = forged["claims"][i]
+    for key in path[:-1]:
+        parent = parent[key]
+    before = parent[path[-1]]
+    parent[path[-1]] = not before if isinstance(before, bool) else data.draw(st.sampled_from([0.5, -2.0, 1e6]))
+    changes = compare(forged, expected(original))
+    assert {change.claim for change in changes} == {original["claims"][i]["id"]}
+
+
+# ── the command ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def files(tmp_path, verdicts) -> tuple[Path, Path]:
+    for name, content in (("verdicts.json", verdicts), ("expected.json", expected(verdicts))):
+        (tmp_path / name).write_text(json.dumps(content))
+    return tmp_path / "verdicts.json", tmp_path / "expected.json"
+
+
+def test_exit_codes_and_what_is_printed(files, capsys):
+    verdicts, want = files
+    assert commands.gate(verdicts, expected=want) == 0
+    assert capsys.readouterr().out == "ok: 1 replicated, 1 refuted, 1 mixed, 1 vacuous; none unexpected\n"
+    want.write_text(want.read_text().replace('"verdict": "refuted"', '"verdict": "replicated"'))
+    assert commands.gate(verdicts, expected=want) == 1
+    assert capsys.readouterr().out.startswith("K2: replicated → refuted (margin −7.14 % → −7.14 %)\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "does not exist"),
+        ("{", "is not JSON"),
+        ('{"schema": 1, "run": {}, "claims": [NaN]}', "is not JSON"),
+        ("[]", 'expected an object with "schema": 1, found \'list\''),
+        ('{"schema": 2}', "found 2"),
+        ('{"schema": 1, "run": {}}', "claims is missing"),
+        ('{"schema": 1, "run": {}, "claims": [{"id": "K1", "title": "t", "verdict": "mixed"}]}', "claims[0].subjects is missing"),
+        ('{"schema": 1, "run": {}, "claims": [7]}', "claims[0] is a int"),
+    ],
+)
+def test_wrong_use_is_an_error_that_says_what_to_run(files, content, says):
+    verdicts, want = files
+    verdicts.unlink() if content is None else verdicts.write_text(content)
+    with pytest.raises(GrokError) as error:
+        commands.gate(verdicts, expected=want)
+    assert says in str(error.value)
+    assert str(verdicts) in str(error.value)
+    assert "pytest claims/ --claims-json" in str(error.value)
+
+
+def test_the_same_id_twice_is_an_error(files, verdicts):
+    verdicts["claims"].append(verdicts["claims"][0])
+    files[0].write_text(json.dumps(verdicts))
+    with pytest.raises(GrokError, match="two claims are called 'K1'"):
+        commands.gate(files[0], expected=files[1])
+
+
+def test_history_has_one_file_a_run_and_comes_back_in_order(files, verdicts, tmp_path):
+    folder = tmp_path / "history"
+    for started in ("2026-11-22T00:00:00Z", "2026-11-20T00:00:00Z", "2026-11-22T00:00:00Z"):
+        verdicts["run"]["started"] = started
+        files[0].write_text(json.dumps(verdicts))
+        assert commands.gate(files[0], expected=files[1], history=folder) == 0
+    loaded = history.load(folder)
+    assert [run["started"] for run in loaded] == ["2026-11-20T00:00:00Z", "2026-11-22T00:00:00Z"]
+    assert loaded[0]["claims"]["K2"] == {"verdict": "refuted", "margin": verdicts["claims"][1]["margin"]}
+    (folder / "notes.json").write_text("[]")
+    with pytest.raises(GrokError, match=r"notes\.json is not a run"):
+        history.load(folder)
