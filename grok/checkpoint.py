@@ -127,7 +127,8 @@ def _checked(tensors: Mapping[str, Tensor]) -> Weights:
             raise GrokError(f"{name} {list(w.shape)} repeats its values; save it with .contiguous()")
         if not torch.isfinite(w).all():
             raise GrokError(f"{name} holds NaN or infinity")
-        out[name] = w if w.dtype == torch.float64 else w.float()
+        # contiguous, so that rounding does not depend on how the file stored it
+        out[name] = (w if w.dtype == torch.float64 else w.float()).contiguous()
     return out
 
 

@@ -90,13 +90,13 @@ def save_fixture(
 
     Raises OSError; then there is no card, and ``load_fixture`` refuses the folder.
     """
-    (folder / CARD).unlink(missing_ok=True)
     flat = {f"{step}/{name}": w for step, ws in checkpoints.items() for name, w in ws.items()}
     contents = {
         MODEL: save(_plain(final)),
         CHECKPOINTS: save(_plain(flat)),
         TRAJECTORY: _json(trajectory),
     }
+    (folder / CARD).unlink(missing_ok=True)
     for name, data in contents.items():
         files.write_bytes(folder / name, data)
     card = {

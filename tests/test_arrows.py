@@ -34,7 +34,10 @@ ARROWS: dict[str, set[str]] = {
         "measure",
         "trajectory",
         "checkpoint",
+        "fixture",
     },
+    "formats": {"weights"},
+    "fixture": {"recipe", "weights", "network", "trajectory"},
     "measure": {"task", "recipe", "weights", "fourier", "kernels", "network"},
     "verdict": set(),
     "report": {"verdict"},
@@ -45,7 +48,7 @@ ARROWS: dict[str, set[str]] = {
 HOOKED = {f"grok/models/{name}.py" for name in ("transformer", "mlp", "definition")} | {"grok/intervene.py"}
 # What may run on such a machine needs these only (and the standard library).
 LEAN_ROOMS = {"errors", "files", "task", "recipe", "weights", "fourier", "kernels", "network", "train", "measure"}
-LEAN_ROOMS |= {"checkpoint", "trajectory"}
+LEAN_ROOMS |= {"checkpoint", "fixture", "formats", "trajectory"}
 LEAN = {"torch", "numpy", "einops", "safetensors", "tqdm", "triton", "grok"} | set(sys.stdlib_module_names)
 
 

@@ -1,0 +1,127 @@
+"""What a checkpoint does is read from its answers: task, accuracies, whether it has grokked; and the user's split."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from grok import checkpoint
+from grok.errors import GrokError, NotEvaluable
+from grok.models import analytic
+from grok.network import network
+from grok.task import Task
+from grok.weights import Weights
+
+KEYS = (2, 3, 5)
+
+
+def _save(tmp_path: Path, weights: Weights) -> Path:
+    save_file({name: w.contiguous() for name, w in weights.items()}, tmp_path / "model.safetensors")
+    return tmp_path / "model.safetensors"
+
+
+def _adder(p: int, n_right: int) -> Weights:
+    """A transformer with 2p classes whose logits are a ramp: it answers the same class for every pair."""
+    task = Task(p, "add")
+    weights = {name: torch.zeros_like(w) for name, w in analytic.transformer(Task(11), KEYS).items()}
+    d = weights["embed.W_E"].shape[1]
+    weights["embed.W_E"] = torch.ones(p + 1, d)
+    weights["unembed.W_U"] = torch.zeros(d, task.n_classes)
+    weights["unembed.W_U"][:, n_right] = 1
+    return {name: w for name, w in weights.items() if "b_" not in name}
+
+
+@pytest.mark.parametrize(
+    ("build", "operation", "recipe"),
+    [
+        (analytic.mlp, "add_mod", "modadd-mlp"),
+        (analytic.transformer, "add_mod", "modadd-transformer"),
+        (analytic.transformer, "sub_mod", "modsub-transformer"),
+    ],
+)
+def test_the_task_is_told_by_the_answers(tmp_path: Path, build, operation: str, recipe: str):
+    task = Task(11, operation)
+    loaded = checkpoint.load(_save(tmp_path, build(task, KEYS)))
+    assert loaded.network.task == task
+    assert loaded.recipe_name == recipe
+    assert loaded.accuracy == {"all": 1.0}
+    assert loaded.grokked
+    assert loaded.network.key_frequencies == KEYS
+
+
+def test_no_source_claims_anything_of_an_mlp_that_subtracts(tmp_path: Path):
+    """It needs an embedding of its own for b: that of -b."""
+    weights = analytic.mlp(Task(11), KEYS)
+    weights["W_E_b"] = weights["W_E"][-torch.arange(11) % 11]
+    loaded = checkpoint.load(_save(tmp_path, weights))
+    assert loaded.network.task == Task(11, "sub_mod")
+    assert loaded.accuracy == {"all": 1.0}
+    assert loaded.recipe_name is None
+
+
+def test_addition_without_a_modulus_is_told_by_its_classes(tmp_path: Path):
+    loaded = checkpoint.load(_save(tmp_path, _adder(6, 5)))
+    assert loaded.network.task == Task(6, "add")
+    assert loaded.recipe_name == "add-transformer"
+    assert loaded.accuracy == {"all": 6 / 36}  # six pairs sum to 5
+    assert not loaded.grokked
+    assert "this model has not grokked: it is right on 0.1667 of all pairs" in loaded.notes
+
+
+def test_answers_in_chunks_are_the_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """One row of pairs at a time, on weights that get about half of the pairs right."""
+    task = Task(13, "sub_mod")
+    noise = torch.Generator().manual_seed(0)
+    weights = analytic.transformer(task, (1, 4))
+    weights = {n: w + 0.3 * w.std() * torch.randn(w.shape, generator=noise, dtype=w.dtype) for n, w in weights.items()}
+    whole = network(weights, task)
+    expected = float((whole.logits.argmax(-1) == whole.labels).double().mean())
+    assert 0.1 < expected < 1
+    monkeypatch.setattr(checkpoint, "CHUNK_BYTES", 1)
+    assert checkpoint.load(_save(tmp_path, weights), recipe="modsub-transformer").accuracy["all"] == expected
+
+
+@pytest.mark.parametrize(
+    ("recipe", "reason"),
+    [
+        ("modadd-transformer", "it is a mlp, but modadd-transformer is a transformer"),
+        ("no-such", "unknown recipe 'no-such'; known: modadd-mlp"),
+    ],
+)
+def test_another_recipe_is_refused(tmp_path: Path, recipe: str, reason: str):
+    with pytest.raises(GrokError, match=reason):
+        checkpoint.load(_save(tmp_path, analytic.mlp(Task(11), KEYS)), recipe=recipe)
+
+
+@pytest.mark.parametrize("recipe", ["modsub-transformer", "add-transformer"])
+def test_another_task_is_refused(tmp_path: Path, recipe: str):
+    with pytest.raises(GrokError, match=f"the model's task is add_mod, but {recipe} is"):
+        checkpoint.load(_save(tmp_path, analytic.transformer(Task(11), KEYS)), recipe=recipe)
+
+
+def test_a_recipe_with_other_classes_is_refused(tmp_path: Path):
+    """Nothing can be told from the answers of untrained weights, but their shape says that they do not just add."""
+    shapes = {name: w.shape for name, w in analytic.transformer(Task(11), KEYS).items()}
+    torch.manual_seed(0)
+    path = _save(tmp_path, {name: torch.randn(shape) for name, shape in shapes.items()})
+    with pytest.raises(GrokError, match="add-transformer has 2p classes, the file has 11 with p = 11"):
+        checkpoint.load(path, recipe="add-transformer")
+
+
+def test_the_split(tmp_path: Path):
+    path = _save(tmp_path, analytic.mlp(Task(11), KEYS))
+    unknown = checkpoint.load(path)
+    assert len(unknown.network.test) == 121
+    assert any("the split is not known" in note for note in unknown.notes)
+    with pytest.raises(NotEvaluable):
+        _ = unknown.network.train
+    known = checkpoint.load(path, split_seed=598, train_frac=0.3)
+    assert torch.equal(known.network.train, Task(11).split(598, 0.3).train)
+    assert known.accuracy == {"all": 1.0, "train": 1.0, "test": 1.0}
+
+
+@pytest.mark.parametrize(("seed", "fraction"), [(1, None), (None, 0.3), (1, 0.0), (1, 1.5), (1, float("nan"))])
+def test_half_a_split_is_refused(tmp_path: Path, seed: int | None, fraction: float | None):
+    with pytest.raises(GrokError, match="--train-frac"):
+        checkpoint.load(_save(tmp_path, analytic.mlp(Task(11), KEYS)), split_seed=seed, train_frac=fraction)
