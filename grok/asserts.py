@@ -134,7 +134,7 @@ def _digits(values: list[Any]) -> int:
 def _shown(value: Any, digits: int = 5) -> str:
     if isinstance(value, float):
         return f"{value:.{digits}g}"
-    text = repr(value)
+    text = repr(value) if not isinstance(value, (set, frozenset)) else "{" + ", ".join(map(repr, sorted(value))) + "}"
     return text if len(text) <= 100 else text[:99] + "…"
 
 
@@ -157,11 +157,13 @@ def recorded(function: Callable[..., Any]) -> tuple[str, ...]:
     code: CodeType = function.__code__
     if code.co_freevars:
         raise TypeError(f"{function.__name__} uses variables of an enclosing function; a claim stands at module level")
+    linecache.checkcache(code.co_filename)
     source = "".join(linecache.getlines(code.co_filename))
     node = _definition(source, code)
     if node is None:
         raise TypeError(f"no source for {function.__name__} in {code.co_filename}; a claim's asserts are read from it")
-    texts = tuple(_text(source, a.test) for a in ast.walk(node) if isinstance(a, ast.Assert))
+    found = sorted((a for a in ast.walk(node) if isinstance(a, ast.Assert)), key=lambda a: a.lineno)
+    texts = tuple(_text(source, a.test) for a in found)
     node.decorator_list = []
     tree = ast.fix_missing_locations(ast.Module([_Recording(source).visit(node)], []))
     flags = code.co_flags & __future__.annotations.compiler_flag

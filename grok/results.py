@@ -64,8 +64,9 @@ class Results:
         An entry whose claim did not run stays: a claim is deleted from the file by hand.
         """
         entries = dict(self.expected or {})
-        left = [claim.id for claim in self.claims() if not _whole(claim)]
-        claims = {claim.id: claim for claim in self.claims() if _whole(claim)}
+        whole = {claim.id: _whole(claim, entries.get(claim.id, {})) for claim in self.claims()}
+        left = [name for name, ran in whole.items() if not ran]
+        claims = {claim.id: claim for claim in self.claims() if whole[claim.id]}
         kept = {name: entry for name, entry in entries.items() if name not in claims}
         new = {name: _entry(claim) for name, claim in claims.items()}
         files.write_json(path, {"schema": SCHEMA, "claims": new | kept})
@@ -80,11 +81,12 @@ def _surprise(claim: Claim) -> str | None:
     return f"{claim.id}: {claim.verdict}, expected {claim.expected}" + (f" ({claim.reason})" if claim.reason else "")
 
 
-def _whole(claim: Claim) -> bool:
-    """Whether enough ran to commit a verdict: a model, its controls, no error."""
+def _whole(claim: Claim, committed: dict[str, Any]) -> bool:
+    """Whether enough ran to commit a verdict: a model, its controls, every subject committed before, and no error."""
     roles = {s.role for s in claim.subjects}
     controlled = "control" in roles or claim.meta["control"] is None or claim.meta["fixture"] is None
-    return "trained" in roles and controlled and not any(s.error for s in claim.subjects)
+    missing = set(committed.get("subjects", {})) - {s.subject for s in claim.subjects}
+    return "trained" in roles and controlled and not missing and not any(s.error for s in claim.subjects)
 
 
 def _entry(claim: Claim) -> dict[str, Any]:

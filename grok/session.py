@@ -30,7 +30,7 @@ class Session:
         self.clock = time.perf_counter()
 
     def pytest_report_header(self) -> list[str]:
-        return [note for checkpoint in self.checkpoints for note in checkpoint.notes]
+        return [f"{checkpoint.name}: {note}" for checkpoint in self.checkpoints for note in checkpoint.notes]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

@@ -15,7 +15,7 @@ from grok.errors import GrokError, NotEvaluable
 from grok.verdict import Role
 
 if TYPE_CHECKING:  # torch takes a second to import; a session without claims does not wait for it
-    from grok.checkpoint import Fixture
+    from grok.fixture import Fixture
     from grok.network import Network
     from grok.trajectory import Run
 
@@ -36,7 +36,7 @@ class Subject:
     @property
     def fixture(self) -> Fixture:
         if self._fixture is None:
-            from grok.checkpoint import load_fixture
+            from grok.fixture import load_fixture
 
             self._fixture = load_fixture(self.folder)
         return self._fixture
@@ -77,6 +77,7 @@ class Checkpoint:
     family: str
     notes: tuple[str, ...]
     network: Network
+    digest: str
     role: Role = "checkpoint"
 
     @property
@@ -84,7 +85,7 @@ class Checkpoint:
         raise NotEvaluable("a checkpoint has no training run")
 
     def about(self) -> dict[str, Any]:
-        return {}
+        return {"digest": self.digest}
 
     def card(self) -> None:
         return None
@@ -156,12 +157,16 @@ def load_checkpoints(
 ) -> tuple[Checkpoint, ...]:
     """The user's files, recognised. Raises GrokError for what cannot be loaded, and if they are of two families."""
     from grok import checkpoint
+    from grok.recipe import PUBLISHED
 
+    known = ", ".join(recipe.name for recipe in PUBLISHED)
     found = []
     for file in files:
         loaded = checkpoint.load(Path(file), recipe=recipe, split_seed=split_seed, train_frac=train_frac, index=index)
         name = Path(file).name if len({f for f in files if Path(f).name == Path(file).name}) == 1 else file
-        found.append(Checkpoint(name, loaded.recipe_name, tuple(loaded.notes), loaded.network))
+        if loaded.recipe_name is None:
+            raise GrokError(f"{file}: no source makes claims about such a model; the families with claims are {known}")
+        found.append(Checkpoint(name, loaded.recipe_name, tuple(loaded.notes), loaded.network, loaded.sha256))
     if len({c.family for c in found}) > 1:
         families = ", ".join(f"{c.name} is {c.family}" for c in found)
         raise GrokError(f"--checkpoint: expected models of one family, found {families}; run them one by one")

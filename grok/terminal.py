@@ -15,7 +15,7 @@ from grok.verdict import VERDICTS, Claim, judged
 COLOURS = {"replicated": "green", "refuted": "red", "mixed": "yellow", "vacuous": "yellow", "not evaluated": "purple"}
 Line = list[tuple[str, dict[str, bool]]]  # pieces of text, each with its markup
 
-MEASURED, PUBLISHED, MARGIN, VERDICT = 9, 9, 7, 14
+MEASURED, PUBLISHED, MARGIN, VERDICT = 8, 9, 6, 14
 MAX_WIDTH = 120
 
 
@@ -31,14 +31,16 @@ def table(claims: list[Claim], width: int) -> Iterator[Line]:
 
     yield [(row("claim", "sentence", "measured", "published", "margin") + "verdict", {"bold": True})]
     families = {_family(claim) for claim in claims}
-    shown = None
+    shown = told = None
     for claim in claims:
         if len(families) > 1 and _family(claim) != shown:
             shown = _family(claim)
             yield [(_fit(shown, width).rstrip(), {"bold": True})]
         cells = row(claim.id, claim.meta["title"], *figures(claim), percent(claim.margin))
         yield [(cells, {}), (short(claim), {COLOURS[claim.verdict]: True})]
-        if claim.reason:
+        broken = any(s.error for s in claim.subjects)
+        if claim.reason and not (broken and claim.reason == told):  # a damaged fixture is told once
+            told = claim.reason
             yield from (
                 [(" " * (names + 1) + part, {"light": True})] for part in _wrap(claim.reason, width - names - 1)
             )
@@ -71,11 +73,14 @@ def figures(claim: Claim) -> tuple[str, str]:
     if subject is None:
         return number(None), number(claim.meta["published"])
     asserts = [a for a in subject.asserts if a.left is not None]
-    measured: Any = min(asserts, key=lambda a: _room(a.margin)).left if asserts else None
-    if measured is None:
-        measured = next((e.value for e in subject.evidence if isinstance(e.value, (int, float, str))), None)
-    named = (e.published for e in subject.evidence if _same(e.value, measured) and e.published is not None)
-    return number(measured), number(next(named, claim.meta["published"]))
+    deciding = min(asserts, key=lambda a: _room(a.margin)).left if asserts else None
+    scalars = [e for e in subject.evidence if isinstance(e.value, (int, float, str))]
+    named = next((e for e in scalars if _same(e.value, deciding)), None)
+    named = named or next((e for e in scalars if e.published is not None), None)
+    if named is None:
+        measured = deciding if deciding is not None or not scalars else scalars[0].value
+        return number(measured), number(claim.meta["published"])
+    return number(named.value), number(claim.meta["published"] if named.published is None else named.published)
 
 
 def _room(margin: float | None) -> float:

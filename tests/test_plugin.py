@@ -1,0 +1,291 @@
+"""The plugin as its users meet it: sessions of pytest, on models of their own and on fixtures on disk."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import pytest
+import torch
+
+import grok.checkpoint  # here, because torch cannot be imported again after a session in this process
+import grok.report.record  # noqa: F401
+from grok.recipe import get_recipe
+from grok.task import Task
+
+pytest_plugins = ["pytester"]
+
+OWN = """
+import pytest
+from grok.claim import claim, source
+from grok.errors import NotEvaluable
+
+pytestmark = source("me", "My paper")
+
+@pytest.fixture(params=[pytest.param(0.9, id="good"), pytest.param(0.1, id="bad", marks=pytest.mark.control)])
+def model(request):
+    return request.param
+"""
+LARGE = """
+@claim("A1", "It is large", published=0.95)
+def test_large(model, evidence):
+    assert evidence("size", model) >= 0.8
+"""
+POSITIVE = """
+@claim("A2", "It is positive")
+def test_positive(model, evidence):
+    assert model > 0
+"""
+HUGE = """
+@claim("A3", "It is huge")
+def test_huge(model, evidence):
+    assert model > 100
+"""
+
+
+@pytest.fixture(autouse=True)
+def _at_a_desk(monkeypatch):
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+def run(pytester, *args):
+    return pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:hypothesispytest", "--strict-markers", *args)
+
+
+def verdicts(pytester):
+    data = json.loads((pytester.path / "v.json").read_text())
+    return {claim["id"]: claim for claim in data["claims"]}
+
+
+def test_a_claim_passes_where_it_holds_and_where_a_control_fails_it(pytester):
+    pytester.makepyfile(OWN + LARGE)
+    result = run(pytester, "--claims-json", "v.json")
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["A1 *It is large * 0.9 * 0.95 *+12% replicated 1/1", "*1 claim: 1 replicated*"])
+    assert "warning" not in result.stdout.str().lower()
+    claim = verdicts(pytester)["A1"]
+    assert (claim["verdict"], claim["k"], claim["n"], claim["expected"]) == ("replicated", 1, 1, None)
+    assert claim["margin"] == pytest.approx(0.125)
+    assert claim["expression"] == ['evidence("size", model) >= 0.8']
+    good, bad = claim["subjects"]
+    assert (good["subject"], good["role"], good["holds"]) == ("good", "trained", True)
+    assert (bad["subject"], bad["role"], bad["holds"]) == ("bad", "control", False)
+    assert bad["asserts"][0]["values"] == "0.1 >= 0.8"
+    assert bad["evidence"][0]["value"] == 0.1
+
+
+def test_what_holds_on_a_control_and_what_holds_nowhere_fails_while_nothing_is_committed(pytester):
+    pytester.makepyfile(OWN + POSITIVE + HUGE)
+    result = run(pytester, "--claims-json", "v.json")
+    result.assert_outcomes(passed=2, failed=2)
+    result.stdout.fnmatch_lines(["A2 on bad: holds; it must not on a control", "A3 on good: does not hold; it must *"])
+    found = verdicts(pytester)
+    assert (found["A2"]["verdict"], found["A2"]["reason"]) == ("vacuous", "holds on bad too")
+    assert found["A3"]["verdict"] == "refuted"
+
+
+def test_committed_verdicts_pass_and_any_change_fails(pytester):
+    pytester.makepyfile(OWN + LARGE + POSITIVE + HUGE)
+    expected = pytester.path / "expected.json"
+    result = run(pytester, "--expected", "expected.json")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["A1: replicated, but no verdict is committed; *--update-expected"])
+    assert run(pytester, "--expected", "expected.json", "--update-expected").ret == 0
+    committed = json.loads(expected.read_text())["claims"]
+    assert {name: entry["verdict"] for name, entry in committed.items()} == {
+        "A1": "replicated",
+        "A2": "vacuous",
+        "A3": "refuted",
+    }
+    assert committed["A1"] == {"verdict": "replicated", "margin": 0.125, "subjects": {"good": True, "bad": False}}
+    assert run(pytester, "--expected", "expected.json").ret == 0
+
+    pytester.makepyfile(OWN + LARGE.replace("0.8", "0.99") + POSITIVE + HUGE.replace("100", "0.5"))
+    result = run(pytester, "--expected", "expected.json")
+    assert result.ret == 1
+    result.assert_outcomes(passed=4, failed=2)
+    result.stdout.fnmatch_lines(
+        ["A1 on good: does not hold; expected: holds", "A3 on good: holds; expected: does not hold", "A1: refuted, *"]
+    )
+
+
+def test_a_verdict_over_some_subjects_is_not_compared(pytester):
+    pytester.makepyfile(OWN + LARGE)
+    run(pytester, "--expected", "expected.json", "--update-expected")
+    assert run(pytester, "--expected", "expected.json", "-k", "bad").ret == 0
+    result = run(pytester, "--expected", "expected.json", "--update-expected", "-k", "good")
+    result.stdout.fnmatch_lines(["*rewritten, but for A1"])
+    assert json.loads((pytester.path / "expected.json").read_text())["claims"]["A1"]["subjects"]["bad"] is False
+
+
+def test_ci_does_not_rewrite_what_is_expected(pytester, monkeypatch):
+    monkeypatch.setenv("CI", "true")
+    pytester.makepyfile(OWN + LARGE)
+    result = pytester.runpytest_subprocess("--expected", "expected.json", "--update-expected")
+    assert result.ret == 2
+    result.stderr.fnmatch_lines(["*--update-expected is refused where CI is set*"])
+    assert not (pytester.path / "expected.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ("evidence('x', float('nan')) >= 0", "NotFinite: x is nan*"),
+        ("model.shape == 1", "AttributeError: 'float' object has no attribute*"),
+        ("outside.check(model)", "an assert outside the claim's file failed: *outside.py, line 2"),
+        ("pytest.fail('no')", "Failed: no*"),
+    ],
+)
+def test_an_error_is_no_verdict(pytester, body, error):
+    pytester.makepyfile(outside="def check(x):\n    assert x > 100\n    return True")
+    pytester.makepyfile(f"{OWN}\nimport outside\n@claim('A1', 'x')\ndef test_x(model, evidence):\n    assert {body}")
+    result = run(pytester, "--claims-json", "v.json")
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(["A1 on good: an error, not a verdict", f"  {error}"])
+    result.stdout.no_fnmatch_line("*Traceback*")
+    assert {s["holds"] for s in verdicts(pytester)["A1"]["subjects"]} == {None}
+    assert verdicts(pytester)["A1"]["verdict"] == "not evaluated"
+
+
+def test_a_claim_that_asserts_nothing_is_an_error(pytester):
+    pytester.makepyfile(OWN + "@claim('A1', 'x')\ndef test_x(model, evidence):\n    evidence('size', model)")
+    run(pytester).stdout.fnmatch_lines(["  it asserts nothing: *"])
+
+
+def test_what_cannot_be_evaluated_fails_a_model_but_not_a_control(pytester):
+    body = "    if model < 1: raise NotEvaluable('no keys')\n    assert 1"
+    pytester.makepyfile(f"{OWN}\n@claim('A1', 'x')\ndef test_x(model, evidence):\n{body}")
+    result = run(pytester, "--claims-json", "v.json")
+    result.assert_outcomes(passed=1, failed=1)
+    claim = verdicts(pytester)["A1"]
+    assert (claim["verdict"], claim["reason"]) == ("not evaluated", "no keys")
+
+
+def test_ids_are_unique(pytester):
+    pytester.makepyfile(OWN + LARGE + POSITIVE.replace("A2", "A1"))
+    result = run(pytester)
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["ERROR: two claims are called A1: *test_large and *test_positive"])
+
+
+def test_workers_write_the_same_verdicts(pytester):
+    pytester.makepyfile(OWN + LARGE + POSITIVE + HUGE)
+    found = []
+    for args in (["-n", "2"], []):
+        pytester.runpytest_subprocess("-p", "no:cacheprovider", "--claims-json", "v.json", *args)
+        data = json.loads((pytester.path / "v.json").read_text())
+        found.append(
+            {**data, "run": {k: v for k, v in data["run"].items() if k not in ("started", "seconds", "command")}}
+        )
+    assert found[0] == found[1]
+    assert [c["id"] for c in found[0]["claims"]] == ["A1", "A2", "A3"]
+
+
+# ── fixtures on disk ─────────────────────────────────────────────────────────────────────────────────────────────
+
+FAMILY = """
+import pytest
+from grok.claim import claim, source
+
+pytestmark = source("me", "My paper", fixture="tiny")
+
+@claim("T1", "The weights grew")
+def test_grew(model, evidence):
+    assert evidence("‖U‖", model.U.norm()) >= 10
+
+@claim("T2", "There are numbers")
+def test_numbers(model, evidence):
+    assert model.task.p == 5
+
+@claim("T3", "The test loss fell")
+def test_fell(run, evidence):
+    assert run.columns["test_loss"][-1] < 1
+
+@claim("T4", "It starts at zero", control=None, reason="every run does")
+def test_starts(run, evidence):
+    assert run.steps[0] == 0
+"""
+
+
+def tiny_fixture(root, name, seed, scale, test_loss):
+    """A fixture of p = 5 whose final weights are ``scale`` times its initial ones."""
+    from grok.fixture import save_fixture
+    from grok.weights import initial
+
+    recipe = replace(get_recipe("modadd-mlp"), name=name, task=Task(5), steps=10, d_model=4, d_mlp=8).with_seed(seed)
+    weights = initial(recipe)
+    final = {key: scale * w for key, w in weights.items()}
+    columns = {"test_loss": [3.0, test_loss]}
+    save_fixture(
+        root / name / f"seed{seed}",
+        recipe,
+        final,
+        {0: weights, 5: weights},
+        {"initial": 0, "memorised": 5},
+        {"schema": 1, "steps": [0, 10], "key_frequencies": None, "columns": columns},
+        {"device": "cpu", "torch": torch.__version__},
+    )
+
+
+@pytest.fixture
+def shipped(pytester):
+    tiny_fixture(pytester.path / "fixtures", "tiny", 0, 100.0, 0.1)
+    tiny_fixture(pytester.path / "fixtures", "tiny", 3, 1.0, 0.1)
+    tiny_fixture(pytester.path / "fixtures", "tiny-wd0", 0, 1.0, 5.0)
+    pytester.makepyfile(FAMILY)
+    return pytester
+
+
+def test_subjects_are_the_shipped_seed_and_its_controls(shipped):
+    result = run(shipped, "--claims-json", "v.json")
+    found = verdicts(shipped)
+    names = {claim: [(s["subject"], s["role"], s["holds"]) for s in found[claim]["subjects"]] for claim in found}
+    assert names["T1"] == [
+        ("tiny/seed0", "trained", True),
+        ("tiny/memorised", "control", False),
+        ("tiny/untrained", "control", False),
+    ]
+    assert names["T3"] == [("tiny/seed0", "trained", True), ("tiny-wd0/seed0", "control", False)]
+    assert names["T4"] == [("tiny/seed0", "trained", True)]
+    assert [found[c]["verdict"] for c in found] == ["replicated", "vacuous", "replicated", "replicated"]
+    assert result.ret == 1, "T2 holds on its controls, and nothing says so yet"
+    assert found["T1"]["subjects"][0]["digest"]
+    listed = json.loads((shipped.path / "v.json").read_text())["run"]["fixtures"]
+    assert [(f["fixture"], f["seed"], f["device"]) for f in listed] == [("tiny", 0, "cpu"), ("tiny-wd0", 0, "cpu")]
+
+
+def test_more_seeds(shipped):
+    run(shipped, "--claims-json", "v.json", "--seeds", "all", "-k", "grew")
+    claim = verdicts(shipped)["T1"]
+    assert (claim["verdict"], claim["k"], claim["n"]) == ("mixed", 1, 2)
+    assert claim["reason"].startswith("tiny/seed3: ")
+    assert run(shipped, "--seeds", "first").ret == 4
+
+
+@pytest.mark.parametrize("fault", ["a byte", "no folder", "no file"])
+def test_a_damaged_fixture_is_told_once_in_a_line_or_two(shipped, fault):
+    folder = shipped.path / "fixtures" / "tiny" / "seed0"
+    match fault:
+        case "a byte":
+            data = bytearray((folder / "model.safetensors").read_bytes())
+            data[-1] ^= 1
+            (folder / "model.safetensors").write_bytes(data)
+        case "no folder":
+            shutil.rmtree(folder.parent)
+        case "no file":
+            (folder / "checkpoints.safetensors").unlink()
+    result = run(shipped, "--claims-json", "v.json", "-k", "grew or numbers")
+    assert result.ret == 1
+    text = result.stdout.str()
+    assert text.count("_ ERROR at setup of") == 1
+    assert "grok train" in text
+    assert "Traceback" not in text
+    assert "plugin.py" not in text
+    assert {s["holds"] for c in verdicts(shipped).values() for s in c["subjects"]} == {None}
+
+
+def test_a_claim_without_fixture_or_model_says_so(pytester):
+    pytester.makepyfile(FAMILY.replace(', fixture="tiny"', ""))
+    result = run(pytester)
+    result.stdout.fnmatch_lines(["*claim T1 asks for a model, but its source() names no fixture*"])
+    assert "Traceback" not in result.stdout.str()

@@ -1,0 +1,93 @@
+import json
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from grok.verdict import Assertion, Claim, Evidence, Plot, Subject, order, verdict, wilson
+
+TRUE, FALSE, NULL = True, False, None
+
+
+def subjects(trained, controls=(), error=None):
+    found = [
+        Subject(f"m/seed{i}", "trained", holds, None if holds is not None else "no keys")
+        for i, holds in enumerate(trained)
+    ]
+    return found + [Subject(f"m/c{i}", "control", holds, error=error) for i, holds in enumerate(controls)]
+
+
+@pytest.mark.parametrize(
+    ("trained", "controls", "expected"),
+    [
+        ([TRUE], [FALSE, NULL], "replicated"),
+        ([TRUE, NULL], [FALSE, FALSE], "replicated"),
+        ([TRUE, FALSE], [FALSE, FALSE], "mixed"),
+        ([FALSE, FALSE], [FALSE, FALSE], "refuted"),
+        ([FALSE], [TRUE, TRUE], "refuted"),
+        ([TRUE], [FALSE, TRUE], "vacuous"),
+        ([TRUE, FALSE], [TRUE, FALSE], "vacuous"),
+        ([NULL], [FALSE, TRUE], "not evaluated"),
+        ([], [FALSE, FALSE], "not evaluated"),
+    ],
+)
+def test_verdict(trained, controls, expected):
+    found, reason = verdict(subjects(trained, controls))
+    assert found == expected
+    assert (reason is None) == (expected == "replicated")
+
+
+def test_an_error_anywhere_leaves_no_verdict():
+    found, reason = verdict(subjects([TRUE], [NULL], error="NaN"))
+    assert (found, reason) == ("not evaluated", "error on m/c0: NaN")
+
+
+def test_the_reason_of_a_refutation_is_the_assert_that_failed_by_most():
+    near = Subject("m/seed0", "trained", False, asserts=[Assertion("x >= 1", "0.9 >= 1", False, 0.9, ">=", 1, -0.1)])
+    far = Subject("m/seed1", "trained", False, asserts=[Assertion("x >= 1", "0.2 >= 1", False, 0.2, ">=", 1, -0.8)])
+    claim = Claim({"id": "X1"}, (near, far))
+    assert claim.reason == "m/seed1: 0.2 >= 1, from x >= 1"
+    assert claim.margin == -0.8
+    assert claim.counts == (0, 2)
+
+
+@given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilson_ends_are_where_the_share_is_1_96_standard_errors_away(kn):
+    k, n = kn
+    low, high = wilson(k, n)
+    assert 0 <= low <= high <= 1
+    for end in (low, high):
+        assert (k / n - end) ** 2 == pytest.approx(1.959964**2 * end * (1 - end) / n, abs=1e-9)
+
+
+def test_wilson_of_published_examples():
+    assert wilson(0, 0) is None
+    assert wilson(16, 16) == pytest.approx([0.8064, 1.0], abs=1e-4)
+    assert wilson(81, 263) == pytest.approx([0.2553, 0.3662], abs=1e-4)  # Newcombe 1998, table I, without continuity
+
+
+def test_subjects_survive_json():
+    subject = Subject(
+        "m/seed0",
+        "trained",
+        False,
+        "x",
+        evidence=[Evidence("e", [1.0], 2, [0.0, 1.0], 20)],
+        asserts=[Assertion("a", "1 >= 2", False, 1, ">=", 2, -0.5)],
+        plots=[Plot("fve", "p", {"x": [1]})],
+    )
+    assert Subject.from_json(json.loads(json.dumps(subject.to_json()))) == subject
+
+
+def test_order_is_by_role_then_number():
+    names = [("m/untrained", "control"), ("m/seed10", "trained"), ("m/seed9", "trained"), ("mine.pt", "checkpoint")]
+    found = order(Subject(name, role, True) for name, role in names)
+    assert [s.subject for s in found] == ["m/seed9", "m/seed10", "mine.pt", "m/untrained"]
+
+
+def test_neither_the_contract_nor_the_plugin_waits_for_torch():
+    code = "import sys, grok.verdict; assert not {m for m in sys.modules if m.startswith('grok.')} - {'grok.verdict'};"
+    code += "import grok.plugin; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
