@@ -1,0 +1,100 @@
+"""``grok verify`` and ``grok convert``: a model of the user's, against the claims or into safetensors."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+import grok
+from grok.errors import GrokError
+
+if TYPE_CHECKING:
+    from grok.checkpoint import Loaded
+
+
+def verify(
+    file: Annotated[Path, tyro.conf.Positional],
+    /,
+    recipe: str | None = None,
+    split_seed: int | None = None,
+    train_frac: float | None = None,
+    index: int | None = None,
+    html: Path | None = None,
+    json: Path | None = None,
+) -> int:
+    """Try the published claims on the model in FILE: safetensors, or a .pt state dict.
+
+    Args:
+        file: the checkpoint; docs/checkpoints.md lists the layouts that are recognised.
+        recipe: the family of claims, if it is not to be told from the model.
+        split_seed: seed of the model's train pairs; without it they count as unknown.
+        train_frac: share of the pairs that it was trained on.
+        index: which checkpoint, if the file holds a list of them.
+        html: where to write the page.
+        json: where to write the verdicts.
+    """
+    import pytest
+
+    from grok import checkpoint
+
+    loaded = checkpoint.load(file, recipe, split_seed, train_frac, index)
+    print(f"{file}: {_described(loaded)}", *loaded.notes, sep="\n  ")
+    if loaded.recipe_name is None:
+        raise GrokError(f"{file}: no source makes claims about such a model; write your own: examples/own_claims")
+    claims = _claims()
+    sys.stdout.flush()  # pytest writes to the file behind it
+    options: dict[str, object] = {
+        "--checkpoint": file.resolve(),
+        "--recipe": loaded.recipe_name,
+        "--split-seed": split_seed,
+        "--train-frac": train_frac,
+        "--index": index,
+        "--claims-html": html and html.resolve(),
+        "--claims-json": json and json.resolve(),
+    }
+    given = [f"{name}={value}" for name, value in options.items() if value is not None]
+    # the warning is about what the grok command has imported before pytest could rewrite it
+    quiet = ["-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    return int(pytest.main([str(claims), f"--rootdir={claims.parent}", *quiet, *given]))
+
+
+def convert(
+    file: Annotated[Path, tyro.conf.Positional], /, out: Path, index: int | None = None, recipe: str | None = None
+) -> int:
+    """Write the model in FILE as safetensors under this project's names; its logits stay the same to the bit.
+
+    Args:
+        file: the checkpoint; docs/checkpoints.md lists the layouts that are recognised.
+        out: the file to write, model.safetensors say.
+        index: which checkpoint, if the file holds a list of them.
+        recipe: a recipe of the same task, if it cannot be told from the model's answers.
+    """
+    from grok import checkpoint
+
+    if out.exists():
+        raise GrokError(f"{out} is already there; remove it, or give another --out")
+    loaded = checkpoint.load(file, recipe, index=index)
+    checkpoint.convert(loaded, out)
+    print(f"{out}: {_described(loaded)}")
+    if loaded.ignored_keys:
+        print(f"left out: {', '.join(loaded.ignored_keys)}")
+    return 0
+
+
+def _described(loaded: Loaded) -> str:
+    weights = sum(w.numel() for w in loaded.network.weights.values())
+    return f"{loaded.format}, {loaded.network.task.operation} with p = {loaded.network.task.p}, {weights:,} parameters"
+
+
+def _claims() -> Path:
+    """The published claims, which are in a checkout with the fixtures that are their controls."""
+    root = Path(grok.__file__).parent.parent
+    if not (root / "claims").is_dir() or not (root / "conftest.py").is_file():
+        raise GrokError(
+            "the published claims and their fixtures are not in the installed package: run this from a checkout.\n"
+            "Your own claims need no checkout: see examples/own_claims there"
+        )
+    return root / "claims"
