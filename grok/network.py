@@ -153,6 +153,22 @@ class Transformer(Network):
         return self.weights[names.W_E][: self.task.p]
 
     @property
+    def W_K(self) -> Tensor:
+        return self.weights[names.W_K]
+
+    @property
+    def W_V(self) -> Tensor:
+        return self.weights[names.W_V]
+
+    @property
+    def W_O(self) -> Tensor:
+        return self.weights[names.W_O]
+
+    @property
+    def W_in(self) -> Tensor:
+        return self.weights[names.W_IN]
+
+    @property
     def W_out(self) -> Tensor:
         return self.weights[names.W_OUT]
 
@@ -204,14 +220,14 @@ class Transformer(Network):
     def z(self) -> Tensor:
         """Attention-weighted values at the last position: [p², h, k]."""
         bias = self._bias("blocks.0.attn.b_V", self.n_heads, self.d_head)
-        v0, v1, v2 = (torch.einsum("td,hdk->thk", x, self.weights[names.W_V]) + bias for x in self.resid_pre)
+        v0, v1, v2 = (torch.einsum("td,hdk->thk", x, self.W_V) + bias for x in self.resid_pre)
         w = self.pattern.unflatten(0, (-1, self.task.p))[..., None]  # [a, b, h, 3, 1]
         return (w[..., 0, :] * v0[:, None] + w[..., 1, :] * v1[None] + w[..., 2, :] * v2[None]).flatten(0, 1)
 
     @cached_property
     def resid_mid(self) -> Tensor:
         """Residual stream between attention and MLP: [p², d]."""
-        out = torch.einsum("nhk,hkd->nd", self.z, self.weights[names.W_O])
+        out = torch.einsum("nhk,hkd->nd", self.z, self.W_O)
         return self.resid_pre[2] + out + self._bias("blocks.0.attn.b_O", out.shape[1])
 
     @cached_property

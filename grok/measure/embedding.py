@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from grok.fourier.basis import powers
+from grok.fourier.basis import basis, powers
 
 
 def fourier_norms(matrix: Tensor, dim: int = 0) -> Tensor:
@@ -16,11 +16,17 @@ def fourier_norms(matrix: Tensor, dim: int = 0) -> Tensor:
 
 
 def power_on(matrix: Tensor, frequencies: Sequence[int]) -> float:
-    """Share of the squared norm of a matrix over tokens, [p, ...], on these frequencies, 0 … 1.
+    """Share of the squared norm of a matrix over tokens, [p, n], on these frequencies, 0 … 1.
 
     The whole includes the constant over tokens.
     """
     return float(powers(matrix)[torch.tensor(frequencies) - 1].sum() / matrix.square().sum())
+
+
+def column_power_on(matrix: Tensor, frequencies: Sequence[int]) -> Tensor:
+    """``power_on`` of each column: [p, n] → [n]."""
+    rows = [row for k in frequencies for row in (2 * k - 1, 2 * k)]
+    return (basis(len(matrix))[rows] @ matrix).square().sum(0) / matrix.square().sum(0)
 
 
 def strongest(matrix: Tensor, n: int) -> tuple[int, ...]:
@@ -45,7 +51,7 @@ def top_share(matrix: Tensor, n: int) -> float:
     return float(squares[:n].sum() / squares.sum())
 
 
-def gaussian_like(matrix: Tensor, draws: int = 1, seed: int = 0) -> list[Tensor]:
-    """Standard normal matrices of the same shape, from a fixed seed."""
+def gaussian_top_share(matrix: Tensor, n: int, seed: int = 0) -> float:
+    """``top_share`` of a standard normal matrix of the same shape, from a fixed seed."""
     generator = torch.Generator().manual_seed(seed)
-    return [torch.randn(matrix.shape, generator=generator, dtype=torch.float64) for _ in range(draws)]
+    return top_share(torch.randn(matrix.shape, generator=generator, dtype=torch.float64), n)

@@ -73,6 +73,22 @@ class Ablation:
         """Logits with these k removed from ``post``: [p², p]."""
         return self.logits - self.projection(frequencies)[self.labels]
 
+    def restricted_loss(self, frequencies: Sequence[int], pairs: Tensor, *, skip: bool = True) -> float:
+        """Mean loss of ``restricted`` on these pairs."""
+        return mean_loss(self.restricted(frequencies, skip=skip), self.labels, pairs)
+
+    def excluded_loss(self, frequencies: Sequence[int], pairs: Tensor) -> float:
+        """Mean loss of ``excluded`` on these pairs."""
+        return mean_loss(self.excluded(frequencies), self.labels, pairs)
+
+    def restricted_controls(self, key_frequencies: Sequence[int], pairs: Tensor) -> list[float]:
+        """Restricted losses of the matched random controls, ``random_frequencies``."""
+        return [self.restricted_loss(ks, pairs) for ks in random_frequencies(key_frequencies, self.logits.shape[1])]
+
+    def excluded_controls(self, key_frequencies: Sequence[int], pairs: Tensor) -> list[float]:
+        """Excluded losses of the matched random controls, ``random_frequencies``."""
+        return [self.excluded_loss(ks, pairs) for ks in random_frequencies(key_frequencies, self.logits.shape[1])]
+
 
 def random_frequencies(key_frequencies: Sequence[int], p: int, draws: int = 20, seed: int = 0) -> list[tuple[int, ...]]:
     """Matched random controls: as many frequencies outside K, drawn from a fixed seed.

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+ROUNDING = 1e-10  # of the greatest norm; what float64 leaves of zeros differs between machines
+
 
 def variance(powers: Tensor) -> Tensor:
     """Squared norm of each centred function: [h, h, n] → [n]."""
@@ -38,3 +40,11 @@ def nine_terms(powers: Tensor) -> Tensor:
 def periodic_share(powers: Tensor, frequencies: Sequence[int]) -> Tensor:
     """Share of each function on the nine terms of these frequencies: [h, h, n] → [n]."""
     return nine_terms(powers)[torch.tensor(frequencies) - 1].sum(0) / variance(powers)
+
+
+def norms(powers: Tensor) -> Tensor:
+    """Norm over all functions of each pair of frequencies, centred: [h, h, n] → [h, h]; 0 where it is rounding."""
+    summed = powers.sum(-1)
+    summed[0, 0] = 0
+    norm = summed.sqrt()
+    return torch.where(norm > ROUNDING * norm.max(), norm, 0)

@@ -86,8 +86,8 @@ def _progress(model: Network, keys: Sequence[int]) -> dict[str, float]:
     ablation = losses.Ablation(model.logits, model.skip_logits, labels)
     return {
         "key_cos2": float(at(cosine_similarities(model.logits, labels), keys).square().sum()),
-        "restricted_loss": losses.mean_loss(ablation.restricted(keys), labels, model.test),
-        "excluded_loss": losses.mean_loss(ablation.excluded(keys), labels, model.train),
+        "restricted_loss": ablation.restricted_loss(keys, model.test),
+        "excluded_loss": ablation.excluded_loss(keys, model.train),
     }
 
 

@@ -1,0 +1,184 @@
+"""Source S: the same transformer on modular subtraction."""
+
+import torch
+
+from grok.claim import claim, source
+from grok.errors import NotEvaluable
+from grok.measure import embedding, logits, losses, neurons, spectrum, trajectory
+
+pytestmark = source(
+    "subtraction",
+    "Grokking modular subtraction",
+    ref="subtraction_grok notebook, May 2024",
+    fixture="modsub-transformer",
+)
+
+
+@claim(
+    "S1",
+    "Untrained losses are those of uniform guessing, to the published digits",
+    published=(4.732243928736632, 4.7345742216589235),
+    control=None,
+    reason="it is about the untrained weights themselves: they are what a control would be",
+)
+def test_untrained_losses(run, evidence):
+    if run.recipe.seed != 999:
+        raise NotEvaluable("the published untrained losses are those of seed 999")
+    model = run.initial
+    train = evidence(
+        "train loss", losses.mean_loss(model.logits, model.labels, model.train), published=4.732243928736632
+    )
+    test = evidence("test loss", losses.mean_loss(model.logits, model.labels, model.test), published=4.7345742216589235)
+    assert abs(train - 4.732243928736632) <= 1e-6
+    assert abs(test - 4.7345742216589235) <= 1e-6
+
+
+@claim("S2", "It memorises first", published=(3.69e-7, 39.45))
+def test_it_memorises_first(run, evidence):
+    train = trajectory.at_step(run.steps, run.columns["train_loss"], 1500)
+    test = trajectory.at_step(run.steps, run.columns["test_loss"], 1500)
+    assert evidence("train loss at step 1,500", train, published=3.69e-7) < 1e-5
+    assert evidence("test loss at step 1,500", test, published=39.45) > 20
+
+
+@claim("S3", "It groks long after", published="≈ 22,800 steps over ≈ 300")
+def test_it_groks_long_after(run, evidence):
+    train_loss, test_loss = run.columns["train_loss"], run.columns["test_loss"]
+    evidence.plot("loss_curves", "Losses", steps=run.steps, train_loss=train_loss, test_loss=test_loss)
+    least = evidence("least test loss", min(test_loss))
+    assert least <= 0.01
+    train = trajectory.first_below(run.steps, train_loss, 0.01)
+    test = trajectory.first_below(run.steps, test_loss, 0.01)
+    evidence("steps to train loss 0.01", train, published=300)
+    evidence("steps to test loss 0.01", test, published=22_800)
+    ratio = evidence("test over train", test / train)
+    assert ratio >= 10
+
+
+@claim("S4", "It ends solved", published=1.268e-7)
+def test_it_ends_solved(model, evidence):
+    loss = evidence("loss on all pairs", losses.mean_loss(model.logits, model.labels))
+    assert loss < 1e-6
+
+
+@claim("S5", "W_E has only ~6 nontrivial singular values, a Gaussian matrix does not", published="~6 of 113")
+def test_embedding_has_few_singular_values(model, evidence):
+    rank = 2 * len(model.key_frequencies)
+    gaussian = embedding.gaussian_top_share(model.W_E, rank)
+    share = evidence(f"share of the top {rank} squared singular values", embedding.top_share(model.W_E, rank))
+    evidence("the same of a Gaussian matrix", gaussian)
+    assert share >= 0.9
+    assert gaussian <= 0.3
+
+
+@claim("S6", "Only 6 of 113 Fourier components of W_E are used", published=3)
+def test_embedding_uses_few_fourier_components(model, evidence):
+    norms = embedding.fourier_norms(model.W_E)
+    evidence.plot("fourier_norms", "W_E per frequency", frequencies=range(1, len(norms) + 1), norm=norms)
+    key_frequencies = evidence("key frequencies", model.key_frequencies, published=(1, 5, 34))
+    power = evidence("power of W_E on K", embedding.power_on(model.W_E, key_frequencies))
+    assert 3 <= len(key_frequencies) <= 5
+    assert power >= 0.95
+
+
+# The source's loops over the terms of a frequency stop before cos k and sin k, at the constant that it has just set to
+# zero, so its own figure shows nothing. This is the formula it gives: the nine terms.
+@claim("S7", "A neuron's variance is explained by one frequency", published="substantially")
+def test_neurons_are_explained_by_one_frequency(model, evidence):
+    evidence.plot("spectrum_2d", "Norm of the neurons per pair of frequencies", norm=spectrum.norms(model.post_powers))
+    found = neurons.frequencies(model.post_powers)
+    share = evidence("share of neurons with ≥ 0.85 of their variance on one frequency", found.single_share)
+    assert share > 0.5
+
+
+@claim("S8", "U uses the key frequencies only")
+def test_neuron_to_logit_map_uses_the_key_frequencies_only(model, evidence):
+    norms = embedding.fourier_norms(model.U, dim=1)
+    evidence.plot("fourier_norms", "W_out W_U per frequency", frequencies=range(1, len(norms) + 1), norm=norms)
+    ratio = evidence("‖U on K‖ / ‖U‖", neurons.key_norm_ratio(model.U, model.key_frequencies))
+    assert ratio >= 0.98
+
+
+@claim("S9", "Logits align with cos w_k(a-b-c)", published=(0.3824, 0.6626, 0.2160, 0.6067))
+def test_logits_align_with_cosines(model, evidence):
+    fit = logits.formula(model.logits, model.labels, model.key_frequencies)
+    similarities = logits.at(logits.cosine_similarities(model.logits, model.labels), model.key_frequencies).tolist()
+    by_key = dict(zip(model.key_frequencies, similarities, strict=True))
+    evidence("cosine similarity of each key frequency", by_key, published={1: 0.3824, 5: 0.6626, 34: 0.2160})
+    rest = evidence("norm of the rest / norm of the logits", fit.rest, published=0.6067)
+    evidence("FVE of the formula, logits centred over c", fit.fve)
+    assert all(similarity >= 0.05 for similarity in similarities)
+    assert rest <= 0.61
+
+
+@claim("S10", "The formula's loss has the magnitude of the true loss", published=3.4)
+def test_formula_loss_has_the_magnitude_of_the_loss(model, evidence):
+    fit = logits.formula(model.logits, model.labels, model.key_frequencies)
+    of_formula = losses.mean_loss(fit.table, torch.arange(model.task.p))
+    loss = losses.mean_loss(model.logits, model.labels)
+    evidence("loss of the formula", of_formula, published=4.30e-7)
+    evidence("loss on all pairs", loss, published=1.27e-7)
+    ratio = evidence("loss of the formula / loss", of_formula / loss, published=3.4)
+    assert ratio <= 10
+
+
+# One draw has the spread 1/√(113³) = 8.3e-4, so one in four would exceed 1e-3 by chance; the mean of 20 does not.
+@claim("S11", "A random cube has no such alignment", published=1.6e-5)
+def test_a_random_cube_has_no_alignment(model, evidence):
+    draws = logits.gaussian_alignments(model.logits).abs()
+    typical = evidence("mean |cosine| with 20 Gaussian cubes", draws.mean(), published=1.6e-5, control_draws=draws)
+    assert typical <= 1e-3
+
+
+@claim("S12", "Reliance on the key frequencies grows gradually, ahead of the grok")
+def test_reliance_on_key_frequencies_grows_ahead_of_the_grok(run, evidence):
+    key_cos2, test_loss = run.columns["key_cos2"], run.columns["test_loss"]
+    evidence.plot("progress", "Σ_K cos² and test loss", steps=run.steps, key_cos2=key_cos2, test_loss=test_loss)
+    aligned = evidence("step of half the final Σ_K cos²", trajectory.risen(run.steps, key_cos2))
+    test = evidence("step of half the fall of the test loss (log)", trajectory.fallen(run.steps, test_loss))
+    assert aligned < test
+
+
+@claim("S13", "The restricted loss is near zero once grokked", published=2.75e-5)
+def test_restricted_loss_is_near_zero(model, evidence):
+    cut = losses.Ablation(model.logits, model.skip_logits, model.labels)
+    draws = cut.restricted_controls(model.key_frequencies, model.test)
+    loss = cut.restricted_loss(model.key_frequencies, model.test)
+    restricted = evidence("restricted loss", loss, control_draws=draws)
+    without_skip = cut.restricted_loss(model.key_frequencies, model.test, skip=False)
+    evidence("restricted loss without the residual path, as the source", without_skip, published=2.75e-5)
+    assert restricted < 1e-3
+    assert restricted < min(draws)
+
+
+@claim("S13b", "The restricted loss nearly matches the test loss", published=196)
+def test_restricted_loss_is_near_the_test_loss(model, evidence):
+    cut = losses.Ablation(model.logits, model.skip_logits, model.labels)
+    draws = cut.restricted_controls(model.key_frequencies, model.test)
+    loss = cut.restricted_loss(model.key_frequencies, model.test)
+    restricted = evidence("restricted loss", loss, control_draws=draws)
+    test = evidence("test loss", losses.mean_loss(model.logits, model.labels, model.test), published=1.40e-7)
+    without_skip = cut.restricted_loss(model.key_frequencies, model.test, skip=False)
+    evidence("restricted / test without the residual path, as the source", without_skip / test, published=196)
+    ratio = evidence("restricted / test", restricted / test)
+    assert ratio <= 10
+    assert restricted < min(draws)
+
+
+@claim("S14", "The excluded loss gets worse after the grok", published=22.36)
+def test_excluded_loss_gets_worse_after_the_grok(run, evidence):
+    columns = {name: run.columns[name] for name in ("train_loss", "test_loss", "restricted_loss", "excluded_loss")}
+    evidence.plot("progress", "Restricted and excluded loss", steps=run.steps, **columns)
+    model = run.network
+    cut = losses.Ablation(model.logits, model.skip_logits, model.labels)
+    draws = cut.excluded_controls(model.key_frequencies, model.train)
+    memorised = trajectory.first_below(run.steps, columns["train_loss"], 0.01)
+    grok = trajectory.fallen(run.steps, columns["test_loss"])
+    excluded = columns["excluded_loss"]
+    at_memorised = evidence("excluded loss when memorised", trajectory.at_step(run.steps, excluded, memorised))
+    at_grok = evidence("excluded loss at the grok", trajectory.at_step(run.steps, excluded, grok))
+    at_end = evidence("excluded loss at the end", excluded[-1], published=22.36, control_draws=draws)
+    assert at_end >= 1
+    assert at_end > at_memorised
+    assert at_end > at_grok
+    assert at_end > max(draws)
