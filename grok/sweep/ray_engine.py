@@ -7,6 +7,7 @@ the same version. Ray's own retries are off: the driver retries, and records it,
 from __future__ import annotations
 
 import os
+import socket
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from grok.sweep.plan import Batch
 from grok.train.run import Interrupted, Settings
 
 OBJECT_STORE_BYTES = 256 * 2**20  # a cluster started here; a light fixture is some 3 MB
+CONNECT_SECONDS = 10.0
 AHEAD = 2  # tasks in flight per slot, so that a slot does not wait for the driver
 
 
@@ -78,8 +80,11 @@ def connect(address: str | None, workers: int | None) -> None:
         ray.init(num_cpus=workers, object_store_memory=OBJECT_STORE_BYTES, include_dashboard=False, log_to_driver=False)
         return
     try:
+        if ":" in address:  # Ray itself tries for minutes
+            host, _, port = address.removeprefix("ray://").rpartition(":")
+            socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
         ray.init(address=address, log_to_driver=False)
-    except ConnectionError as error:
+    except (OSError, ValueError) as error:
         raise GrokError(
             f"--address {address}: no Ray cluster answers ({error}); start one with: ray start --head"
         ) from None

@@ -33,7 +33,7 @@ def run(store: Store, runs: Sequence[Recipe], claims: Path) -> None:
 def of_subject(verdicts: dict[str, Any], subject: str) -> list[dict[str, Any]]:
     """What ``verdicts.json`` says of one trained model: id, holds, margin, evidence of each claim."""
     return [
-        {"id": claim["id"], **{key: s.get(key) for key in ("holds", "margin", "reason", "evidence")}}
+        {"id": claim["id"], **{key: s.get(key) for key in ("holds", "margin", "reason", "error", "evidence")}}
         for claim in verdicts["claims"]
         for s in claim["subjects"]
         if s["subject"] == subject and s["role"] == "trained"
@@ -47,9 +47,11 @@ def _pytest(store: Store, point: Sequence[Recipe], claims: Path) -> dict[str, An
         for recipe in point:
             link = fixtures / recipe.name / f"seed{recipe.seed}"
             link.symlink_to(store.folder(recipe).resolve(), target_is_directory=True)
-        command = [sys.executable, "-m", "pytest", str(claims), "--fixtures", str(fixtures), "--seeds", "all"]
-        # exit code 1, a verdict other than the expected one, is a result here
-        done = subprocess.run([*command, "--claims-json", str(out), "-q"], capture_output=True, text=True)
+        command = [sys.executable, "-m", "pytest", str(claims), "-q", "--recipe", point[0].name, "--seeds", "all"]
+        # Exit code 1 is a result here: a verdict other than the expected one, or a control that the sweep has not.
+        done = subprocess.run(
+            [*command, "--fixture-dir", str(fixtures), "--claims-json", str(out)], capture_output=True, text=True
+        )
         if not out.exists():
             raise GrokError(f"{claims}: pytest ended with {done.returncode} and no verdicts:\n{done.stdout[-2000:]}")
         return json.loads(out.read_text())

@@ -8,11 +8,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from grok.recipe import Recipe, get_recipe
-from grok.sweep import plan
+from grok.sweep import plan, ray_engine
 from grok.sweep.driver import Engine, Summary, drive
 from grok.sweep.local import Local
 from grok.sweep.plan import Batch
@@ -21,7 +20,7 @@ from grok.train.run import Settings
 
 SETTINGS = Settings(threads=1)
 SMALL = ("p=23", "d_model=16", "n_heads=2", "d_head=8", "d_mlp=32", "steps=30")
-DIES_AFTER = 6  # records; ten runs are left
+DIES_AFTER = 6  # records
 
 
 def runs() -> list[Recipe]:
@@ -59,16 +58,40 @@ class KillsWorker(Local):
             os.kill(worker.process.pid, signal.SIGKILL)
 
 
-@dataclass(frozen=True)
-class KillsDriver(Store):
-    """Kills this process, with batches in flight, once some are stored."""
+class KillsRayWorker(ray_engine.Ray):
+    """The same on Ray: the worker of the third batch kills itself after ten steps."""
 
-    count: list[int] = field(default_factory=list)
+    submitted = 0
+
+    def submit(self, batch: Batch) -> None:
+        self.submitted += 1
+        if self.submitted != 3:
+            return super().submit(batch)
+        task = self.ray.remote(num_cpus=1, max_retries=0)(dies_in_the_middle)
+        self.running[task.remote(batch.runs, self.settings)] = batch
+
+
+def dies_in_the_middle(recipes: tuple[Recipe, ...], settings: Settings) -> None:
+    from grok.train import engine
+
+    make, left = engine.make, iter(range(10))
+
+    def made(*args: object) -> object:
+        step = make(*args)
+        advance = step.advance
+        step.advance = lambda: advance() if next(left, None) is not None else os.kill(os.getpid(), signal.SIGKILL)
+        return step
+
+    engine.make = made
+    ray_engine._compute(recipes, settings)
+
+
+class KillsDriver(Store):
+    """Kills this process once some runs are stored and one is lost: at least that one is missing."""
 
     def record(self, *args, **kwargs) -> None:
         super().record(*args, **kwargs)
-        self.count.append(1)
-        if len(self.count) == DIES_AFTER:
+        if len(self.records()) >= DIES_AFTER and lost(self):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -77,10 +100,8 @@ def main(out: str, engine: str, address: str) -> None:
     if engine == "local":
         sweep(store, KillsWorker(["cpu", "cpu"], SETTINGS, store.work))
     else:
-        from grok.sweep import ray_engine
-
         ray_engine.connect(address, None)
-        sweep(store, ray_engine.Ray(SETTINGS))
+        sweep(store, KillsRayWorker(SETTINGS))
 
 
 if __name__ == "__main__":

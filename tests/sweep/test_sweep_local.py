@@ -25,13 +25,14 @@ def test_killed_worker_then_killed_driver_then_again_is_the_same_table(tmp_path,
     store = Store(tmp_path)
     died = subprocess.run([sys.executable, scenario.__file__, str(tmp_path), "local", ""], capture_output=True)
     assert died.returncode == -signal.SIGKILL, died.stderr.decode()
-    stored = finished = scenario.finished(store)
-    assert len(finished) == scenario.DIES_AFTER - 1
-    assert [record["runs"] for record in scenario.lost(store)] == [[digest(scenario.runs()[2])]]
+    first = scenario.finished(store)
+    (lost,) = scenario.lost(store)
+    assert scenario.DIES_AFTER - 1 <= len(first) < 16
+    assert lost["runs"] == [digest(scenario.runs()[2])]
 
     summary = scenario.sweep(store, Local(["cpu"], scenario.SETTINGS, store.work))
     assert (summary.finished, summary.failed, summary.given_up) == (16, (), ())
-    assert scenario.finished(store)[: len(stored)] == stored
+    assert scenario.finished(store)[: len(first)] == first
     assert Counter(scenario.finished(store)) == Counter(map(digest, scenario.runs()))  # every run once
     table.write(store, tmp_path / "runs.parquet")
     assert pq.read_table(tmp_path / "runs.parquet").equals(undisturbed)
