@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -56,12 +56,8 @@ def gate(
         _write(comment, summary.markdown(found, changes, summary.COMMENT_LIMIT))
     if badge is not None:
         write_json(badge, summary.badge(found, changes))
-    for line in changes:
-        print(line)
-    for line in summary.annotations(found, changes) if annotations else ():
-        print(line)
-    claims = len({change.claim for change in changes})
-    print(f"{'FAIL' if changes else 'ok'}: {summary.headline(found)}; {claims or 'none'} unexpected")
+    lines = [*map(str, changes), *(summary.error_lines(found, changes) if annotations else ())]
+    print("\n".join([*lines, _last_line(found, changes)]))
     return 1 if changes else 0
 
 
@@ -78,6 +74,11 @@ def report(verdicts: Annotated[Path, tyro.conf.Positional], /, out: Path, histor
     page.write(read_verdicts(verdicts), out, runs.load(history) if history is not None else ())
     print(f"wrote {out}")
     return 0
+
+
+def _last_line(verdicts: dict[str, Any], changes: list[gates.Change]) -> str:
+    claims = len({change.claim for change in changes})
+    return f"{'FAIL' if changes else 'ok'}: {summary.headline(verdicts)}; {claims or 'none'} unexpected"
 
 
 def _write(path: Path, text: str) -> None:

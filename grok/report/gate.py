@@ -53,23 +53,22 @@ class Change:
         return text
 
 
-def compare(
-    verdicts: dict[str, Any], expected: dict[str, Any], max_margin_drop: float | None = None
-) -> list[Change]:
+def compare(verdicts: dict[str, Any], expected: dict[str, Any], max_margin_drop: float | None = None) -> list[Change]:
     """Everything that makes the gate fail, worst first; empty if it passes.
 
     A claim fails that is missing, was not evaluated (whatever was expected: a claim that nothing tested gates
     nothing), has another verdict, has another outcome on a subject that was recorded, lost more than
     ``max_margin_drop`` of its margin (in units of the threshold), or has no expected verdict yet. A record that
-    contradicts itself fails too: an assert that passed on numbers on which it cannot, a subject that holds with a failing
-    assert.
+    contradicts itself (see ``contradictions``) fails too.
     """
     found = {claim["id"]: claim for claim in verdicts["claims"]}
     changes: list[Change] = []
     for name, want in expected["claims"].items():
         if name not in found:
             margin = _number(want.get("margin"))
-            changes.append(Change(name, "missing", want["verdict"], "missing", margin, detail="was not run, or is gone"))
+            changes.append(
+                Change(name, "missing", want["verdict"], "missing", margin, detail="was not run, or is gone")
+            )
     for name, claim in found.items():
         changes.extend(_of_claim(claim, expected["claims"].get(name), max_margin_drop))
     return sorted(changes, key=_badness)

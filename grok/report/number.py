@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, TypeGuard
 
 MINUS = "\N{MINUS SIGN}"
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: Any) -> TypeGuard[float]:
     """A finite int or float that is not a bool."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
@@ -38,7 +38,6 @@ def percent(margin: float | None) -> str:
     """
     if not is_number(margin):
         return "–"
-    assert margin is not None
     if abs(margin) > 1e6:
         return f"{'+' if margin > 0 else MINUS}∞"
     return f"{'+' if margin >= 0 else MINUS}{_number(abs(margin) * 100, 3 if abs(margin) < 1 else 4)} %"

@@ -59,8 +59,8 @@ def _groups(shown: Sequence[Card]) -> list[tuple[str, list[Card]]]:
 
 
 def _policy(style: str, script: str) -> str:
-    """What the page may do. The digest of nothing is for the empty <style> elements that plotly.js fills by rule; it also
-    sets style attributes."""
+    """What the page may do. plotly.js sets style attributes, and fills empty <style> elements by rule: for those is the
+    digest of nothing."""
     scripts = " ".join(map(_digest, (script, plotly.offline.get_plotlyjs())))
     styles = " ".join(map(_digest, (style, "")))
     return (

@@ -18,7 +18,7 @@ _EDGE = 4.0  # per cent kept free on both sides
 
 @dataclass(frozen=True)
 class Mark:
-    """A point on the scale. kind: trained, checkpoint, untrained, memorised, control or published; row: dodges upwards."""
+    """A point. kind: trained, checkpoint, untrained, memorised, control or published; row: how far up it dodges."""
 
     kind: str
     x: float
@@ -106,7 +106,11 @@ def _interval(expression: str) -> list[tuple[str, float]] | None:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     match node:
-        case ast.Compare(left=ast.Constant(low), ops=[ast.Lt() | ast.LtE(), ast.Lt() | ast.LtE()], comparators=[_, ast.Constant(high)]):
+        case ast.Compare(
+            left=ast.Constant(low),
+            ops=[ast.Lt() | ast.LtE(), ast.Lt() | ast.LtE()],
+            comparators=[_, ast.Constant(high)],
+        ):
             return [(">=", low), ("<=", high)] if is_number(low) and is_number(high) else None
     return None
 

@@ -23,7 +23,7 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 def measured(claim: dict[str, Any]) -> str:
     """name = value of the evidence on the first trained (or the user's) subject."""
-    subject = next((s for s in claim["subjects"] if s["role"] != "control"), {"evidence": []})
+    subject: dict[str, Any] = next((s for s in claim["subjects"] if s["role"] != "control"), {})
     return "; ".join(f"{e.get('name')} = {show(e.get('value'))}" for e in subject.get("evidence") or [])
 
 
@@ -49,7 +49,9 @@ def junit(verdicts: dict[str, Any], changes: Sequence[Change]) -> str:
     suite = ET.SubElement(suites, "testsuite", {"name": "grok claims", **tally})
     for name in names:
         claim = claims.get(name, {"id": name, "subjects": [], "verdict": "missing"})
-        case = ET.SubElement(suite, "testcase", {"classname": _xml(claim.get("fixture") or "claims"), "name": _xml(name)})
+        case = ET.SubElement(
+            suite, "testcase", {"classname": _xml(claim.get("fixture") or "claims"), "name": _xml(name)}
+        )
         properties = ET.SubElement(case, "properties")
         for key, value in _properties(claim):
             ET.SubElement(properties, "property", {"name": key, "value": _xml(value)})
@@ -80,9 +82,16 @@ def _xml(value: Any) -> str:
 def markdown(verdicts: dict[str, Any], changes: Sequence[Change], limit: int = SUMMARY_LIMIT) -> str:
     """The run as Markdown of at most ``limit`` bytes of UTF-8, worst first; what is left out is counted."""
     head = f"### {'❌' if changes else '✅'} Claims: {_md(headline(verdicts))}\n"
-    head += f"\n**{len(changes)} reason{'s' if len(changes) != 1 else ''} to say no:**\n\n" if changes else "\nAs expected.\n"
+    head += (
+        f"\n**{len(changes)} reason{'s' if len(changes) != 1 else ''} to say no:**\n\n"
+        if changes
+        else "\nAs expected.\n"
+    )
     worst = [f"- **{_md(change.claim)}** {_md(str(change)[len(change.claim) + 1 :].strip())}\n" for change in changes]
-    table = ["\n| | claim | | measured | published | margin |\n|---|---|---|---|---|---|\n", *map(_row, _ordered(verdicts))]
+    table = [
+        "\n| | claim | | measured | published | margin |\n|---|---|---|---|---|---|\n",
+        *map(_row, _ordered(verdicts)),
+    ]
     return _fitted(head, worst + table, limit)
 
 
@@ -127,7 +136,7 @@ def _fitted(head: str, lines: Sequence[str], limit: int) -> str:
 # ── annotations, badge ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def annotations(verdicts: dict[str, Any], changes: Sequence[Change]) -> list[str]:
+def error_lines(verdicts: dict[str, Any], changes: Sequence[Change]) -> list[str]:
     """``::error`` workflow commands at the claims' lines, worst first, as many as GitHub shows."""
     claims = {claim["id"]: claim for claim in verdicts["claims"]}
     commands = []
@@ -155,4 +164,10 @@ def badge(verdicts: dict[str, Any], changes: Sequence[Change]) -> dict[str, Any]
     message = f"{replicated} of {len(verdicts['claims'])} replicated"
     if changes:
         message += f", {len({change.claim for change in changes})} unexpected"
-    return {"schemaVersion": 1, "label": "claims", "message": message, "color": _COLOURS[not changes], "isError": bool(changes)}
+    return {
+        "schemaVersion": 1,
+        "label": "claims",
+        "message": message,
+        "color": _COLOURS[not changes],
+        "isError": bool(changes),
+    }

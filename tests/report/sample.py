@@ -8,7 +8,10 @@ from typing import Any
 
 from grok.verdict import Assertion, Claim, Evidence, Plot, Subject, to_json
 
-HOSTILE = "</script><script>window.stolen=1</script>\"'`${window.stolen=1}<img src=x onerror=window.stolen=1>{{7*7}}|\n::error::@all #1"
+HOSTILE = (
+    "</script><script>window.stolen=1</script>\"'`${window.stolen=1}"
+    "<img src=x onerror=window.stolen=1>{{7*7}}|\n::error::@all #1"
+)
 FIXTURES = ("modadd-mlp", "modadd-transformer", "modsub-transformer", "add-transformer")
 
 
@@ -19,7 +22,9 @@ def assertion(left: float, op: str, right: float, expression: str | None = None)
     return Assertion(expression or f"ratio {op} {right}", f"{left:.4g} {op} {right}", passed, left, op, right, gap)
 
 
-def subject(name: str, left: float, op: str = ">=", right: float = 0.98, plots: tuple[Plot, ...] = (), **more: Any) -> Subject:
+def subject(
+    name: str, left: float, op: str = ">=", right: float = 0.98, plots: tuple[Plot, ...] = (), **more: Any
+) -> Subject:
     """A subject that measured ``left``; its role follows from the name."""
     made = assertion(left, op, right)
     role = "trained" if "seed" in name else "control"
@@ -58,10 +63,20 @@ def claim(id: str, subjects: list[Subject], expected: Any = None, **meta: Any) -
     return Claim(about | meta, tuple(subjects), expected)
 
 
-def subjects(fixture: str = "modadd-mlp", trained: tuple[float, ...] = (0.9823,), untrained: float = 0.31, memorised: float = 0.42, **more: Any) -> list[Subject]:
+def subjects(
+    fixture: str = "modadd-mlp",
+    trained: tuple[float, ...] = (0.9823,),
+    untrained: float = 0.31,
+    memorised: float = 0.42,
+    **more: Any,
+) -> list[Subject]:
     """Seeds, then the two controls."""
     seeds = [subject(f"{fixture}/seed{i}", value, **more) for i, value in enumerate(trained)]
-    return [*seeds, subject(f"{fixture}/untrained", untrained, **more), subject(f"{fixture}/memorised", memorised, **more)]
+    return [
+        *seeds,
+        subject(f"{fixture}/untrained", untrained, **more),
+        subject(f"{fixture}/memorised", memorised, **more),
+    ]
 
 
 def one_of_each() -> list[Claim]:
@@ -78,7 +93,16 @@ def one_of_each() -> list[Claim]:
 
 def verdicts(claims: list[Claim] | None = None) -> dict[str, Any]:
     fixtures = [
-        {"fixture": name, "seed": 0, "device": "cpu", "torch": "2.13.0", "digest": "ab" * 32, "steps": 50000, "train_loss": 1.04e-6, "test_loss": 1.85e-5}
+        {
+            "fixture": name,
+            "seed": 0,
+            "device": "cpu",
+            "torch": "2.13.0",
+            "digest": "ab" * 32,
+            "steps": 50000,
+            "train_loss": 1.04e-6,
+            "test_loss": 1.85e-5,
+        }
         for name in FIXTURES
     ]
     run = {
@@ -103,14 +127,57 @@ def plots(rng: random.Random, p: int = 113) -> tuple[Plot, ...]:
     norms = [round(8 + rng.random() if k in keys else rng.random() * 0.1, 4) for k in frequencies]
     matrix = [[round(rng.random() * (10 if i in keys and j in keys else 0.3), 3) for j in range(60)] for i in range(60)]
     return (
-        Plot("loss_curves", "loss over training", {"steps": steps, "train_loss": fall, "test_loss": late, "phases": [["memorised", 1500], ["circuit formed", 9000]]}),
-        Plot("progress", "restricted and excluded loss", {"steps": steps, "restricted_loss": late[::-1], "excluded_loss": fall}),
+        Plot(
+            "loss_curves",
+            "loss over training",
+            {
+                "steps": steps,
+                "train_loss": fall,
+                "test_loss": late,
+                "phases": [["memorised", 1500], ["circuit formed", 9000]],
+            },
+        ),
+        Plot(
+            "progress",
+            "restricted and excluded loss",
+            {"steps": steps, "restricted_loss": late[::-1], "excluded_loss": fall},
+        ),
         Plot("fourier_norms", "norms of W_E and U", {"frequencies": frequencies, "W_E": norms, "U": norms[::-1]}),
         Plot("spectrum_2d", "2-D spectrum of the logits", {"matrix": matrix}),
-        Plot("fve", "FVE of each direction", {"frequencies": keys, "sin": [0.95, 0.9, 0.83, 0.97, 0.91], "cos": [0.96, 0.92, 0.88, 0.99, 0.9], "line": 0.84}),
-        Plot("pcs", "principal components against the token", {"tokens": list(range(10)), "PC1": [x - 4.5 for x in range(10)], "PC2": [(x - 4.5) ** 2 / 6 - 1.4 for x in range(10)]}),
-        Plot("error_table", "error without PC2", {"matrix": [[(a == 0 or b == 0) - (a == 9 or b == 9) for b in range(10)] for a in range(10)]}),
-        Plot("attention", "mean attention of each head", {"heads": [0, 1, 2, 3], "to_a": [0.49, 0.5, 0.5, 0.44], "to_b": [0.5, 0.5, 0.48, 0.44], "to_equals": [0.01, 0, 0.02, 0.12]}),
+        Plot(
+            "fve",
+            "FVE of each direction",
+            {
+                "frequencies": keys,
+                "sin": [0.95, 0.9, 0.83, 0.97, 0.91],
+                "cos": [0.96, 0.92, 0.88, 0.99, 0.9],
+                "line": 0.84,
+            },
+        ),
+        Plot(
+            "pcs",
+            "principal components against the token",
+            {
+                "tokens": list(range(10)),
+                "PC1": [x - 4.5 for x in range(10)],
+                "PC2": [(x - 4.5) ** 2 / 6 - 1.4 for x in range(10)],
+            },
+        ),
+        Plot(
+            "error_table",
+            "error without PC2",
+            {"matrix": [[(a == 0 or b == 0) - (a == 9 or b == 9) for b in range(10)] for a in range(10)]},
+        ),
+        Plot(
+            "attention",
+            "mean attention of each head",
+            {
+                "heads": [0, 1, 2, 3],
+                "to_a": [0.49, 0.5, 0.5, 0.44],
+                "to_b": [0.5, 0.5, 0.48, 0.44],
+                "to_equals": [0.01, 0, 0.02, 0.12],
+            },
+        ),
         Plot("something new", "an unknown kind", {"x": [1, 2, 3], "y": [1, 4, 9]}),
     )
 
@@ -124,13 +191,31 @@ def many(n: int = 100, seed: int = 0) -> list[Claim]:
         drawn = plots(random.Random(i % 12))
         kinds = tuple(rng.sample(drawn, 2))
         trained = tuple(round(rng.gauss(0.986, 0.004), 5) for _ in range(3))
-        made.append(claim(f"{'KBSF'[FIXTURES.index(fixture)]}{i + 10}", subjects(fixture, trained, plots=kinds), "replicated", fixture=fixture, source=("kissane", "balcells", "subtraction", "fibonacci")[FIXTURES.index(fixture)]))
+        made.append(
+            claim(
+                f"{'KBSF'[FIXTURES.index(fixture)]}{i + 10}",
+                subjects(fixture, trained, plots=kinds),
+                "replicated",
+                fixture=fixture,
+                source=("kissane", "balcells", "subtraction", "fibonacci")[FIXTURES.index(fixture)],
+            )
+        )
     return made
 
 
 def hostile() -> Claim:
     """A claim whose every text tries to be markup, a template or a script."""
     data = {"x": [1, 2], HOSTILE: [3, 4]}
-    bad = subject(f"{HOSTILE}/seed0", 0.99, plots=(Plot("lines", HOSTILE, data),), reason=HOSTILE, device=HOSTILE, digest=HOSTILE)
-    text = dict.fromkeys(("title", "source", "source_title", "section", "fixture", "published", "file", "command", "control_reason"), HOSTILE)
-    return claim(HOSTILE, [bad], HOSTILE, **text | {"ref": "javascript:window.stolen=1", "url": HOSTILE, "findings": [HOSTILE], "expression": [HOSTILE]})
+    bad = subject(
+        f"{HOSTILE}/seed0", 0.99, plots=(Plot("lines", HOSTILE, data),), reason=HOSTILE, device=HOSTILE, digest=HOSTILE
+    )
+    text = dict.fromkeys(
+        ("title", "source", "source_title", "section", "fixture", "published", "file", "command", "control_reason"),
+        HOSTILE,
+    )
+    return claim(
+        HOSTILE,
+        [bad],
+        HOSTILE,
+        **text | {"ref": "javascript:window.stolen=1", "url": HOSTILE, "findings": [HOSTILE], "expression": [HOSTILE]},
+    )

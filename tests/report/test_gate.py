@@ -62,7 +62,10 @@ def test_a_verdict_that_changed_fails_either_way_and_losing_a_replication_is_wor
         ]
     )
     changes = compare(found, want)
-    assert [(c.claim, c.was, c.now) for c in changes] == [("K1", "replicated", "refuted"), ("K2", "refuted", "replicated")]
+    assert [(c.claim, c.was, c.now) for c in changes] == [
+        ("K1", "replicated", "refuted"),
+        ("K2", "refuted", "replicated"),
+    ]
     assert str(changes[0]) == "K1: replicated → refuted (margin +0.235 % → −49 %)"
 
 
@@ -144,10 +147,13 @@ def test_exit_codes_and_what_is_printed(files, capsys):
         (None, "does not exist"),
         ("{", "is not JSON"),
         ('{"schema": 1, "run": {}, "claims": [NaN]}', "is not JSON"),
-        ("[]", 'expected an object with "schema": 1, found \'list\''),
+        ("[]", "expected an object with \"schema\": 1, found 'list'"),
         ('{"schema": 2}', "found 2"),
         ('{"schema": 1, "run": {}}', "claims is missing"),
-        ('{"schema": 1, "run": {}, "claims": [{"id": "K1", "title": "t", "verdict": "mixed"}]}', "claims[0].subjects is missing"),
+        (
+            '{"schema": 1, "run": {}, "claims": [{"id": "K1", "title": "t", "verdict": "mixed"}]}',
+            "claims[0].subjects is missing",
+        ),
         ('{"schema": 1, "run": {}, "claims": [7]}', "claims[0] is a int"),
     ],
 )

@@ -56,19 +56,21 @@ def test_markdown_stays_within_its_limit_and_counts_what_is_left_out(limit):
 
 
 def test_annotations_are_one_line_each_and_cannot_be_forged():
-    lines = summary.annotations(VERDICTS, CHANGES)
+    lines = summary.error_lines(VERDICTS, CHANGES)
     assert lines[0] == "::error title=claim gone::gone: was not run, or is gone"
-    assert "::error file=claims/test_modadd_mlp.py,line=42,title=claim K2::K2: refuted, and no verdict" in "\n".join(lines)
+    assert "::error file=claims/test_modadd_mlp.py,line=42,title=claim K2::K2: refuted, and no verdict" in "\n".join(
+        lines
+    )
     for line in lines:
         assert "\n" not in line
         assert "\r" not in line
-        properties, message = line.removeprefix("::error ").split("::", 1)
-        assert set(part.split("=", 1)[0] for part in properties.split(",")) <= {"file", "line", "title"}
+        properties = line.removeprefix("::error ").split("::", 1)[0]
+        assert {part.split("=", 1)[0] for part in properties.split(",")} <= {"file", "line", "title"}
 
 
 def test_annotations_stop_where_github_stops_and_say_so():
     changes = [Change(f"K{i}", "missing", "replicated", "missing") for i in range(25)]
-    lines = summary.annotations(VERDICTS, changes)
+    lines = summary.error_lines(VERDICTS, changes)
     assert len(lines) == 10
     assert lines[-1].endswith("(15 more in the summary)")
 
@@ -94,5 +96,13 @@ def test_the_gate_writes_them_all(tmp_path, capsys):
         annotations=True,
     )
     assert code == 1
-    assert {path.name for path in (tmp_path / "ci").iterdir()} == {"junit.xml", "summary.md", "comment.md", "badge.json"}
-    assert "::error file=claims/test_modadd_mlp.py,line=42,title=claim K1::K1: mixed → replicated" in capsys.readouterr().out
+    assert {path.name for path in (tmp_path / "ci").iterdir()} == {
+        "junit.xml",
+        "summary.md",
+        "comment.md",
+        "badge.json",
+    }
+    assert (
+        "::error file=claims/test_modadd_mlp.py,line=42,title=claim K1::K1: mixed → replicated"
+        in capsys.readouterr().out
+    )

@@ -122,7 +122,7 @@ function mark(layout, where, text) {
 
 // plotly reads <b>, <a href> and the like in texts; names are data
 const escapeMarkup = (text) => String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;");
-const label = (name) => escapeMarkup(name.replaceAll("_", " "));
+const label = (name) => escapeMarkup((name.length > 40 ? `${name.slice(0, 39)}…` : name).replaceAll("_", " "));
 
 for (const which of document.querySelectorAll(".which"))
   which.addEventListener("change", async () => draw(which.closest(".plot"), await load()));
