@@ -8,12 +8,14 @@ from collections.abc import Sequence
 import tyro
 from tyro.extras import SubcommandApp
 
-from grok.commands import info, sweep, train
+from grok.commands import info, sweep, train, verify
 from grok.errors import GrokError
 
 app = SubcommandApp()
 app.command(train.train)
 app.command(sweep.sweep)
+app.command(verify.verify)
+app.command(verify.convert)
 app.command(info.list_, name="list")
 app.command(info.env)
 
