@@ -74,7 +74,7 @@ class Options:
             update_expected=update,
             recipe=get("recipe"),
             seeds=get("seeds"),
-            fixtures=_path(here, get("fixture_dir")) or config.rootpath / "fixtures",
+            fixtures=_near(_path(here, get("fixture_dir")) or config.rootpath / "fixtures"),
             tracebacks=get("tbstyle") != "auto" or bool(get("usepdb")),
             expected=_read(expected),
             _checkpoints=tuple(str(here / file) for file in get("checkpoint") or ()),
@@ -101,6 +101,11 @@ class Options:
 
 def _path(here: Path, given: str | None) -> Path | None:
     return here / given if given else None
+
+
+def _near(path: Path) -> Path:
+    """Relative where it is below the working directory: so errors and verdicts name no place on this machine."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _check_recipe(name: str) -> None:

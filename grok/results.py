@@ -53,10 +53,17 @@ class Results:
         return sorted(self._fixtures.values(), key=lambda card: (card["fixture"], card["seed"]))
 
     def surprises(self) -> list[str]:
-        """A line for each claim whose verdict is not the committed one, or that has none."""
+        """What differs from the committed verdicts, a line each; claims without one share a line."""
         if self.free or self.expected is None:
             return []
-        return [line for claim in self.claims() if (line := _surprise(claim))]
+        claims = self.claims()
+        new = [claim.id for claim in claims if claim.expected is None]
+        told = [
+            _changed(claim) for claim in claims if claim.expected not in (None, claim.verdict) and not claim.partial
+        ]
+        if new:
+            told.append(f"no verdict is committed of {', '.join(new)}; if those above are right, commit them: {UPDATE}")
+        return told
 
     def update(self, path: Path) -> list[str]:
         """Rewrite the committed verdicts of the claims that ran whole. Returns the ids of the others.
@@ -73,11 +80,7 @@ class Results:
         return left
 
 
-def _surprise(claim: Claim) -> str | None:
-    if claim.expected is None:
-        return f"{claim.id}: {claim.verdict}, but no verdict is committed; if that is right, commit it with {UPDATE}"
-    if claim.partial or claim.verdict == claim.expected:
-        return None
+def _changed(claim: Claim) -> str:
     return f"{claim.id}: {claim.verdict}, expected {claim.expected}" + (f" ({claim.reason})" if claim.reason else "")
 
 

@@ -93,14 +93,15 @@ def _same(value: Any, other: Any) -> bool:
 
 
 def number(value: Any) -> str:
-    """A figure in a column: five significant digits; several with commas; – for none."""
+    """A figure in a column: up to five significant digits; several with commas; – for none."""
     match value:
         case None:
             return "–"
         case bool() | int() | str():
             return str(value)
         case float():
-            return f"{value:.5g}" if 1e-3 <= abs(value) < 1e5 or value == 0 else f"{value:.2e}"
+            exact = next((s for d in (5, 4, 3) if len(s := f"{value:.{d}g}") <= MEASURED), f"{value:.1e}")
+            return exact if "e" not in exact else f"{value:.2e}"
         case list() | tuple():
             return ", ".join(number(v) for v in value)
     return "table"
@@ -112,7 +113,8 @@ def percent(margin: float | None) -> str:
         return "–"
     if abs(margin) >= 10:
         return f"{'+' if margin > 0 else '−'}>999%"
-    text = f"{100 * margin:+.2g}" if abs(margin) < 0.1 else f"{100 * margin:+.0f}"
+    digits = 1 if abs(margin) < 1e-3 else 2 if abs(margin) < 0.1 else 4
+    text = f"{100 * margin:+.{digits}g}" if digits < 4 else f"{100 * margin:+.0f}"
     return text.replace("-", "−") + "%"
 
 
