@@ -1,0 +1,211 @@
+"""``reference`` on a GPU, forward and backward, for many seeds; float32, no atomics.
+
+The gradient of a table row is a sum over the pairs that use the row. ``Segments`` lists those pairs row by row, once
+for a split, so one program adds one row's gradient in a fixed order: the same bits every time.
+
+A pair's three weights sum to one and its three score gradients to zero. The ``=`` row, which every pair uses, therefore
+needs no pass of its own: its gradients are the total minus those of the other rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Segments:
+    """The pairs of each seed, and row by row the pairs that use a row; int32. Rows are a, then p + b.
+
+    pairs: [S, N, 2]; order: [S, 2N], pair numbers sorted by row; offsets: [S, 2p + 1], where each row's pairs begin.
+    """
+
+    pairs: Tensor
+    order: Tensor
+    offsets: Tensor
+
+    @classmethod
+    def of(cls, pairs: Tensor, p: int) -> Segments:
+        """From pairs [S, N, 2] of tokens below p, on any device."""
+        n_seeds, n = pairs.shape[:2]
+        rows = torch.cat([pairs[..., 0], p + pairs[..., 1]], dim=1)  # [S, 2N]
+        order = rows.argsort(dim=1, stable=True) % n
+        counts = torch.zeros(n_seeds, 2 * p, dtype=torch.int64, device=pairs.device)
+        counts.scatter_add_(1, rows.long(), torch.ones_like(rows, dtype=torch.int64))
+        offsets = torch.nn.functional.pad(counts.cumsum(1), (1, 0))
+        return cls(pairs.int().contiguous(), order.int().contiguous(), offsets.int().contiguous())
+
+    @property
+    def p(self) -> int:
+        return (self.offsets.shape[1] - 1) // 2
+
+
+@triton.jit
+def _weights(scores, pairs, weights, N, P, H: tl.constexpr, ROWS: tl.constexpr):
+    """Softmax of each pair's three scores, per head: [S, N, 3, H]."""
+    seed = tl.program_id(1).to(tl.int64)
+    n = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    real = n < N
+    a = tl.load(pairs + (seed * N + n) * 2, mask=real, other=0)
+    b = tl.load(pairs + (seed * N + n) * 2 + 1, mask=real, other=0) + P
+    table = scores + seed * (2 * P + 1) * H
+    for h in tl.static_range(H):
+        s0 = tl.load(table + a * H + h)
+        s1 = tl.load(table + b * H + h)
+        s2 = tl.load(table + 2 * P * H + h)
+        top = tl.maximum(tl.maximum(s0, s1), s2)
+        e0, e1, e2 = tl.exp(s0 - top), tl.exp(s1 - top), tl.exp(s2 - top)
+        total = e0 + e1 + e2
+        place = weights + (seed * N + n) * 3 * H + h
+        tl.store(place, e0 / total, mask=real)
+        tl.store(place + H, e1 / total, mask=real)
+        tl.store(place + 2 * H, e2 / total, mask=real)
+
+
+@triton.jit
+def _mix(
+    values, weights, pairs, mixed, N, P, D, SECOND, HAS_WEIGHTS: tl.constexpr, H: tl.constexpr,
+    ROWS: tl.constexpr, COLS: tl.constexpr,
+):  # fmt: skip
+    """mixed[n] = Σ_h Σ_j w[n, j, h] · values[h, row_j]; without weights the plain sum of the rows a and SECOND + b."""
+    seed = tl.program_id(2).to(tl.int64)
+    n = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    d = tl.program_id(1) * COLS + tl.arange(0, COLS)
+    real = (n < N)[:, None] & (d < D)[None, :]
+    a = tl.load(pairs + (seed * N + n) * 2, mask=n < N, other=0)
+    b = tl.load(pairs + (seed * N + n) * 2 + 1, mask=n < N, other=0) + SECOND
+    acc = tl.zeros((ROWS, COLS), tl.float32)
+    if HAS_WEIGHTS:
+        n_rows = 2 * P + 1
+        for h in tl.static_range(H):
+            table = values + (seed * H + h) * n_rows * D
+            place = weights + (seed * N + n) * 3 * H + h
+            w0 = tl.load(place, mask=n < N, other=0.0)
+            w1 = tl.load(place + H, mask=n < N, other=0.0)
+            w2 = tl.load(place + 2 * H, mask=n < N, other=0.0)
+            acc += w0[:, None] * tl.load(table + a[:, None] * D + d, mask=real, other=0.0)
+            acc += w1[:, None] * tl.load(table + b[:, None] * D + d, mask=real, other=0.0)
+            acc += w2[:, None] * tl.load(table + 2 * P * D + d, mask=d < D, other=0.0)[None, :]
+    else:
+        table = values + seed * (SECOND + P) * D
+        acc += tl.load(table + a[:, None] * D + d, mask=real, other=0.0)
+        acc += tl.load(table + b[:, None] * D + d, mask=real, other=0.0)
+    tl.store(mixed + (seed * N + n)[:, None] * D + d, acc, mask=real)
+
+
+@triton.jit
+def _score_grads(
+    grad, values, weights, pairs, dscores, N, P, D, H: tl.constexpr, ROWS: tl.constexpr, COLS: tl.constexpr
+):
+    """Gradient of each pair's own three scores: [S, N, 3, H]. One head a program."""
+    seed = tl.program_id(2).to(tl.int64)
+    h = tl.program_id(1)
+    n = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    real = n < N
+    a = tl.load(pairs + (seed * N + n) * 2, mask=real, other=0)
+    b = tl.load(pairs + (seed * N + n) * 2 + 1, mask=real, other=0) + P
+    table = values + (seed * H + h) * (2 * P + 1) * D
+    g0 = tl.zeros((ROWS,), tl.float32)
+    g1 = tl.zeros((ROWS,), tl.float32)
+    g2 = tl.zeros((ROWS,), tl.float32)
+    for start in range(0, D, COLS):
+        d = start + tl.arange(0, COLS)
+        both = real[:, None] & (d < D)[None, :]
+        g = tl.load(grad + (seed * N + n)[:, None] * D + d, mask=both, other=0.0)
+        g0 += tl.sum(g * tl.load(table + a[:, None] * D + d, mask=both, other=0.0), axis=1)
+        g1 += tl.sum(g * tl.load(table + b[:, None] * D + d, mask=both, other=0.0), axis=1)
+        g2 += tl.sum(g * tl.load(table + 2 * P * D + d, mask=d < D, other=0.0)[None, :], axis=1)
+    place = (seed * N + n) * 3 * H + h
+    w0 = tl.load(weights + place, mask=real, other=0.0)
+    w1 = tl.load(weights + place + H, mask=real, other=0.0)
+    w2 = tl.load(weights + place + 2 * H, mask=real, other=0.0)
+    mean = w0 * g0 + w1 * g1 + w2 * g2
+    tl.store(dscores + place, w0 * (g0 - mean), mask=real)
+    tl.store(dscores + place + H, w1 * (g1 - mean), mask=real)
+    tl.store(dscores + place + 2 * H, w2 * (g2 - mean), mask=real)
+
+
+@triton.jit
+def _row_sums(
+    grad, weights, pair_dscores, order, offsets, dvalues, dscores, N, P, D, D_ROWS,
+    HAS_WEIGHTS: tl.constexpr, H: tl.constexpr, ROWS: tl.constexpr, COLS: tl.constexpr,
+):  # fmt: skip
+    """Gradients of one table row of one head: its pairs' gradients, weighted, in the order of ``order``."""
+    row = tl.program_id(0)
+    head = tl.program_id(1) % H
+    column = tl.program_id(1) // H
+    seed = tl.program_id(2).to(tl.int64)
+    d = column * COLS + tl.arange(0, COLS)
+    first = tl.load(offsets + seed * (2 * P + 1) + row)
+    stop = tl.load(offsets + seed * (2 * P + 1) + row + 1)
+    which = tl.where(row < P, 0, 1)
+    acc = tl.zeros((COLS,), tl.float32)
+    score = tl.zeros((ROWS,), tl.float32)
+    for start in range(first, stop, ROWS):
+        i = start + tl.arange(0, ROWS)
+        n = tl.load(order + seed * 2 * N + i, mask=i < stop, other=0)
+        g = tl.load(grad + (seed * N + n)[:, None] * D + d, mask=(i < stop)[:, None] & (d < D), other=0.0)
+        if HAS_WEIGHTS:
+            place = (seed * N + n) * 3 * H + which * H + head
+            g = g * tl.load(weights + place, mask=i < stop, other=0.0)[:, None]
+            score += tl.load(pair_dscores + place, mask=i < stop, other=0.0)
+        acc += tl.sum(g, axis=0)
+    tl.store(dvalues + ((seed * H + head) * D_ROWS + row) * D + d, acc, mask=d < D)
+    if HAS_WEIGHTS:  # every column block has the same sum: the same bits, written more than once
+        tl.store(dscores + (seed * (2 * P + 1) + row) * H + head, tl.sum(score, axis=0))
+
+
+def token_mix(scores: Tensor, values: Tensor, segments: Segments) -> tuple[Tensor, Tensor]:
+    """[S, 2p+1, h], [S, h, 2p+1, D] → mixed [S, N, D] as ``reference.token_mix``, and the weights [S, N, 3, h]."""
+    (n_seeds, h, _, d), n, p = values.shape, segments.pairs.shape[1], segments.p
+    values = values.contiguous()
+    weights = values.new_empty(n_seeds, n, 3, h)
+    _weights[(triton.cdiv(n, 128), n_seeds)](scores.contiguous(), segments.pairs, weights, n, p, H=h, ROWS=128)
+    mixed = values.new_empty(n_seeds, n, d)
+    _mix[(triton.cdiv(n, 16), triton.cdiv(d, 128), n_seeds)](
+        values, weights, segments.pairs, mixed, n, p, d, p, HAS_WEIGHTS=True, H=h, ROWS=16, COLS=128
+    )
+    return mixed, weights
+
+
+def token_mix_backward(grad: Tensor, values: Tensor, weights: Tensor, segments: Segments) -> tuple[Tensor, Tensor]:
+    """grad [S, N, D] by ``mixed`` → gradients of scores [S, 2p+1, h] and of values [S, h, 2p+1, D]."""
+    (n_seeds, h, rows, d), n, p = values.shape, segments.pairs.shape[1], segments.p
+    grad, values = grad.contiguous(), values.contiguous()
+    pair_dscores = torch.empty_like(weights)
+    _score_grads[(triton.cdiv(n, 16), h, n_seeds)](
+        grad, values, weights, segments.pairs, pair_dscores, n, p, d, H=h, ROWS=16, COLS=128
+    )
+    dscores, dvalues = values.new_empty(n_seeds, rows, h), torch.empty_like(values)
+    _row_sums[(2 * p, h * triton.cdiv(d, 128), n_seeds)](
+        grad, weights, pair_dscores, segments.order, segments.offsets, dvalues, dscores, n, p, d, rows,
+        HAS_WEIGHTS=True, H=h, ROWS=16, COLS=128,
+    )  # fmt: skip
+    dscores[:, -1] = -dscores[:, :-1].sum(1)
+    dvalues[:, :, -1] = grad.sum(1)[:, None] - dvalues[:, :, :-1].sum(2)
+    return dscores, dvalues
+
+
+def sum_rows(table: Tensor, segments: Segments) -> Tensor:
+    """table[a] + table[b]: [S, p, D] → [S, N, D] (the MLP's way to read its tokens)."""
+    (n_seeds, p, d), n = table.shape, segments.pairs.shape[1]
+    mixed = table.new_empty(n_seeds, n, d)
+    _mix[(triton.cdiv(n, 16), triton.cdiv(d, 128), n_seeds)](
+        table.contiguous(), table, segments.pairs, mixed, n, p, d, 0, HAS_WEIGHTS=False, H=1, ROWS=16, COLS=128
+    )
+    return mixed
+
+
+def sum_rows_backward(grad: Tensor, segments: Segments) -> Tensor:
+    """[S, N, D] → gradient of the table: [S, p, D]."""
+    (n_seeds, n, d), p = grad.shape, segments.p
+    by_row = grad.new_empty(n_seeds, 1, 2 * p, d)
+    _row_sums[(2 * p, triton.cdiv(d, 128), n_seeds)](
+        grad.contiguous(), grad, grad, segments.order, segments.offsets, by_row, by_row, n, p, d, 2 * p,
+        HAS_WEIGHTS=False, H=1, ROWS=16, COLS=128,
+    )  # fmt: skip
+    return by_row[:, 0, :p] + by_row[:, 0, p:]
