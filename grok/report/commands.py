@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,6 +29,7 @@ def gate(
     comment: Path | None = None,
     badge: Path | None = None,
     annotations: bool = False,
+    accept: bool = False,
 ) -> int:
     """Compare VERDICTS with the expected ones. Exit 0: all as expected; 1: what changed, worst first; 2: wrong use.
 
@@ -41,10 +43,13 @@ def gate(
         comment: Markdown to write for a pull-request comment.
         badge: JSON to write for shields.io's endpoint badge.
         annotations: print ::error lines for GitHub too.
+        accept: write the expected verdicts from VERDICTS instead of comparing; refused where CI is set.
     """
     if max_margin_drop is not None and not max_margin_drop >= 0:
         raise GrokError(f"--max-margin-drop is at least 0, not {max_margin_drop}")
     found = read_verdicts(verdicts)
+    if accept:
+        return _accept(found, expected)
     changes = gates.compare(found, read_expected(expected), max_margin_drop)
     if history is not None:
         runs.append(found, history)
@@ -73,6 +78,17 @@ def report(verdicts: Annotated[Path, tyro.conf.Positional], /, out: Path, histor
 
     page.write(read_verdicts(verdicts), out, runs.load(history) if history is not None else ())
     print(f"wrote {out}")
+    return 0
+
+
+def _accept(verdicts: dict[str, Any], expected: Path) -> int:
+    if os.environ.get("CI"):
+        raise GrokError("--accept is refused where CI is set: accept verdicts at your desk and commit them")
+    for claim in verdicts["claims"]:
+        for wrong in gates.contradictions(claim):
+            raise GrokError(f"{claim['id']}: {wrong}; such a record is not accepted")
+    write_json(expected, gates.accepted(verdicts))
+    print(f"wrote {expected}: {summary.headline(verdicts)}; read it, then commit it")
     return 0
 
 

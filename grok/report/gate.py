@@ -56,9 +56,9 @@ class Change:
 def compare(verdicts: dict[str, Any], expected: dict[str, Any], max_margin_drop: float | None = None) -> list[Change]:
     """Everything that makes the gate fail, worst first; empty if it passes.
 
-    A claim fails that is missing, was not evaluated (whatever was expected: a claim that nothing tested gates
-    nothing), has another verdict, has another outcome on a subject that was recorded, lost more than
-    ``max_margin_drop`` of its margin (in units of the threshold), or has no expected verdict yet. A record that
+    A claim fails that is missing, was not evaluated though a verdict is expected, has another verdict, has another
+    outcome on a subject that was recorded, lost more than ``max_margin_drop`` of its margin (in units of the
+    threshold), or has no expected verdict yet. A record that
     contradicts itself (see ``contradictions``) fails too.
     """
     found = {claim["id"]: claim for claim in verdicts["claims"]}
@@ -74,22 +74,35 @@ def compare(verdicts: dict[str, Any], expected: dict[str, Any], max_margin_drop:
     return sorted(changes, key=_badness)
 
 
+def accepted(verdicts: dict[str, Any]) -> dict[str, Any]:
+    """The expected.json that lets exactly these verdicts pass."""
+    claims = {
+        claim["id"]: {
+            "verdict": claim["verdict"],
+            "margin": _committed(claim.get("margin")),
+            "subjects": {subject["subject"]: subject.get("holds") for subject in claim["subjects"]},
+        }
+        for claim in verdicts["claims"]
+    }
+    return {"schema": verdict.SCHEMA, "claims": claims}
+
+
 def _badness(change: Change) -> tuple[int, bool, float, str]:
     return KINDS.index(change.kind), change.was != "replicated", -change.drop, change.claim
 
 
 def _of_claim(claim: dict[str, Any], want: dict[str, Any] | None, max_drop: float | None) -> Iterator[Change]:
-    name, word, margin = claim["id"], claim["verdict"], _number(claim.get("margin"))
+    name, word, margin = claim["id"], claim["verdict"], _committed(claim.get("margin"))
     if wrong := next(contradictions(claim), None):
         yield Change(name, "contradiction", "a sound record", word, detail=wrong)
     if want is None:
         yield Change(name, "new", "nothing", word, None, margin, f"{word}, and no verdict is expected yet")
         return
     was, margin_was = want["verdict"], _number(want.get("margin"))
-    if word == "not evaluated":
-        yield Change(name, "not evaluated", was, word, margin_was, margin, _reason(claim))
-    elif word != was:
-        yield Change(name, "verdict", was, word, margin_was, margin)
+    if word != was:
+        unevaluated = word == "not evaluated"
+        detail = _reason(claim) if unevaluated else ""
+        yield Change(name, word if unevaluated else "verdict", was, word, margin_was, margin, detail)
     else:
         yield from _subjects(claim, want)
         if max_drop is not None and margin_was is not None:
@@ -154,6 +167,11 @@ def _reason(claim: dict[str, Any]) -> str:
 
 def _truth(holds: Any) -> str:
     return "holds" if holds is True else "fails" if holds is False else "not evaluated"
+
+
+def _committed(margin: Any) -> float | None:
+    """As it is committed: to four significant digits."""
+    return float(f"{margin:.4g}") if is_number(margin) else None
 
 
 def _number(value: Any) -> float | None:

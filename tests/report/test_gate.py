@@ -14,22 +14,9 @@ from hypothesis import strategies as st
 
 from grok.errors import GrokError
 from grok.report import commands, history
-from grok.report.gate import compare
+from grok.report.gate import accepted, compare
 
 ONLY_EVALUATED = sample.one_of_each()[:4]
-
-
-def expected(verdicts: dict[str, Any]) -> dict[str, Any]:
-    """What is committed when these verdicts are accepted."""
-    claims = {
-        claim["id"]: {
-            "verdict": claim["verdict"],
-            "subjects": {s["subject"]: s["holds"] for s in claim["subjects"]},
-            "margin": claim["margin"],
-        }
-        for claim in verdicts["claims"]
-    }
-    return {"schema": 1, "claims": claims}
 
 
 @pytest.fixture
@@ -42,18 +29,18 @@ def kinds(verdicts: dict[str, Any], want: dict[str, Any], **options: Any) -> lis
 
 
 def test_the_accepted_run_passes_whatever_its_verdicts(verdicts):
-    assert compare(verdicts, expected(verdicts), max_margin_drop=0) == []
+    assert compare(verdicts, accepted(verdicts), max_margin_drop=0) == []
 
 
 def test_a_deleted_an_unevaluated_and_an_unknown_claim_fail(verdicts):
-    want = expected(sample.verdicts(sample.one_of_each()))
+    want = accepted(sample.verdicts(sample.one_of_each()))
     found = sample.verdicts([*ONLY_EVALUATED[1:], sample.one_of_each()[4], sample.claim("K99", sample.subjects())])
-    # K5 was expected not to be evaluated; that is no licence
+    want["claims"]["K5"]["verdict"] = "mixed"
     assert kinds(found, want) == [("K1", "missing"), ("K5", "not evaluated"), ("K99", "new")]
 
 
 def test_a_verdict_that_changed_fails_either_way_and_losing_a_replication_is_worse(verdicts):
-    want = expected(verdicts)
+    want = accepted(verdicts)
     found = sample.verdicts(
         [
             sample.claim("K1", sample.subjects(trained=(0.5,))),
@@ -70,20 +57,20 @@ def test_a_verdict_that_changed_fails_either_way_and_losing_a_replication_is_wor
 
 
 def test_another_outcome_on_one_subject_fails_though_the_verdict_stays(verdicts):
-    want = expected(verdicts)
+    want = accepted(verdicts)
     mixed = sample.claim("K3", sample.subjects(trained=(0.97, 0.99, 0.985)))
     found = sample.verdicts([*ONLY_EVALUATED[:2], mixed, ONLY_EVALUATED[3]])
     assert kinds(found, want) == [("K3", "subject"), ("K3", "subject")]
 
 
 def test_a_control_that_did_not_run_fails(verdicts):
-    want = expected(verdicts)
+    want = accepted(verdicts)
     found = sample.verdicts([sample.claim("K1", sample.subjects()[:-1]), *ONLY_EVALUATED[1:]])
     assert kinds(found, want) == [("K1", "subject")]
 
 
 def test_more_seeds_than_recorded_are_welcome(verdicts):
-    want = expected(verdicts)
+    want = accepted(verdicts)
     found = sample.verdicts([sample.claim("K1", sample.subjects(trained=(0.9823, 0.99))), *ONLY_EVALUATED[1:]])
     assert compare(found, want) == []
 
@@ -92,8 +79,8 @@ def test_more_seeds_than_recorded_are_welcome(verdicts):
 def test_a_margin_may_shrink_by_what_is_allowed(verdicts, value, fails):
     found = sample.verdicts([sample.claim("K1", sample.subjects(trained=(value,))), *ONLY_EVALUATED[1:]])
     allowed = (0.9823 - 0.98135) / 0.98
-    assert kinds(found, expected(verdicts), max_margin_drop=allowed) == ([("K1", "margin")] if fails else [])
-    assert kinds(found, expected(verdicts)) == []
+    assert kinds(found, accepted(verdicts), max_margin_drop=allowed) == ([("K1", "margin")] if fails else [])
+    assert kinds(found, accepted(verdicts)) == []
 
 
 def leaves(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -118,7 +105,7 @@ def test_one_number_changed_in_a_copy_is_noticed_and_named(data):
         parent = parent[key]
     before = parent[path[-1]]
     parent[path[-1]] = not before if isinstance(before, bool) else data.draw(st.sampled_from([0.5, -2.0, 1e6]))
-    changes = compare(forged, expected(original))
+    changes = compare(forged, accepted(original))
     assert {change.claim for change in changes} == {original["claims"][i]["id"]}
 
 
@@ -127,7 +114,7 @@ def test_one_number_changed_in_a_copy_is_noticed_and_named(data):
 
 @pytest.fixture
 def files(tmp_path, verdicts) -> tuple[Path, Path]:
-    for name, content in (("verdicts.json", verdicts), ("expected.json", expected(verdicts))):
+    for name, content in (("verdicts.json", verdicts), ("expected.json", accepted(verdicts))):
         (tmp_path / name).write_text(json.dumps(content))
     return tmp_path / "verdicts.json", tmp_path / "expected.json"
 
@@ -172,6 +159,20 @@ def test_the_same_id_twice_is_an_error(files, verdicts):
     files[0].write_text(json.dumps(verdicts))
     with pytest.raises(GrokError, match="two claims are called 'K1'"):
         commands.gate(files[0], expected=files[1])
+
+
+def test_accepting_is_for_the_desk_not_for_ci(files, monkeypatch, capsys):
+    verdicts, want = files
+    want.unlink()
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(GrokError, match="refused where CI is set"):
+        commands.gate(verdicts, expected=want, accept=True)
+    monkeypatch.delenv("CI")
+    assert commands.gate(verdicts, expected=want, accept=True) == 0
+    assert commands.gate(verdicts, expected=want, max_margin_drop=0) == 0
+    verdicts.write_text(verdicts.read_text().replace('"left": 0.9823', '"left": 0.5'))
+    with pytest.raises(GrokError, match="such a record is not accepted"):
+        commands.gate(verdicts, expected=want, accept=True)
 
 
 def test_history_has_one_file_a_run_and_comes_back_in_order(files, verdicts, tmp_path):

@@ -1,0 +1,182 @@
+"""The page in a real browser, opened from disk with the network cut."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sample
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright import sync_api as playwright
+
+from grok.report import page
+from grok.verdict import Claim
+
+INSTALL = "no chromium on the PATH; install it with: apt-get install chromium"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-gpu",
+    "--no-first-run",
+]
+CHROMIUM = shutil.which("chromium")
+
+if not CHROMIUM and os.environ.get("CI"):
+    pytest.fail(INSTALL, pytrace=False)
+if not CHROMIUM:
+    pytest.skip(INSTALL, allow_module_level=True)
+
+CLAIMS = [
+    *sample.one_of_each(),
+    sample.claim("P1", sample.subjects(plots=sample.plots(random.Random(0))), "replicated"),
+    sample.hostile(),
+    *sample.many(100),
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[playwright.Browser]:
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return written(tmp_path_factory, CLAIMS)
+
+
+@pytest.fixture(scope="module")
+def short_address(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Of a page with one claim of each sort."""
+    return written(tmp_path_factory, CLAIMS[:7])
+
+
+def written(tmp_path_factory: pytest.TempPathFactory, claims: list[Claim]) -> str:
+    path: Path = tmp_path_factory.mktemp("page") / "a page <b> & 'more'.html"
+    page.write(sample.verdicts(claims), path)
+    return path.as_uri()
+
+
+class Opened:
+    """A page in a fresh context, with everything it complained of and asked for."""
+
+    def __init__(self, browser: playwright.Browser, **settings: object) -> None:
+        self.context = browser.new_context(offline=True, **{"viewport": {"width": 1280, "height": 900}} | settings)
+        self.complaints: list[str] = []
+        self.requests: list[str] = []
+        self.tab = self.context.new_page()
+        self.tab.on("console", lambda m: self.complaints.append(m.text) if m.type in ("error", "warning") else None)
+        self.tab.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.tab.on("request", lambda request: self.requests.append(request.url))
+
+    def shown(self) -> list[str]:
+        return self.tab.eval_on_selector_all("details.claim:not([hidden])", "found => found.map(one => one.id)")
+
+    def wait_for_plots(self, claim: str) -> None:
+        card = f"[id='{claim}']"
+        self.tab.wait_for_function(
+            "card => [...document.querySelectorAll(card + ' .canvas')].every(c => c.querySelector('.main-svg'))",
+            arg=card,
+        )
+
+
+@pytest.fixture
+def opened(browser, address) -> Iterator[Opened]:
+    opened = Opened(browser)
+    opened.tab.goto(address)
+    yield opened
+    opened.context.close()
+    assert opened.complaints == []
+    assert [url for url in opened.requests if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+def test_a_hundred_claims_are_there_and_nothing_is_drawn_before_it_is_asked_for(opened):
+    assert len(opened.shown()) == len(CLAIMS) > 100
+    assert opened.tab.evaluate("typeof Plotly") == "undefined"
+    assert opened.tab.title().startswith("Grok Claims:")
+
+
+def test_search_and_filters_combine(opened):
+    tab = opened.tab
+    tab.keyboard.press("/")
+    tab.keyboard.type("LIVES on (k2)")
+    assert opened.shown() == ["K2"]
+    tab.keyboard.press("Escape")
+    assert len(opened.shown()) == len(CLAIMS)
+    tab.get_by_role("button", name="refuted").click()
+    assert opened.shown() == ["K2"]
+    tab.get_by_role("button", name="vacuous").click()
+    assert opened.shown() == ["K2", "K4"]
+    assert tab.locator(".shown").text_content() == f"2 of {len(CLAIMS)} claims"
+    tab.locator(".pick[data-by=fixture]").select_option("add-transformer")
+    assert opened.shown() == []
+    tab.get_by_role("button", name="Show all").click()
+    tab.locator(".pick[data-by=source]").select_option("fibonacci")
+    assert len(opened.shown()) == 25
+
+
+def test_an_anchor_opens_its_claim_and_the_plots_are_drawn(opened, address):
+    opened.tab.goto(f"{address}#P1")
+    opened.wait_for_plots("P1")
+    card = opened.tab.locator("#P1")
+    assert card.get_attribute("open") is not None
+    assert card.locator(".canvas").count() == 9
+    assert card.locator(".heatmaplayer image").count() == 2
+    assert card.locator(".barlayer .bars").count() == 2 + 3  # norms of W_E and U; attention to a, b, =
+    assert card.locator(".scatterlayer .js-line").count() >= 2 + 2 + 2
+    assert opened.tab.locator("details.claim[open]").count() == 1
+
+
+def test_another_subject_is_drawn_when_chosen(opened, address):
+    opened.tab.goto(f"{address}#P1")
+    opened.wait_for_plots("P1")
+    figure = opened.tab.locator("#P1 .plot[data-kind=fourier_norms]")
+    figure.get_by_role("combobox").select_option(label="memorised")
+    assert figure.locator(".barlayer .bars").count() == 2
+    phases = opened.tab.locator("#P1 .plot[data-kind=loss_curves] .annotation-text").all_text_contents()
+    assert phases == ["memorised", "circuit formed"]
+
+
+def test_hostile_text_executes_nothing(opened):
+    card = opened.tab.locator("details.claim:has(.plot[data-kind=lines])")
+    card.locator("summary").click()
+    opened.tab.wait_for_selector(".plot[data-kind=lines] .main-svg")
+    assert opened.tab.evaluate("window.stolen") is None
+    # it is shown as it is, in the plot's legend too
+    assert card.get_attribute("id") == sample.HOSTILE
+    assert "</script><script>window.stolen=1" in card.locator(".title").text_content()
+    assert "</script><script>" in card.locator(".legendtext").first.text_content()
+    assert opened.tab.locator("img, iframe, object").count() == 0
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 400)])
+def test_axe_finds_nothing_and_nothing_runs_out_of_the_page(browser, short_address, scheme, width):
+    opened = Opened(browser, color_scheme=scheme, viewport={"width": width, "height": 800})
+    opened.tab.goto(f"{short_address}#P1")
+    opened.wait_for_plots("P1")
+    opened.tab.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
+    opened.tab.evaluate(AXE_SCRIPT)
+    found = opened.tab.evaluate("axe.run({ exclude: ['.main-svg'] })")  # what plotly draws is described by its figure
+    overflow = opened.tab.evaluate("document.documentElement.scrollWidth - innerWidth")
+    opened.context.close()
+    assert [f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in found["violations"]] == []
+    assert overflow <= 0
+
+
+def test_print_shows_the_claims_without_the_tools(opened):
+    opened.tab.emulate_media(media="print")
+    assert not opened.tab.locator(".tools").is_visible()
+    assert opened.tab.locator("#K1 > summary").is_visible()
+
+
+def test_keys_walk_the_claims(opened):
+    for key in ("j", "j", "k", "Enter"):
+        opened.tab.keyboard.press(key)
+    assert opened.tab.locator("#K1").get_attribute("open") is not None

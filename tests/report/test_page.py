@@ -1,0 +1,187 @@
+"""The page as text: the same bytes, within its size, complete, and inert whatever the verdicts say."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html.parser
+import json
+import re
+
+import pytest
+import sample
+
+from grok.errors import GrokError
+from grok.report import commands, page
+from grok.report.number import percent, show
+from grok.report.scale import scales
+
+LIMIT = 8_000_000
+
+
+class Tree(html.parser.HTMLParser):
+    """Tags and attributes as a parser sees them."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+
+def test_a_hundred_claims_fit_and_each_distinct_plot_is_kept_once():
+    text = page.render(sample.verdicts(sample.many(100)))
+    assert len(text.encode()) < LIMIT
+    assert text.count('<details class="claim ') == 100
+    # 100 claims × 5 subjects × 2 plots, of 12 made-up runs with 9 kinds
+    assert len(json.loads(unpacked(text, "plots"))) <= 12 * 9
+
+
+def unpacked(text: str, name: str) -> str:
+    import zlib
+
+    packed = re.search(f'data-packed="{name}">([^<]*)<', text)
+    assert packed
+    return zlib.decompress(base64.b64decode(packed[1])).decode()
+
+
+def test_report_gives_the_same_bytes_twice(tmp_path):
+    verdicts = tmp_path / "verdicts.json"
+    verdicts.write_text(json.dumps(sample.verdicts(sample.many(5))))
+    for name in ("once.html", "again.html"):
+        assert commands.report(verdicts, out=tmp_path / name) == 0
+    assert (tmp_path / "once.html").read_bytes() == (tmp_path / "again.html").read_bytes()
+
+
+def test_the_policy_names_what_is_in_the_page_and_nothing_else():
+    text = page.render(sample.verdicts(sample.many(2)))
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)[1].replace("&#39;", "'")
+    script = re.search(r"<script>(.*?)</script>", text, re.DOTALL)[1]
+    for source in (script, unpacked(text, "plotly")):
+        digest = base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
+        assert f"'sha256-{digest}'" in policy
+    assert "default-src 'none'" in policy
+    assert "unsafe-eval" not in policy
+    assert re.findall(r"[\w-]+(?= 'unsafe-inline')", policy) == ["style-src-attr"]
+    assert "http" not in policy
+
+
+def test_hostile_text_becomes_no_markup_and_no_link():
+    plain, attacked = (page.render(sample.verdicts([claim])) for claim in (sample.many(1)[0], sample.hostile()))
+    tags = {name for name, _ in Tree(attacked).tags}
+    assert tags <= {name for name, _ in Tree(plain).tags} | {"em", "p", "strong", "path"}
+    attributes = [key for _, attributes in Tree(attacked).tags for key in attributes]
+    assert not [key for key in attributes if key.startswith("on") or key == "style"]
+    links = [attributes["href"] for tag, attributes in Tree(attacked).tags if tag == "a"]
+    assert all(link.startswith("#") for link in links)
+    assert "{{7*7}}" in attacked  # shown, not computed
+    assert "window.stolen" not in re.search(r"<script>(.*?)</script>", attacked, re.DOTALL)[1]
+
+
+@pytest.mark.parametrize(
+    ("given", "link"),
+    [
+        ("ckkissane/mech-interp-practice", "https://github.com/ckkissane/mech-interp-practice"),
+        ("arXiv 2301.05217", "https://arxiv.org/abs/2301.05217"),
+        ("https://example.org/a?b=c", "https://example.org/a?b=c"),
+        ("javascript:alert(1)", None),
+        ("http://example.org", None),
+        ('https://example.org/" onclick="x', None),
+        ("../../etc", None),
+    ],
+)
+def test_only_known_forms_of_reference_become_links(given, link):
+    text = page.render(sample.verdicts([sample.claim("K1", sample.subjects(), ref=given)]))
+    links = [a["href"] for tag, a in Tree(text).tags if tag == "a" and not a["href"].startswith("#")]
+    assert links == ([link] if link else [])
+
+
+def test_the_least_a_verdict_file_may_say_is_enough():
+    text = page.render({"run": {}, "claims": [{"id": "A", "title": "t", "verdict": "refuted", "subjects": []}]})
+    assert "A</span>" in text
+    assert page.render({"run": {}, "claims": []})
+
+
+def test_history_shows_the_margin_over_runs():
+    runs = [
+        {"started": f"2026-11-2{i}", "claims": {"K1": {"verdict": "replicated", "margin": m}}}
+        for i, m in enumerate((0.2, 0.1, -0.1))
+    ]
+    text = page.render(sample.verdicts([sample.claim("K1", sample.subjects())]), runs)
+    assert "margin over 3 runs: +20 % at first, −10 % now" in text
+    assert "Margin over runs" not in page.render(sample.verdicts([sample.claim("K1", sample.subjects())]), runs[:1])
+
+
+def test_report_without_its_file_is_an_error(tmp_path):
+    with pytest.raises(GrokError, match="does not exist"):
+        commands.report(tmp_path / "verdicts.json", out=tmp_path / "out.html")
+
+
+# ── the scale ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def positions(claim) -> dict[str, float]:
+    (scale,) = scales(claim.to_json())
+    marks = {mark.label: mark.x for mark in scale.marks}
+    return marks | {"threshold": scale.thresholds[0]} | dict(zip(("low", "high"), scale.random or (), strict=False))
+
+
+def test_everything_stands_on_one_scale_in_its_order():
+    at = positions(sample.claim("K1", sample.subjects()))
+    order = ["low", "untrained", "memorised", "threshold", "seed0", "published"]
+    # 0.2 < 0.31 = high < 0.42 < 0.98 < 0.9823 < 0.98241
+    assert sorted(order, key=at.get) == order
+    assert at["high"] == at["untrained"]
+    assert min(at.values()) >= 0
+    assert max(at.values()) <= 100
+    part = (at["memorised"] - at["low"]) / (at["published"] - at["low"])
+    assert part == pytest.approx((0.42 - 0.2) / (0.98241 - 0.2), abs=1e-3)
+
+
+def test_numbers_far_apart_get_a_logarithmic_scale():
+    subjects = [sample.subject(f"x/{n}", v, "<=", 1e-5, evidence=[]) for n, v in (("seed0", 1e-6), ("untrained", 10.0))]
+    at = positions(sample.claim("K2", subjects, published=1e-4))
+    assert at["published"] - at["threshold"] == pytest.approx(at["threshold"] - at["seed0"], abs=0.02)
+
+
+def test_the_side_that_passes_is_shaded():
+    (above,) = scales(sample.claim("K1", sample.subjects()).to_json())
+    (below,) = scales(sample.claim("K1", sample.subjects(op="<=")).to_json())
+    assert above.passes == (above.thresholds[0], 100)
+    assert below.passes == (0, below.thresholds[0])
+    assert (above.threshold, below.threshold) == ("≥ 0.98", "≤ 0.98")
+
+
+def test_both_bounds_of_an_interval_are_drawn():
+    subjects = [sample.subject("x/seed0", 0.7, asserts=[sample.assertion(0.7, ">=", 0.6, "0.6 <= share <= 0.85")])]
+    (scale,) = scales(sample.claim("F2", subjects, published=None).to_json())
+    assert scale.threshold == "≥ 0.6 and ≤ 0.85"
+    assert scale.passes == scale.thresholds
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.981234, "0.9812"),
+        (1.04e-6, "1.04e-6"),
+        (22800, "22,800"),
+        (-0.5, "−0.5"),
+        (True, "yes"),
+        (None, "–"),
+        (1.0, "1"),
+        ([[0] * 9] * 9, "9 × 9 array"),
+        ([1, 5], "1, 5"),
+        (123456.7, "1.235e5"),
+    ],
+)
+def test_numbers_as_shown(value, text):
+    assert show(value) == text
+
+
+@pytest.mark.parametrize(
+    ("margin", "text"), [(0.00241, "+0.241 %"), (-0.5, "−50 %"), (21.36, "+2,136 %"), (None, "–"), (-1e12, "−∞")]
+)
+def test_margins_as_shown(margin, text):
+    assert percent(margin) == text
