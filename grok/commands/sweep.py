@@ -34,6 +34,7 @@ def sweep(
     batch: int | None = None,
     out: Path = Path("runs/sweep"),
     claims: Path | None = None,
+    export: Path | None = None,
     dry_run: bool = False,
 ) -> int:
     """Train RECIPE from many seeds, and at every combination of --set; stopped and started again, it goes on.
@@ -53,6 +54,7 @@ def sweep(
         batch: seeds that one worker steps together; default: 1 on a CPU, 32 on a GPU.
         out: folder of the results; need not be shared with other machines.
         claims: folder of claims to run on every finished run; their verdicts join the table.
+        export: copy finished runs to EXPORT/RECIPE/seedN too, where claims find them; for a sweep without --set.
         dry_run: say how many runs are missing and about how long they take, then stop.
     """
     from grok.recipe import get_recipe
@@ -63,6 +65,8 @@ def sweep(
     for option, value in (("--workers", workers), ("--batch", batch), ("--steps", steps)):
         if value is not None and value < 1:
             raise GrokError(f"{option} must be at least 1, got {value}")
+    if export is not None and (set_ or steps):
+        raise GrokError("--export is for the recipe as published: RECIPE/seedN has no place for --set or --steps")
     if address is not None and engine != "ray":
         raise GrokError("--address names a Ray cluster; add --engine ray")
     chosen = get_recipe(recipe)
@@ -91,7 +95,10 @@ def sweep(
         summary = driver.drive(made, batches, store, runs)
         if claims is not None:
             verdicts.run(store, runs, claims)
-        return _conclude(store, summary)
+        if export is not None:
+            for run in runs:
+                store.export(run, export / run.name / f"seed{run.seed}")
+        return _conclude(store, summary, runs)
 
 
 def _announce(name: str, runs: Sequence[Recipe], missing: Sequence[Recipe], batches: Sequence[Batch]) -> None:
@@ -102,8 +109,8 @@ def _announce(name: str, runs: Sequence[Recipe], missing: Sequence[Recipe], batc
     print(f"{name}: {len(runs)} runs, {points} settings; {done} done, {len(missing)} to do in {len(batches)} batches")
 
 
-def _conclude(store: Store, summary: Summary) -> int:
-    """Write the table, name what is missing from it or failed."""
+def _conclude(store: Store, summary: Summary, runs: Sequence[Recipe]) -> int:
+    """Write the table; count and name the runs that did not grok, failed, or were given up."""
     from grok.sweep import driver, table
 
     path = store.out / "runs.parquet"
@@ -111,9 +118,13 @@ def _conclude(store: Store, summary: Summary) -> int:
         print(f"{path}: {table.write(store, path)} runs")
     except GrokError as error:  # the runs are there; only the table is not
         print(f"grok: {error}", file=sys.stderr)
-    for what, runs in (("failed", summary.failed), (f"given up, lost {driver.ATTEMPTS} times", summary.given_up)):
-        for run in runs:
-            print(f"{what}: {run.name} seed {run.seed}, {store.folder(run)}", file=sys.stderr)
+    cards = [(run, store.card(run)) for run in runs]
+    unsolved = [run for run, card in cards if card is not None and not table.grokked(card)]
+    print(f"grokked: {summary.finished - len(unsolved)} of {len(runs)}")
+    given_up = f"given up, lost {driver.ATTEMPTS} times"
+    for what, named in (("not grokked", unsolved), ("failed", summary.failed), (given_up, summary.given_up)):
+        for run in named:
+            print(f"{what}: seed {run.seed}, {store.folder(run)}")
     return 1 if summary.failed or summary.given_up else 0
 
 

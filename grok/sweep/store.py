@@ -22,6 +22,7 @@ from typing import Any
 
 from grok import files
 from grok.errors import GrokError
+from grok.fixture import CARD, CONTENTS
 from grok.recipe import Recipe
 from grok.sweep.compute import Files, Outcome, forget
 from grok.sweep.plan import digest
@@ -45,10 +46,15 @@ class Store:
         return self.runs / digest(recipe)
 
     def done(self, recipe: Recipe) -> bool:
-        return (self.folder(recipe) / "card.json").exists() or self.failed(recipe)
+        return (self.folder(recipe) / CARD).exists() or self.failed(recipe)
 
     def failed(self, recipe: Recipe) -> bool:
         return (self.folder(recipe) / FAILED).exists()
+
+    def card(self, recipe: Recipe) -> dict[str, Any] | None:
+        """The card of a finished run; None if it failed or is missing."""
+        path = self.folder(recipe) / CARD
+        return json.loads(path.read_text()) if path.exists() else None
 
     def put(self, recipe: Recipe, contents: Files) -> None:
         """Store a finished run; one that is already there stays. Raises OSError; then there is nothing of it."""
@@ -60,6 +66,13 @@ class Store:
         for name, data in contents.items():
             files.write_bytes(temporary / name, data)
         temporary.rename(folder)
+
+    def export(self, recipe: Recipe, folder: Path) -> None:
+        """Copy a finished run's fixture to ``folder``, the card last. What is finished there, or not here, stays."""
+        if self.card(recipe) is None or (folder / CARD).exists():
+            return
+        for name in (*CONTENTS, CARD):
+            files.write_bytes(folder / name, (self.folder(recipe) / name).read_bytes())
 
     def put_failure(self, recipe: Recipe, error: str) -> None:
         content = json.dumps({"recipe": recipe.to_json(), "error": error}, indent=1, ensure_ascii=False)
@@ -127,6 +140,6 @@ class Store:
     def stored(self) -> Iterator[Recipe]:
         """The recipes of every run that is finished or failed, in the order of their digests."""
         for folder in sorted(self.runs.glob("[0-9a-f]*")):
-            for name in ("card.json", FAILED):
+            for name in (CARD, FAILED):
                 if (folder / name).exists():
                     yield Recipe.from_json(json.loads((folder / name).read_text())["recipe"])

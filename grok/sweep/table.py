@@ -66,13 +66,13 @@ def row(folder: Path, recipe: Recipe) -> dict[str, Any]:
     card = json.loads((folder / "card.json").read_text())
     trajectory = json.loads((folder / "trajectory.json").read_text())
     steps, columns, keys = trajectory["steps"], trajectory["columns"], trajectory["key_frequencies"]
-    grokked = columns["test_loss"][-1] is not None and columns["test_loss"][-1] < GROKKED_TEST_LOSS
+    ended_solved = grokked(card)
     out |= {name: card[name] for name in ("device", "engine", "threads", "torch")}
     out |= {name: columns[name][-1] for name in COLUMNS if name in columns}
     out |= {
-        "grokked": grokked,
+        "grokked": ended_solved,
         "steps_to_memorise": _first_below(steps, columns["train_loss"], MEMORISED_TRAIN_LOSS),
-        "steps_to_grok": _first_below(steps, columns["test_loss"], GROKKED_TEST_LOSS) if grokked else None,
+        "steps_to_grok": _first_below(steps, columns["test_loss"], GROKKED_TEST_LOSS) if ended_solved else None,
         "n_key_frequencies": None if keys is None else len(keys),
         "key_frequencies": keys,
         "model_sha256": card["sha256"]["model.safetensors"],
@@ -80,6 +80,11 @@ def row(folder: Path, recipe: Recipe) -> dict[str, Any]:
     }
     out |= {f"{name}_by_step": columns[name] for name in COLUMNS if name in columns}
     return out | _verdicts(folder)
+
+
+def grokked(card: dict[str, Any]) -> bool:
+    """Whether the final test loss is below the threshold of a grok; one that rose again above it is not solved."""
+    return card["test_loss"] is not None and card["test_loss"] < GROKKED_TEST_LOSS
 
 
 def _verdicts(folder: Path) -> dict[str, Any]:

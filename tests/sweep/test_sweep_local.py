@@ -180,3 +180,13 @@ def test_grid_is_every_combination_once():
     points = plan.grid(recipe, ["weight_decay=0.3,1", "p=23,29,31"])
     assert [(r.weight_decay, r.task.p) for r in points] == [(w, p) for w in (0.3, 1.0) for p in (23, 29, 31)]
     assert {replace(r, weight_decay=1.0, task=recipe.task) for r in points} == {replace(recipe, weight_decay=1.0)}
+
+
+def test_export_is_a_fixture_where_claims_look(tmp_path, undisturbed_store):
+    run = scenario.runs()[2]
+    there = tmp_path / run.name / f"seed{run.seed}"
+    undisturbed_store.export(run, there)
+    assert load_fixture(there).digest == load_fixture(undisturbed_store.folder(run)).digest
+    missing = replace(run, seed=77)
+    undisturbed_store.export(missing, tmp_path / "none")
+    assert not (tmp_path / "none").exists()

@@ -1,0 +1,160 @@
+"""The tables of ``docs/replication.md``, from verdicts over all seeds and the fixtures they were found on.
+
+    pytest claims/ --seeds all --claims-json verdicts.json
+    python -m grok.sweep.replication verdicts.json --fixtures fixtures --out docs/replication.md
+
+What stands outside the two markers is written by hand and stays.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from grok import files
+from grok.errors import GrokError
+from grok.sweep.statistics import Runs, at_or_below, read_runs, spread
+
+BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One numeric evidence of a claim over the trained seeds that have it."""
+
+    name: str
+    values: tuple[float, ...]
+    published: float | None
+
+
+def measures(claim: dict[str, Any]) -> list[Measure]:
+    """In the order in which the claim records them."""
+    values: dict[str, list[float]] = {}
+    published: dict[str, float | None] = {}
+    for subject in _trained(claim):
+        for evidence in subject["evidence"]:
+            if _number(evidence["value"]):
+                values.setdefault(evidence["name"], []).append(evidence["value"])
+                published[evidence["name"]] = evidence["published"] if _number(evidence["published"]) else None
+    return [Measure(name, tuple(v), published[name]) for name, v in values.items()]
+
+
+def tables(verdicts: dict[str, Any], runs: Sequence[Runs]) -> str:
+    """Markdown: the runs, then the claims of each recipe."""
+    parts = ["## The runs", "", *_runs_table(runs)]
+    for recipe in dict.fromkeys(claim["fixture"] for claim in verdicts["claims"]):
+        claims = [c for c in verdicts["claims"] if c["fixture"] == recipe]
+        parts += ["", f"## Claims on `{recipe}`", "", *_claims_table(claims)]
+    return "\n".join(parts) + "\n"
+
+
+def replace_between(text: str, new: str) -> str:
+    """``text`` with what stands between the markers replaced. Raises GrokError without them."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise GrokError(f"expected the lines {BEGIN} and {END} around the tables")
+    return f"{before}{BEGIN}\n\n{new}\n{END}{after}"
+
+
+def _runs_table(runs: Sequence[Runs]) -> Iterator[str]:
+    yield "| recipe | seeds | grokked | not grokked | steps to memorise | steps to grok | key frequencies | test loss |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for r in runs:
+        control = r.recipe.endswith("-wd0")
+        keys = sorted(int(n) for n in r.column("n_key_frequencies"))
+        cells = [
+            f"`{r.recipe}`",
+            ", ".join(str(row["seed"]) for row in r.rows),
+            "none, as a control should" if control and not r.column("steps_to_grok") else f"{_grokked(r)}",
+            "" if control else ", ".join(f"seed {seed}" for seed in r.not_grokked) or "none",
+            _summary(r.column("steps_to_memorise")),
+            _summary(r.column("steps_to_grok")),
+            ", ".join(map(str, keys)) or "–",
+            _summary(r.column("test_loss")),
+        ]
+        yield _line(cells)
+
+
+def _grokked(runs: Runs) -> str:
+    return f"{len(runs.rows) - len(runs.not_grokked)} of {len(runs.rows)}"
+
+
+def _claims_table(claims: Sequence[dict[str, Any]]) -> Iterator[str]:
+    yield "| claim | holds | 95 % | fails on | measure | median, range | sd, 95 % | published | seeds ≤ it |"
+    yield "|---|---|---|---|---|---|---|---|---|"
+    for claim in claims:
+        interval = "–" if claim["wilson"] is None else "{:.2f} … {:.2f}".format(*claim["wilson"])
+        holds = f"{claim['k']}/{claim['n']}" + (" *vacuous*" if claim["verdict"] == "vacuous" else "")
+        first = [f"**{claim['id']}** {claim['title']}", holds, interval, _failing(claim)]
+        found: list[Measure | None] = [*measures(claim)]
+        for measure in found or [None]:
+            yield _line([*first, *_measure(measure)])
+            first = ["", "", "", ""]
+
+
+def _measure(measure: Measure | None) -> list[str]:
+    if measure is None:
+        return ["–", "", "", "", ""]
+    s = spread(measure.values)
+    if s.sd is None:
+        sd = "–"
+    elif s.sd_interval is None:
+        sd = f"{s.sd:.2g}"
+    else:
+        sd = "{:.2g}, {:.2g} … {:.2g}".format(s.sd, *s.sd_interval)
+    if measure.published is None:
+        return [measure.name, _summary(measure.values), sd, "", ""]
+    below = f"{at_or_below(measure.values, measure.published)} of {s.n}"
+    return [measure.name, _summary(measure.values), sd, f"{measure.published:.4g}", below]
+
+
+def _failing(claim: dict[str, Any]) -> str:
+    """The seeds on which it does not hold, or could not be evaluated."""
+    failing = [s for s in _trained(claim) if s["holds"] is not True]
+    return ", ".join(
+        s["subject"].rpartition("/")[2] + ("" if s["holds"] is False else " (not evaluable)") for s in failing
+    )
+
+
+def _summary(values: Sequence[float]) -> str:
+    if not values:
+        return "–"
+    s = spread(values)
+    return _short(s.median) if s.low == s.high else f"{_short(s.median)}, {_short(s.low)} … {_short(s.high)}"
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e7 else f"{value:.4g}"
+
+
+def _trained(claim: dict[str, Any]) -> list[dict[str, Any]]:
+    return [s for s in claim["subjects"] if s["role"] == "trained"]
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+
+
+def main(verdicts: Annotated[Path, tyro.conf.Positional], fixtures: Path = Path("fixtures"), *, out: Path) -> int:
+    """Rewrite the tables in OUT from VERDICTS (made with --seeds all) and the fixtures."""
+    new = tables(json.loads(verdicts.read_text()), read_runs(fixtures))
+    files.write_bytes(out, replace_between(out.read_text(), new).encode())
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(tyro.cli(main, prog="python -m grok.sweep.replication"))
+    except (GrokError, OSError) as error:
+        sys.exit(f"grok: {error}")

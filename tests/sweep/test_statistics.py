@@ -1,0 +1,98 @@
+"""Spread over seeds, and the tables made of it."""
+
+import json
+
+import numpy as np
+import pytest
+import scenario
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from grok.errors import GrokError
+from grok.sweep import replication, statistics
+from grok.sweep.statistics import Runs, at_or_below, bootstrap, spread
+
+FINITE = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=12)
+
+
+@settings(max_examples=25, deadline=None)
+@given(FINITE)
+def test_intervals_lie_within_the_range_and_are_the_same_each_time(values):
+    s = spread(values)
+    assert s.low <= s.median <= s.high
+    assert (s.median_interval is None) == (len(values) < statistics.LEAST)
+    if s.median_interval is not None:
+        assert s.low <= s.median_interval[0] <= s.median_interval[1] <= s.high
+        assert spread(values) == s  # seeded
+
+
+def test_bootstrap_of_a_mean_is_the_textbooks():
+    """For 400 normal values the percentile interval of the mean is mean ± 1.96 s/√n, to a twentieth of its width."""
+    x = np.random.default_rng(1).normal(size=400)
+    low, high = bootstrap(x, lambda draws: draws.mean(axis=-1))
+    half = 1.96 * x.std() / 20
+    assert low == pytest.approx(x.mean() - half, abs=half / 10)
+    assert high == pytest.approx(x.mean() + half, abs=half / 10)
+
+
+@pytest.mark.parametrize("values", [[], [1.0, float("nan")], [float("inf")]])
+def test_no_spread_of_nothing_or_of_what_is_not_finite(values):
+    with pytest.raises(ValueError):
+        spread(values)
+
+
+def _runs(test_losses):
+    rows = [
+        {"seed": seed, "grokked": loss < 0.01, "steps_to_grok": 700 if loss < 0.01 else None, "test_loss": loss}
+        for seed, loss in enumerate(test_losses)
+    ]
+    return Runs("some-recipe", tuple(rows))
+
+
+def test_runs_that_did_not_grok_are_counted_and_named():
+    runs = _runs([1e-6, 0.2, 1e-7, 3.0])
+    assert runs.not_grokked == [1, 3]
+    assert runs.column("steps_to_grok") == [700, 700]
+    text = replication.tables({"claims": []}, [runs])
+    assert "2 of 4" in text
+    assert "seed 1, seed 3" in text
+
+
+def _subject(name, value, published, holds, role="trained"):
+    evidence = [{"name": "m", "value": value, "published": published}]
+    return {"subject": f"r/{name}", "role": role, "holds": holds, "evidence": evidence}
+
+
+def _claim(values, published, holds):
+    trained = [_subject(f"seed{i}", v, published, h) for i, (v, h) in enumerate(zip(values, holds, strict=True))]
+    subjects = [*trained, _subject("untrained", 99.0, published, False, "control")]
+    counts = {"k": sum(h is True for h in holds), "n": sum(h is not None for h in holds), "wilson": [0.1, 0.9]}
+    return {"id": "K1", "title": "t", "fixture": "r", "verdict": "mixed", "subjects": subjects, **counts}
+
+
+def test_claims_table_has_every_seed_and_no_control():
+    claim = _claim([0.25, 0.5, 0.75], 0.5, [True, False, None])
+    (measure,) = replication.measures(claim)
+    assert measure.values == (0.25, 0.5, 0.75)
+    assert at_or_below(measure.values, 0.5) == 2
+    text = replication.tables({"claims": [claim]}, [])
+    for cell in ("1/2", "seed1, seed2 (not evaluable)", "0.5, 0.25 … 0.75", "2 of 3", "0.10 … 0.90"):
+        assert cell in text
+    assert "99" not in text
+
+
+def test_tables_replace_only_what_stands_between_the_markers(tmp_path):
+    page = f"head\n{replication.BEGIN}\nold\n{replication.END}\ntail\n"
+    assert replication.replace_between(page, "new") == page.replace("old", "\nnew")
+    with pytest.raises(GrokError, match="tables: begin"):
+        replication.replace_between("head", "new")
+
+
+def test_fixtures_on_disk_give_the_rows_of_the_table(tmp_path, undisturbed_store):
+    run = scenario.runs()[3]
+    (tmp_path / run.name).mkdir()
+    (tmp_path / run.name / "seed3").symlink_to(undisturbed_store.folder(run))
+    (runs,) = statistics.read_runs(tmp_path)
+    card = json.loads((undisturbed_store.folder(run) / "card.json").read_text())
+    assert (runs.recipe, runs.not_grokked) == (run.name, [3])
+    assert runs.column("test_loss") == [card["test_loss"]]
