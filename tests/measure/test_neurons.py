@@ -43,9 +43,9 @@ def test_spectrum_is_the_product_basis_written_out():
 @given(k=st.integers(1, 6), linear=st.floats(0.1, 3), quadratic=st.floats(0.1, 3), mean=st.floats(-5, 5))
 def test_shares_are_those_built_in(k, linear, quadratic, mean):
     # cos k(a+b) has norm² p²/2, cos ka has p²/2: the shares are those of the squared factors, whatever the mean
-    power = powers_of(linear * cos(k, A) + quadratic * sin(k, A + B) + mean)
-    whole = linear**2 + quadratic**2
-    assert spectrum.linear_share(power) == pytest.approx(linear**2 / whole)
+    power = powers_of(linear * cos(k, A) - linear * sin(k, B) + quadratic * sin(k, A + B) + mean)
+    whole = 2 * linear**2 + quadratic**2
+    assert spectrum.linear_share(power) == pytest.approx(2 * linear**2 / whole)
     assert spectrum.quadratic_share(power) == pytest.approx(quadratic**2 / whole)
     assert spectrum.quadratic_share(power, [k]) == pytest.approx(quadratic**2 / whole)
     assert spectrum.quadratic_share(power, [k % 6 + 1]) == pytest.approx(0, abs=1e-12)

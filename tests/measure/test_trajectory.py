@@ -7,7 +7,7 @@ import torch
 
 from grok import weights
 from grok.errors import NotEvaluable
-from grok.measure import embedding, losses, trajectory
+from grok.measure import embedding, logits, losses, trajectory
 from grok.network import network
 from grok.recipe import get_recipe
 
@@ -43,6 +43,7 @@ def test_columns_agree_with_the_float64_definition(name):
         expected = {
             "train_accuracy": losses.accuracy(model.logits, model.labels, model.train),
             "test_accuracy": losses.accuracy(model.logits, model.labels, model.test),
+            "key_cos2": logits.formula(model.logits, model.labels, keys).fve_uncentred,
             "restricted_loss": losses.mean_loss(cut.restricted(keys), model.labels, model.test),
             "excluded_loss": losses.mean_loss(cut.excluded(keys), model.labels, model.train),
             "weight_norm": math.sqrt(sum(w.double().square().sum() for w in matrices.values())),
@@ -100,5 +101,5 @@ def test_what_never_happens_is_not_evaluable():
 
 
 def test_phases_of_a_written_run():
-    found = trajectory.phases(STEPS, [5.0, 1e-3, 1e-6, 1e-7, 1e-7], [5.0, 40.0, 30.0, 1.0, 1e-7])
-    assert (found.memorised, found.circuit, found.cleanup) == (100, 300, 400)
+    found = trajectory.phases(STEPS, [5.0, 1e-3, 1e-6, 1e-7, 1e-7], [40.0, 30.0, 1.0, 1e-5, 1e-7])
+    assert (found.memorised, found.circuit, found.cleanup) == (100, 200, 400)
