@@ -77,7 +77,7 @@ class Options:
             fixtures=_near(_path(here, get("fixture_dir")) or config.rootpath / "fixtures"),
             tracebacks=get("tbstyle") != "auto" or bool(get("usepdb")),
             expected=_read(expected),
-            _checkpoints=tuple(str(here / file) for file in get("checkpoint") or ()),
+            _checkpoints=tuple(get("checkpoint") or ()),
             _loading={name: get(name) for name in ("recipe", "split_seed", "train_frac", "index")},
         )
 
@@ -109,10 +109,11 @@ def _near(path: Path) -> Path:
 
 
 def _check_recipe(name: str) -> None:
-    from grok.recipe import RECIPES  # imports torch
+    from grok.recipe import PUBLISHED  # imports torch
 
-    if name not in RECIPES:
-        raise pytest.UsageError(f"--recipe: unknown recipe {name!r}; known: {', '.join(RECIPES)}")
+    known = [recipe.name for recipe in PUBLISHED]
+    if name not in known:
+        raise pytest.UsageError(f"--recipe: unknown recipe {name!r}; there are claims about {', '.join(known)}")
 
 
 def _read(file: Path | None) -> dict[str, Any] | None:
