@@ -10,12 +10,15 @@ from tyro.extras import SubcommandApp
 
 from grok.commands import info, sweep, train, verify
 from grok.errors import GrokError
+from grok.report import commands as report
 
 app = SubcommandApp()
 app.command(train.train)
 app.command(sweep.sweep)
 app.command(verify.verify)
 app.command(verify.convert)
+app.command(report.gate)
+app.command(report.report)
 app.command(info.list_, name="list")
 app.command(info.env)
 

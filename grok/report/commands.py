@@ -12,7 +12,7 @@ from grok.errors import GrokError
 from grok.files import write_bytes, write_json
 from grok.report import gate as gates
 from grok.report import history as runs
-from grok.report import summary
+from grok.report import summary, table
 from grok.report.record import read_expected, read_verdicts
 
 EXPECTED = Path("reports/expected.json")
@@ -67,13 +67,17 @@ def gate(
 
 
 def report(verdicts: Annotated[Path, tyro.conf.Positional], /, out: Path, history: Path | None = None) -> int:
-    """The page of VERDICTS: one HTML file that opens from disk.
+    """The page of VERDICTS, one HTML file that opens from disk; or, if FILE ends in .md, a table of all claims.
 
     Args:
         verdicts: verdicts.json of a run.
-        out: the HTML file to write.
+        out: the file to write: .html or .md.
         history: folder of earlier runs (`grok gate --history`), whose margins the page then shows.
     """
+    if out.suffix == ".md":
+        _write(out, table.markdown(read_verdicts(verdicts)))
+        print(f"wrote {out}")
+        return 0
     from grok.report import page
 
     page.write(read_verdicts(verdicts), out, runs.load(history) if history is not None else ())

@@ -81,13 +81,15 @@ def _xml(value: Any) -> str:
 
 def markdown(verdicts: dict[str, Any], changes: Sequence[Change], limit: int = SUMMARY_LIMIT) -> str:
     """The run as Markdown of at most ``limit`` bytes of UTF-8, worst first; what is left out is counted."""
-    head = f"### {'❌' if changes else '✅'} Claims: {_md(headline(verdicts))}\n"
+    head = f"### {'❌' if changes else '✅'} Claims: {escaped(headline(verdicts))}\n"
     head += (
         f"\n**{len(changes)} reason{'s' if len(changes) != 1 else ''} to say no:**\n\n"
         if changes
         else "\nAs expected.\n"
     )
-    worst = [f"- **{_md(change.claim)}** {_md(str(change)[len(change.claim) + 1 :].strip())}\n" for change in changes]
+    worst = [
+        f"- **{escaped(change.claim)}** {escaped(str(change)[len(change.claim) + 1 :].strip())}\n" for change in changes
+    ]
     table = [
         "\n| | claim | | measured | published | margin |\n|---|---|---|---|---|---|\n",
         *map(_row, _ordered(verdicts)),
@@ -104,17 +106,17 @@ def _ordered(verdicts: dict[str, Any]) -> list[dict[str, Any]]:
 def _row(claim: dict[str, Any]) -> str:
     word = claim["verdict"]
     cells = [
-        f"{_ICONS.get(word, '❔')} {_md(word)}",
-        f"**{_md(claim['id'])}**",
-        _md(claim["title"]),
-        _md(measured(claim)),
-        _md(show(claim.get("published"))),
+        f"{_ICONS.get(word, '❔')} {escaped(word)}",
+        f"**{escaped(claim['id'])}**",
+        escaped(claim["title"]),
+        escaped(measured(claim)),
+        escaped(show(claim.get("published"))),
         percent(claim.get("margin")),
     ]
     return f"| {' | '.join(cells)} |\n"
 
 
-def _md(text: str) -> str:
+def escaped(text: str) -> str:
     """Text that Markdown and GitHub leave alone: no markup, cell border, mention or reference."""
     text = " ".join(text.split())
     text = re.sub(r"[&<>|`*_~\[\]\\$]", lambda match: f"&#{ord(match[0])};", text)
