@@ -68,6 +68,8 @@ def attempt(recipes: Sequence[Recipe], settings: run.Settings, folder: Path) -> 
             files = _fixtures(recipes, work)
     except GrokError as error:
         return Outcome("failed", error=str(error), worker=worker, seconds=time.monotonic() - began)
+    except run.Interrupted:  # the state is saved; whoever stopped this decides what next
+        raise
     except Exception:
         return Outcome("lost", error=traceback.format_exc(), worker=worker, seconds=time.monotonic() - began)
     steps = (recipes[0].steps - at_step) * len(recipes)

@@ -13,11 +13,12 @@ import scenario
 from grok.cli import main
 from grok.errors import GrokError
 from grok.fixture import load_fixture
-from grok.sweep import driver, plan, table
+from grok.sweep import compute, driver, plan, table
 from grok.sweep.compute import Outcome
 from grok.sweep.local import Local
 from grok.sweep.plan import Batch, digest
 from grok.sweep.store import Store
+from grok.train.run import Interrupted
 
 
 def test_killed_worker_then_killed_driver_then_again_is_the_same_table(tmp_path, undisturbed):
@@ -73,6 +74,28 @@ def test_state_of_a_stopped_batch_goes_on_whatever_the_batch_size():
     runs = scenario.runs()[:8]
     batches = plan.batches(runs[1:], begun=[runs[:3], runs[7:]], size=2)
     assert [b.runs for b in batches] == [tuple(runs[:3]), (runs[7],), tuple(runs[3:5]), tuple(runs[5:7])]
+
+
+@pytest.mark.parametrize(
+    ("raised", "kind"), [(GrokError("not finite"), "failed"), (MemoryError(), "lost"), (OSError(28, "full"), "lost")]
+)
+def test_what_came_of_an_attempt(tmp_path, monkeypatch, raised, kind):
+    def train(*args, **kwargs):
+        raise raised
+
+    monkeypatch.setattr("grok.sweep.compute.run.train", train)
+    assert compute.attempt(scenario.runs()[:1], scenario.SETTINGS, tmp_path).kind == kind
+
+
+def test_a_stopped_worker_gives_no_outcome(tmp_path, monkeypatch):
+    """It saved its state and ends; as an outcome it would go on to the next batch while the driver waits for its end."""
+
+    def train(*args, **kwargs):
+        raise Interrupted
+
+    monkeypatch.setattr("grok.sweep.compute.run.train", train)
+    with pytest.raises(Interrupted):
+        compute.attempt(scenario.runs()[:1], scenario.SETTINGS, tmp_path)
 
 
 class Scripted:
