@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from grok import outcome
+from grok import outcome, results
 from grok.claim import Info, Source
 from grok.errors import GrokError, NotEvaluable
 from grok.evidence import Recorder, recording
@@ -41,7 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
     options = Options.of(config)
     config.stash[OPTIONS] = options
     config.stash[SUBJECTS] = Subjects(options.fixtures, options.seeds, options.load_checkpoints())
-    if not hasattr(config, "workerinput"):  # that is, not a worker of pytest-xdist
+    if not _is_worker(config):
         config.pluginmanager.register(Session(config, options, config.stash[SUBJECTS].checkpoints), "grok-session")
 
 
@@ -68,16 +68,26 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """One id, one claim. With a recipe or a checkpoint given, claims of other families are left out."""
-    homes: dict[str, str] = {}
-    for item in items:
-        if (info := _info(item)) and homes.setdefault(info.id, _nodeid(item)) != _nodeid(item):
-            raise pytest.UsageError(f"two claims are called {info.id}: {homes[info.id]} and {_nodeid(item)}")
+    if not _is_worker(config):  # where a worker stops, pytest-xdist breaks; then the session tells it at the end
+        _refuse_clashes(items)
     checkpoints = config.stash[SUBJECTS].checkpoints
     family = checkpoints[0].family if checkpoints else config.stash[OPTIONS].recipe
     left_out = [item for item in items if _info(item) and (_foreign(item, family) or _uncalled_control(item))]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in set(left_out)]
+
+
+def _refuse_clashes(items: list[pytest.Item]) -> None:
+    homes: dict[str, str] = {}
+    for item in items:
+        if (info := _info(item)) and (home := homes.setdefault(info.id, _nodeid(item))) != _nodeid(item):
+            raise pytest.UsageError(results.clash(info.id, home, _nodeid(item)))
+
+
+def _is_worker(config: pytest.Config) -> bool:
+    """Whether this is a process that pytest-xdist started."""
+    return hasattr(config, "workerinput")
 
 
 def _foreign(item: pytest.Item, family: str | None) -> bool:

@@ -25,14 +25,18 @@ class Results:
     expected: dict[str, Any] | None
     free: bool  # nothing is expected of this session: see ``outcome.surprise``
     _meta: dict[str, dict[str, Any]] = field(default_factory=dict)
-    _subjects: dict[str, list[Subject]] = field(default_factory=dict)
+    _subjects: dict[str, dict[str, Subject]] = field(default_factory=dict)
     _fixtures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _clashes: dict[str, str] = field(default_factory=dict)
 
     def add(self, message: dict[str, Any]) -> None:
         """Take in what a test sent: {"meta", "subject", "card"}."""
         meta = message["meta"]
-        self._meta[meta["id"]] = meta
-        self._subjects.setdefault(meta["id"], []).append(Subject.from_json(message["subject"]))
+        home = self._meta.setdefault(meta["id"], meta)["nodeid"]
+        if home != meta["nodeid"]:
+            self._clashes[meta["id"]] = clash(meta["id"], home, meta["nodeid"])
+        subject = Subject.from_json(message["subject"])
+        self._subjects.setdefault(meta["id"], {})[subject.subject] = subject
         if message["card"] is not None:
             self._fixtures[message["card"]["digest"]] = message["card"]
 
@@ -42,7 +46,7 @@ class Results:
         return [self._claim(meta) for meta in metas]
 
     def _claim(self, meta: dict[str, Any]) -> Claim:
-        subjects = order(self._subjects[meta["id"]])
+        subjects = order(self._subjects[meta["id"]].values())
         committed = None if self.free or self.expected is None else self.expected.get(meta["id"])
         if committed is None:
             return Claim(meta, subjects)
@@ -54,8 +58,9 @@ class Results:
 
     def surprises(self) -> list[str]:
         """What differs from the committed verdicts, a line each; claims without one share a line."""
+        clashes = list(self._clashes.values())
         if self.free or self.expected is None:
-            return []
+            return clashes
         claims = self.claims()
         new = [claim.id for claim in claims if claim.expected is None]
         told = [
@@ -63,7 +68,7 @@ class Results:
         ]
         if new:
             told.append(f"no verdict is committed of {', '.join(new)}; if those above are right, commit them: {UPDATE}")
-        return told
+        return clashes + told
 
     def update(self, path: Path) -> list[str]:
         """Rewrite the committed verdicts of the claims that ran whole. Returns the ids of the others.
@@ -78,6 +83,11 @@ class Results:
         new = {name: _entry(claim) for name, claim in claims.items()}
         files.write_json(path, {"schema": SCHEMA, "claims": new | kept})
         return left
+
+
+def clash(claim: str, home: str, other: str) -> str:
+    """Two tests with one id."""
+    return f"two claims are called {claim}: {home} and {other}"
 
 
 def _changed(claim: Claim) -> str:

@@ -47,8 +47,9 @@ class Session:
         return ("with the same error", "E", "ERROR") if getattr(report, "repeats", False) else None
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        if self.config.option.collectonly or session.shouldfail:
-            return
+        ended = session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and not session.shouldfail
+        if self.config.option.collectonly or not ended:
+            return  # half a session has no verdicts
         try:
             self._write()
         except (OSError, GrokError) as error:

@@ -57,7 +57,8 @@ def summary(claims: list[Claim]) -> str:
     """``15 claims: 12 replicated, 1 refuted, 2 vacuous``."""
     found = Counter(claim.verdict for claim in claims)
     counts = ", ".join(f"{found[verdict]} {verdict}" for verdict in VERDICTS if found[verdict])
-    alone = sum(not any(s.role == "control" for s in c.subjects) and c.meta["control"] is not None for c in claims)
+    holding = [claim for claim in claims if claim.verdict in ("replicated", "mixed") and claim.meta["control"]]
+    alone = sum(all(s.role != "control" for s in claim.subjects) for claim in holding)
     without = f"; {alone} without a control in this run" if alone else ""
     return f"{len(claims)} claim{'s' * (len(claims) != 1)}: {counts}{without}"
 

@@ -5,10 +5,12 @@ import shutil
 from dataclasses import replace
 
 import pytest
+import safetensors.torch
 import torch
 
 import grok.checkpoint  # here, because torch cannot be imported again after a session in this process
 import grok.report.record  # noqa: F401
+from grok.models import analytic
 from grok.recipe import get_recipe
 from grok.task import Task
 
@@ -168,6 +170,9 @@ def test_ids_are_unique(pytester):
     result = run(pytester)
     assert result.ret == 4
     result.stderr.fnmatch_lines(["ERROR: two claims are called A1: *test_large and *test_positive"])
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-n", "2")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["two claims are called A1: *"])
 
 
 def test_workers_write_the_same_verdicts(pytester):
@@ -186,7 +191,6 @@ def test_workers_write_the_same_verdicts(pytester):
 # ── fixtures on disk ─────────────────────────────────────────────────────────────────────────────────────────────
 
 FAMILY = """
-import pytest
 from grok.claim import claim, source
 
 pytestmark = source("me", "My paper", fixture="tiny")
@@ -197,7 +201,7 @@ def test_grew(model, evidence):
 
 @claim("T2", "There are numbers")
 def test_numbers(model, evidence):
-    assert model.task.p == 5
+    assert model.task.p == 7
 
 @claim("T3", "The test loss fell")
 def test_fell(run, evidence):
@@ -210,11 +214,11 @@ def test_starts(run, evidence):
 
 
 def tiny_fixture(root, name, seed, scale, test_loss):
-    """A fixture of p = 5 whose final weights are ``scale`` times its initial ones."""
+    """A fixture of p = 7 whose final weights are ``scale`` times its initial ones."""
     from grok.fixture import save_fixture
     from grok.weights import initial
 
-    recipe = replace(get_recipe("modadd-mlp"), name=name, task=Task(5), steps=10, d_model=4, d_mlp=8).with_seed(seed)
+    recipe = replace(get_recipe("modadd-mlp"), name=name, task=Task(7), steps=10, d_model=4, d_mlp=8).with_seed(seed)
     weights = initial(recipe)
     final = {key: scale * w for key, w in weights.items()}
     columns = {"test_loss": [3.0, test_loss]}
@@ -291,3 +295,41 @@ def test_a_claim_without_fixture_or_model_says_so(pytester):
     result = run(pytester)
     result.stdout.fnmatch_lines(["*claim T1 asks for a model, but its source() names no fixture*"])
     assert "Traceback" not in result.stdout.str()
+
+
+# ── the user's checkpoint ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def mine(pytester):
+    """A checkpoint that adds modulo 7, the shipped fixture of its family, and claims of two families."""
+    tiny_fixture(pytester.path / "fixtures", "modadd-mlp", 0, 1.0, 0.1)
+    (pytester.path / "mine.safetensors").write_bytes(safetensors.torch.save(analytic.mlp(Task(7), [1, 2])))
+    of_family = FAMILY.replace('"tiny"', '"modadd-mlp"')
+    pytester.makepyfile(
+        test_mine=of_family, test_other=FAMILY.replace('"tiny"', '"add-transformer"').replace('"T', '"O')
+    )
+    return pytester
+
+
+def test_a_checkpoint_takes_the_place_of_the_shipped_models(mine):
+    result = run(mine, "--checkpoint", "mine.safetensors", "--claims-json", "v.json", "--expected", "none.json")
+    assert result.ret == 0, "a verdict on a model of the user's is told, not judged"
+    result.assert_outcomes(passed=6, skipped=2, deselected=8)
+    result.stdout.fnmatch_lines(["mine.safetensors: *right on 1.0000 of all a + b*", "T2 *vacuous"])
+    found = verdicts(mine)
+    assert set(found) == {"T1", "T2", "T3", "T4"}
+    subjects = {s["subject"]: (s["role"], s["holds"]) for s in found["T1"]["subjects"]}
+    assert subjects["mine.safetensors"][0] == "checkpoint"
+    assert subjects["modadd-mlp/untrained"] == ("control", False)
+    assert (found["T3"]["verdict"], found["T3"]["reason"]) == ("not evaluated", "a checkpoint has no training run")
+    assert found["T1"]["expected"] is None
+
+
+def test_a_checkpoint_that_cannot_be_taken_is_told_in_a_line(mine):
+    (mine.path / "text.pt").write_text("no weights")
+    for arguments in (["nowhere.pt"], ["text.pt"], ["mine.safetensors", "--recipe", "modadd-transformer"]):
+        result = run(mine, "--checkpoint", *arguments)
+        assert result.ret == 4
+        assert result.stderr.str().startswith(f"ERROR: {arguments[0]}: ")
+        assert "Traceback" not in result.stderr.str()
