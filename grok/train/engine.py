@@ -2,18 +2,22 @@
 
 ``manual``  hand-written gradients, CPU, seeds one after another: run i of a batch is bit-identical to run i alone.
 ``folded``  autograd over the folded model, any device, all seeds in one batch.
+``cuda_graph``  ``folded``, a hundred steps in one CUDA graph.
+``triton``  the kernels of ``grok.kernels``, a hundred steps in one CUDA graph.
 """
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
 
 from grok import weights
+from grok.errors import GrokError
 from grok.recipe import Recipe
-from grok.train import folded, manual
+from grok.train import folded, graph, manual
 
 if TYPE_CHECKING:
     from grok.train.run import State
@@ -35,16 +39,29 @@ class Engine(Protocol):
         ...
 
 
-ENGINES = ("manual", "folded")
+ENGINES = ("manual", "folded", "cuda_graph", "triton")
 
 
-def make(recipes: list[Recipe], name: str, state: State) -> Engine:
-    """An engine that steps ``state``'s tensors in place. Raises ValueError for an unknown or unfit engine."""
-    if name == "manual" and state.flat.device.type == "cpu":
+def make(recipes: list[Recipe], name: str, state: State, eval_every: int = 1) -> Engine | graph.Graphed:
+    """An engine that steps ``state``'s tensors in place. Raises GrokError for one that is unknown or cannot run here.
+
+    Those that are ``graph.Graphed`` also take many steps at once, with a test loss at every ``eval_every``-th.
+    """
+    device = state.flat.device.type
+    if name == "manual" and device == "cpu":
         return _Manual(recipes, state)
     if name == "folded":
         return _Folded(recipes, state)
-    raise ValueError(f"engine {name!r} does not run on {state.flat.device.type}; known: {', '.join(ENGINES)}")
+    if name == "cuda_graph" and device == "cuda":
+        return graph.Graphed(_Folded(recipes, state), eval_every)
+    if name == "triton" and (device == "cuda" or os.environ.get("TRITON_INTERPRET") == "1"):
+        from grok.train.fused import Fused  # Triton is not on every machine
+
+        return graph.Graphed(Fused(recipes, state), eval_every)
+    if name not in ENGINES:
+        raise GrokError(f"unknown engine {name!r}; known: {', '.join(ENGINES)}")
+    needed = "cpu" if name == "manual" else "cuda"
+    raise GrokError(f"engine {name!r} does not run on {device}: give --device {needed}, or --engine folded")
 
 
 class _AdamW:
@@ -119,6 +136,11 @@ class _Folded:
         self.adamw = _AdamW(self.recipe, state)
         self.weights = weights.views(state.flat, self.recipe)
         self.grads = weights.views(self.adamw.grad, self.recipe)
+
+    @property
+    def mutable(self) -> list[Tensor]:
+        """Everything that a step changes."""
+        return [self.adamw.flat, *self.adamw.moments, self.adamw.count]
 
     def advance(self) -> Tensor:
         loss, grads = folded.loss_and_grads(self.weights, *self.train, self.recipe)

@@ -7,6 +7,7 @@ pair. The same function as ``grok.models``, to rounding; autograd gives the grad
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -66,4 +67,22 @@ def _transformer(w: Weights, pairs: Tensor) -> Tensor:
 
 def _rows(table: Tensor, token: Tensor) -> Tensor:
     """Rows of a table of each seed: [S, p, D], [S, N] → [S, N, D]."""
+    if table.is_cuda:
+        return OrderedRows.apply(table, token)
     return table.gather(1, token.unsqueeze(-1).expand(-1, -1, table.shape[-1]))
+
+
+class OrderedRows(torch.autograd.Function):
+    """``gather`` whose gradient adds in a fixed order: on a GPU the usual one uses atomics, other bits every time."""
+
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, token: Tensor) -> Tensor:
+        ctx.save_for_backward(token)
+        ctx.n_rows = table.shape[1]
+        return table.gather(1, token.unsqueeze(-1).expand(-1, -1, table.shape[-1]))
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        (token,) = ctx.saved_tensors
+        used = token.unsqueeze(1) == torch.arange(ctx.n_rows, device=token.device).unsqueeze(-1)  # [S, p, N]
+        return used.to(grad.dtype) @ grad, None

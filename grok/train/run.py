@@ -32,6 +32,7 @@ from grok import files, weights
 from grok.errors import GrokError
 from grok.recipe import Recipe
 from grok.train import engine
+from grok.train.graph import Graphed
 
 SNAPSHOT_EVERY = 100
 STATE_EVERY_SECONDS = 60.0
@@ -112,7 +113,7 @@ def train(recipes: list[Recipe], work: Path, settings: Settings = DEFAULTS, *, p
     state = State.load(state_path, settings.device) if state_path.exists() else State.fresh(recipes, settings.device)
     last_step = recipes[0].steps
     snapshots = open_snapshots(work, recipes[0], len(recipes), write=True)
-    step = engine.make(recipes, settings.engine, state)
+    step = engine.make(recipes, settings.engine, state, settings.eval_every)
     began, saved = time.monotonic() - state.seconds, time.monotonic()
 
     def save_state() -> None:
@@ -125,16 +126,23 @@ def train(recipes: list[Recipe], work: Path, settings: Settings = DEFAULTS, *, p
             t, last = state.step, state.step == last_step
             if t % SNAPSHOT_EVERY == 0:
                 snapshots[t // SNAPSHOT_EVERY] = state.flat.cpu().numpy()
-            if t % settings.eval_every == 0 or last:
-                state.test_loss[:, t] = step.test_loss()
-            state.train_loss[:, t] = step.train_loss() if last else step.advance()
-            if not torch.isfinite(state.train_loss[:, t]).all():
+            taken = 1
+            if isinstance(step, Graphed) and t % step.chunk == 0 and t + step.chunk <= last_step:
+                taken = step.chunk
+                losses = state.train_loss[:, t : t + taken], state.test_loss[:, t : t + taken : settings.eval_every]
+                for record, values in zip(losses, step.advance_chunk(), strict=True):
+                    record.copy_(values)
+            else:
+                if t % settings.eval_every == 0 or last:
+                    state.test_loss[:, t] = step.test_loss()
+                state.train_loss[:, t] = step.train_loss() if last else step.advance()
+            if not torch.isfinite(state.train_loss[:, t : t + taken]).all():
                 raise GrokError(f"{recipes[0].name}: the train loss at step {t} is not finite; the state is in {work}")
             if last:
                 save_state()
                 return state
-            state.step += 1
-            bar.update()
+            state.step += taken
+            bar.update(taken)
             if t % SNAPSHOT_EVERY == 0:
                 bar.set_postfix_str(_losses(state, t), refresh=False)
             if stopped:
