@@ -125,7 +125,8 @@ def _wide(text: str) -> int:
 
 
 def _fit(text: str, size: int) -> str:
-    """Cut or padded to ``size`` columns."""
+    """On one line, cut or padded to ``size`` columns."""
+    text = _printable(text)
     if _wide(text) > size:
         while _wide(text) > size - 1:
             text = text[:-1]
@@ -134,11 +135,18 @@ def _fit(text: str, size: int) -> str:
 
 
 def _right(text: str, size: int) -> str:
-    return _fit(text, size) if _wide(text) >= size else " " * (size - _wide(text)) + text
+    fitted = _fit(text, size)
+    kept = fitted.rstrip(" ")
+    return " " * (_wide(fitted) - _wide(kept)) + kept
+
+
+def _printable(text: str) -> str:
+    """Without the control characters that would move a terminal's cursor or change its colours."""
+    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def _wrap(text: str, size: int) -> list[str]:
-    return textwrap.wrap(text, size, max_lines=2, placeholder=" …")
+    return textwrap.wrap(_printable(text), size, max_lines=2, placeholder=" …")
 
 
 def columns() -> int:

@@ -9,9 +9,11 @@ import safetensors.torch
 import torch
 
 import grok.checkpoint  # here, because torch cannot be imported again after a session in this process
-import grok.report.record  # noqa: F401
+import grok.fixture
+import grok.report.record
 from grok.models import analytic
 from grok.recipe import get_recipe
+from grok.subjects import Subject
 from grok.task import Task
 
 pytest_plugins = ["pytester"]
@@ -258,6 +260,18 @@ def test_subjects_are_the_shipped_seed_and_its_controls(shipped):
     assert found["T1"]["subjects"][0]["digest"]
     listed = json.loads((shipped.path / "v.json").read_text())["run"]["fixtures"]
     assert [(f["fixture"], f["seed"], f["device"]) for f in listed] == [("tiny", 0, "cpu"), ("tiny-wd0", 0, "cpu")]
+
+
+def test_each_subject_is_loaded_once_and_forgotten(shipped, monkeypatch):
+    loaded = []
+    load = grok.fixture.load_fixture
+    monkeypatch.setattr(grok.fixture, "load_fixture", lambda folder: loaded.append(folder.parent.name) or load(folder))
+    dropped = []
+    drop = Subject.drop
+    monkeypatch.setattr(Subject, "drop", lambda self: dropped.append(self.name) or drop(self))
+    run(shipped)
+    assert sorted(loaded) == ["tiny", "tiny", "tiny", "tiny-wd0"]
+    assert sorted(dropped) == ["tiny-wd0/seed0", "tiny/memorised", "tiny/seed0", "tiny/untrained"]
 
 
 def test_more_seeds(shipped):

@@ -1,0 +1,51 @@
+from pathlib import Path
+
+import pytest
+
+from grok.errors import GrokError
+from grok.subjects import Checkpoint, Subjects
+
+
+@pytest.fixture
+def fixtures(tmp_path):
+    for name in (
+        "modadd-mlp/seed0",
+        "modadd-mlp/seed2",
+        "modadd-mlp/seed10",
+        "modadd-mlp/seed_old",
+        "modadd-mlp-wd0/seed0",
+    ):
+        (tmp_path / name).mkdir(parents=True)
+    return tmp_path
+
+
+def names(subjects):
+    return [(s.name.removeprefix("modadd-mlp"), s.role) for s in subjects]
+
+
+CONTROLS = [("/untrained", "control"), ("/memorised", "control")]
+
+
+@pytest.mark.parametrize(("seeds", "trained"), [("canonical", ["0"]), ("all", ["0", "2", "10"]), ("2,7", ["2", "7"])])
+def test_trained_seeds_then_the_canonical_seeds_controls(fixtures, seeds, trained):
+    subjects = Subjects(fixtures, seeds)
+    of_model, of_run = subjects.of_model("modadd-mlp"), subjects.of_run("modadd-mlp")
+    expected = [(f"/seed{seed}", "trained") for seed in trained]
+    assert names(of_model) == expected + CONTROLS
+    assert names(of_run) == [*expected, ("-wd0/seed0", "control")]
+    assert {s.folder for s in of_model if s.role == "control"} == {fixtures / "modadd-mlp" / "seed0"}
+    assert of_model[0] is of_run[0], "one object, loaded once, for claims about the network and about the run"
+
+
+def test_checkpoints_take_the_place_of_trained_models(fixtures):
+    mine = Checkpoint("mine.pt", "modadd-mlp", (), None, "digest")
+    subjects = Subjects(fixtures, checkpoints=(mine,))
+    assert names(subjects.of_model("modadd-mlp")) == [("mine.pt", "checkpoint"), *CONTROLS]
+    assert subjects.of_run("modadd-mlp") == subjects.of_model(None) == (mine,)
+
+
+def test_what_is_not_there_is_told_when_asked_for():
+    subject = Subjects(Path("nowhere")).of_model("modadd-mlp")[0]
+    with pytest.raises(GrokError, match="nowhere/modadd-mlp/seed0"):
+        subject.network  # noqa: B018
+    assert subject.about() == {}

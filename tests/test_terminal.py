@@ -1,0 +1,96 @@
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from grok import terminal
+from grok.verdict import Assertion, Claim, Evidence, Subject
+
+META = {
+    "id": "K8",
+    "title": "W_U lives on K",
+    "published": 0.98241,
+    "fixture": "modadd-mlp",
+    "source_title": "MLP",
+    "control": "default",
+}
+
+
+def claim(meta=None, subjects=()):
+    return Claim({**META, **(meta or {})}, tuple(subjects))
+
+
+def trained(value, threshold, evidence=()):
+    margin = (value - threshold) / threshold
+    found = Assertion("x >= y", f"{value} >= {threshold}", value >= threshold, value, ">=", threshold, margin)
+    return Subject("m/seed0", "trained", value >= threshold, evidence=list(evidence), asserts=[found])
+
+
+def text(claims, width=80):
+    return ["".join(part for part, _ in line) for line in terminal.table(claims, width)]
+
+
+def columns(line):
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in line)
+
+
+def test_a_row_says_claim_measured_published_margin_verdict():
+    lines = text([claim(subjects=[trained(0.99, 0.98), Subject("m/untrained", "control", False)])])
+    assert lines[0].split() == ["claim", "sentence", "measured", "published", "margin", "verdict"]
+    assert lines[1].split() == ["K8", *META["title"].split(), "0.99", "0.98241", "+1%", "replicated", "1/1"]
+    assert lines[-1] == "1 claim: 1 replicated"
+
+
+def test_a_verdict_that_is_not_replicated_gives_its_reason_below():
+    refuted = claim(subjects=[trained(0.5, 0.98)])
+    vacuous = claim({"id": "K10"}, [trained(1.0, 0.98), Subject("m/untrained", "control", True)])
+    lines = text([refuted, vacuous])
+    assert lines[2].strip() == "m/seed0: 0.5 >= 0.98, from x >= y"
+    assert lines[4].strip() == "holds on m/untrained too"
+    assert lines[-1] == "2 claims: 1 refuted, 1 vacuous"
+
+
+def test_what_ran_without_a_control_is_said():
+    assert text([claim(subjects=[trained(0.99, 0.98)])])[-1].endswith("1 without a control in this run")
+    assert text([claim({"control": None}, [trained(0.99, 0.98)])])[-1] == "1 claim: 1 replicated"
+
+
+def test_the_published_figure_is_that_of_the_measured_one():
+    evidence = [Evidence("train", 0.1, published=1.0), Evidence("test", 0.99, published=2.0)]
+    assert terminal.figures(claim(subjects=[trained(0.99, 0.98, evidence)])) == ("0.99", "2")
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.98241, "0.98241"),
+        (0.0028445123, "0.002845"),
+        (1.04e-6, "1.04e-06"),
+        (123456.0, "1.23e+05"),
+        ([0.5, 2], "0.5, 2"),
+    ],
+)
+def test_numbers_fit_their_column(value, shown):
+    assert terminal.number(value) == shown
+
+
+@pytest.mark.parametrize(("margin", "shown"), [(0.00243, "+0.24%"), (-0.0056, "−0.56%"), (1e4, "+>999%"), (None, "–")])
+def test_margins_are_relative(margin, shown):
+    assert terminal.percent(margin) == shown
+
+
+@given(
+    st.lists(st.tuples(st.text(), st.text(min_size=1), st.one_of(st.none(), st.text(), st.floats(allow_nan=False)))),
+    st.floats(1e-9, 1e9),
+    st.sampled_from([60, 80, 120, 500]),
+)
+def test_no_line_is_wider_than_the_terminal(metas, value, width):
+    claims = [
+        claim({"id": f"C{i}", "title": t, "fixture": f, "published": p}, [trained(value, 0.98)])
+        for i, (t, f, p) in enumerate(metas)
+    ]
+    if claims:
+        lines = text(claims, width)
+        assert max(map(columns, lines)) <= width
+        assert all(line.isprintable() for line in lines)
