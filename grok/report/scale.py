@@ -39,6 +39,7 @@ class Scale:
     random_text: str
     marks: tuple[Mark, ...]
     ticks: tuple[tuple[float, str], ...]
+    margin: float  # the least of the trained subjects; infinite if there is none
 
     @property
     def measured(self) -> str:
@@ -86,6 +87,7 @@ def _scale(claim: dict[str, Any], expression: str, alone: bool) -> Scale:
         random_text=f"{show(spread[0])} … {show(spread[1])}" if spread else "",
         marks=tuple(_dodged(marks)),
         ticks=tuple(axis.ticks()),
+        margin=min((_margin(made) for s, made in readings if s["role"] != "control"), default=math.inf),
     )
 
 
@@ -96,7 +98,11 @@ def _made(subject: dict[str, Any], expression: str) -> list[dict[str, Any]]:
 
 def _worst(made: list[dict[str, Any]]) -> dict[str, Any]:
     """The assert with the least margin: a loop asserts the same line often."""
-    return min(made, key=lambda a: a["margin"] if is_number(a.get("margin")) else math.inf)
+    return min(made, key=_margin)
+
+
+def _margin(made: dict[str, Any]) -> float:
+    return made["margin"] if is_number(made.get("margin")) else math.inf
 
 
 def _interval(expression: str) -> list[tuple[str, float]] | None:

@@ -17,7 +17,8 @@ def markdown(verdicts: dict[str, Any]) -> str:
 def _lines(verdicts: dict[str, Any]) -> Iterator[str]:
     yield "# Every claim and its verdict"
     yield ""
-    yield f"{headline(verdicts).capitalize()}. Made by `grok report verdicts.json --out docs/claims.md`; not edited by hand."
+    yield f"{headline(verdicts).capitalize()}."
+    yield "Made by `grok report verdicts.json --out docs/claims.md`; not edited by hand."
     for family in dict.fromkeys(claim.get("fixture") for claim in verdicts["claims"]):
         yield from ("", f"## {escaped(str(family or 'no fixture'))}", "")
         yield "| id | claim | source | published | measured | margin | controls | verdict |"

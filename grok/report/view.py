@@ -8,37 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from grok.report import columns
 from grok.report.number import is_number, percent, show
 from grok.report.scale import Scale, scales
-from grok.verdict import VERDICTS
+from grok.verdict import VERDICTS, wilson
 
 OVERLAID = ("loss_curves", "progress")  # one figure with every subject; the other kinds show one subject at a time
 _ARXIV = re.compile(r"(?:arxiv[:\s]*)?(\d{4}\.\d{4,5})(?:v\d+)?", re.IGNORECASE)
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9_][\w.-]*")
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A column of a card. outcome: holds, fails or none; good: what it should be for its role."""
-
-    name: str
-    short: str
-    role: str
-    outcome: str
-    good: bool
-    margin: str
-    note: str
-    device: str
-    digest: str
-    cells: tuple[str, ...]
-
-    @property
-    def outcome_text(self) -> str:
-        if self.outcome == "none":
-            return "not evaluated"
-        if self.role != "control":
-            return self.outcome
-        return "fails, as it should" if self.outcome == "fails" else "holds, but should not"
 
 
 @dataclass(frozen=True)
@@ -76,15 +53,22 @@ class Card:
     raw: dict[str, Any]
     link: str | None
     scales: tuple[Scale, ...]
+    head: Scale | None  # the one with the least margin
     measured: str
     published: str
     margin: str
     margin_sign: str
-    rows: tuple[str, ...]
-    subjects: tuple[Subject, ...]
+    rows: tuple[tuple[str, str], ...]  # name of the evidence, published value
+    expressions: tuple[str, ...]
+    subjects: tuple[columns.Subject, ...]
     figures: tuple[Figure, ...]
     past: Past | None
     tally: str
+
+    @property
+    def quoted(self) -> bool:
+        """Whether any evidence has a published figure."""
+        return any(published for _, published in self.rows)
 
     @property
     def surprising(self) -> bool:
@@ -125,7 +109,8 @@ def css(verdict: str) -> str:
 
 def _card(claim: dict[str, Any], history: Sequence[dict[str, Any]], pool: Pool) -> Card:
     drawn = tuple(scales(claim))
-    rows = _rows(claim)
+    head = min(drawn, key=lambda scale: scale.margin, default=None)
+    rows, expressions = columns.rows(claim), columns.expressions(claim)
     margin = claim.get("margin")
     return Card(
         id=claim["id"],
@@ -138,46 +123,20 @@ def _card(claim: dict[str, Any], history: Sequence[dict[str, Any]], pool: Pool) 
         raw=claim,
         link=_link(claim.get("url")) or _link(claim.get("ref")),
         scales=drawn,
-        measured=drawn[0].measured if drawn else _first_value(claim),
+        head=head,
+        measured=head.measured if head else _first_value(claim),
         published=show(claim["published"]) if claim.get("published") is not None else "",
         margin=percent(margin),
         margin_sign="" if not is_number(margin) else "plus" if margin >= 0 else "minus",
         rows=rows,
-        subjects=tuple(_subject(subject, rows) for subject in claim["subjects"]),
+        expressions=expressions,
+        subjects=tuple(
+            columns.column(subject, [name for name, _ in rows], expressions) for subject in claim["subjects"]
+        ),
         figures=_figures(claim, pool),
         past=_past(claim["id"], history),
         tally=_tally(claim),
     )
-
-
-def _rows(claim: dict[str, Any]) -> tuple[str, ...]:
-    names: dict[str, None] = {}
-    for subject in claim["subjects"]:
-        names.update((str(evidence.get("name")), None) for evidence in subject.get("evidence") or [])
-    return tuple(names)
-
-
-def _subject(subject: dict[str, Any], rows: tuple[str, ...]) -> Subject:
-    holds = subject.get("holds")
-    values: dict[str, list[str]] = {}
-    for evidence in subject.get("evidence") or []:
-        values.setdefault(str(evidence.get("name")), []).append(show(evidence.get("value")))
-    return Subject(
-        name=subject["subject"],
-        short=subject["subject"].rsplit("/", 1)[-1],
-        role=subject["role"],
-        outcome="holds" if holds is True else "fails" if holds is False else "none",
-        good=(holds is not True) if subject["role"] == "control" else holds is True,
-        margin=percent(subject.get("margin")),
-        note=str(subject.get("error") or subject.get("reason") or ""),
-        device=str(subject.get("device") or ""),
-        digest=str(subject.get("digest") or ""),
-        cells=tuple(_cell(values.get(row, [])) for row in rows),
-    )
-
-
-def _cell(values: list[str]) -> str:
-    return ", ".join(values) if len(values) <= 8 else f"{', '.join(values[:3])}, … ({len(values)} values)"
 
 
 def _first_value(claim: dict[str, Any]) -> str:
@@ -188,14 +147,14 @@ def _first_value(claim: dict[str, Any]) -> str:
 
 
 def _tally(claim: dict[str, Any]) -> str:
-    """k of n trained subjects, with the Wilson interval where there is more than one."""
-    trained = [subject for subject in claim["subjects"] if subject["role"] != "control"]
-    k = sum(subject.get("holds") is True for subject in trained)
-    text = f"holds on {k} of {len(trained)}"
-    wilson = claim.get("wilson")
-    if len(trained) > 1 and isinstance(wilson, list) and len(wilson) == 2 and all(map(is_number, wilson)):
-        text += f", 95 % interval {wilson[0] * 100:.0f} … {wilson[1] * 100:.0f} %"
-    return text
+    """k of n models, with the Wilson interval where there is more than one."""
+    models = [subject for subject in claim["subjects"] if subject["role"] != "control"]
+    evaluated = [subject for subject in models if subject.get("holds") is not None]
+    k, n = sum(bool(subject["holds"]) for subject in evaluated), len(evaluated)
+    text = f"Holds on {k} of {n} model{'s' if n != 1 else ''}"
+    if n > 1 and (interval := wilson(k, n)):
+        text += f" (95 % interval {interval[0] * 100:.0f} … {interval[1] * 100:.0f} %)"
+    return text + (f"; {len(models) - n} could not be evaluated" if len(models) > n else "")
 
 
 def _figures(claim: dict[str, Any], pool: Pool) -> tuple[Figure, ...]:

@@ -106,3 +106,14 @@ def test_the_gate_writes_them_all(tmp_path, capsys):
         "::error file=claims/test_modadd_mlp.py,line=42,title=claim K1::K1: mixed → replicated"
         in capsys.readouterr().out
     )
+
+
+def test_the_table_of_all_claims_has_a_row_for_each_and_is_inert(tmp_path):
+    (tmp_path / "verdicts.json").write_text(json.dumps(VERDICTS))
+    assert commands.report(tmp_path / "verdicts.json", out=tmp_path / "claims.md") == 0
+    text = (tmp_path / "claims.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    assert rows[1].startswith("| K1 | ")
+    assert "fails on untrained, memorised | **replicated** |" in rows[1]
+    assert {row.count("|") for row in rows} == {9}
+    assert "<script" not in text

@@ -73,7 +73,7 @@ function heatmap(kind, data, matrix, theme) {
     hovertemplate: "%{y}, %{x}: %{z:.4~g}<extra></extra>",
   };
   const title = (text) => ({ title: { text } });
-  const names = kind === "spectrum_2d" ? ["Fourier component of b", "Fourier component of a"] : kind === "error_table" ? ["b", "a"] : ["", ""];
+  const names = kind === "spectrum_2d" ? ["frequency in b", "frequency in a"] : kind === "error_table" ? ["b", "a"] : ["", ""];
   return { traces: [trace], layout: { xaxis: { ...title(names[0]), constrain: "domain" }, yaxis: { ...title(names[1]), autorange: "reversed", scaleanchor: "x", constrain: "domain" } } };
 }
 
@@ -101,7 +101,7 @@ function lines(kind, chosen, pool, theme) {
   const first = pool[chosen[0].data] ?? {};
   const values = traces.flatMap((trace) => trace.y).filter((value) => typeof value === "number");
   const log = mode === "lines" && values.every((value) => value > 0) && Math.max(...values) > 100 * Math.min(...values);
-  const layout = { xaxis: { title: { text: X_KEYS.find((key) => Array.isArray(first[key])) ?? "" } },
+  const layout = { xaxis: { title: { text: X_KEYS.find((key) => key !== "x" && Array.isArray(first[key])) ?? "" } },
                    yaxis: log ? { type: "log", exponentformat: "power", dtick: 1 } : {}, shapes: [], annotations: [] };
   if (typeof first.line === "number") mark(layout, { y0: first.line, y1: first.line, x0: 0, x1: 1, xref: "paper" }, `${first.line}`);
   for (const [name, step] of phases(first.phases)) mark(layout, { x0: step, x1: step, y0: 0, y1: 1, yref: "paper" }, name);

@@ -1,0 +1,111 @@
+"""The table of a card: every subject a column, every piece of evidence and every assert a row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from grok.report.number import is_number, percent, show
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A measured value; items: the entries of a long table, shown on request."""
+
+    text: str
+    items: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A column of a card. outcome: holds, fails or none; mood: good or bad for its role, or none.
+
+    asserted: for each asserted expression "passed", "failed" or "" (not reached), and its numbers.
+    """
+
+    name: str
+    short: str
+    role: str
+    outcome: str
+    mood: str
+    margin: str
+    note: str
+    device: str
+    digest: str
+    cells: tuple[Cell, ...]
+    asserted: tuple[tuple[str, str], ...]
+
+    @property
+    def outcome_text(self) -> str:
+        if self.outcome == "none":
+            return "not evaluated"
+        if self.role != "control":
+            return self.outcome
+        return "fails, as it should" if self.outcome == "fails" else "holds, but should not"
+
+
+def rows(claim: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Name and published value of each piece of evidence, whichever subject has it."""
+    names: dict[str, str] = {}
+    for subject in claim["subjects"]:
+        for evidence in subject.get("evidence") or []:
+            published = evidence.get("published")
+            name = str(evidence.get("name"))
+            names[name] = names.get(name) or ("" if published is None else _cell(published).text)
+    return tuple(names.items())
+
+
+def expressions(claim: dict[str, Any]) -> tuple[str, ...]:
+    """Each asserted expression, whichever subject reached it."""
+    made = (a for subject in claim["subjects"] for a in subject.get("asserts") or [])
+    return tuple(dict.fromkeys(str(a.get("expression")) for a in made))
+
+
+def column(subject: dict[str, Any], names: Sequence[str], asserted: Sequence[str]) -> Subject:
+    """A subject under the given evidence and asserts."""
+    holds, control = subject.get("holds"), subject["role"] == "control"
+    values: dict[str, list[Any]] = {}
+    for evidence in subject.get("evidence") or []:
+        values.setdefault(str(evidence.get("name")), []).append(evidence.get("value"))
+    reason = str(subject.get("error") or subject.get("reason") or "")
+    said = holds is not None and any(reason == a.get("values") for a in subject.get("asserts") or [])
+    made = {
+        str(a.get("expression")): a for a in sorted(subject.get("asserts") or [], key=lambda a: not a.get("passed"))
+    }
+    return Subject(
+        name=subject["subject"],
+        short=subject["subject"].rsplit("/", 1)[-1],
+        role=subject["role"],
+        outcome="holds" if holds is True else "fails" if holds is False else "none",
+        mood="none" if holds is None else "good" if holds != control else "bad",
+        margin=percent(subject.get("margin")),
+        note="" if said else reason,
+        device=str(subject.get("device") or ""),
+        digest=str(subject.get("digest") or ""),
+        cells=tuple(_cells(values.get(name, [])) for name in names),
+        asserted=tuple(_asserted(made.get(expression)) for expression in asserted),
+    )
+
+
+def _asserted(made: dict[str, Any] | None) -> tuple[str, str]:
+    if made is None:
+        return "", ""
+    text = str(made.get("values"))
+    return "passed" if made.get("passed") else "failed", text if len(text) <= 90 else f"{text[:89]}…"
+
+
+def _cells(values: list[Any]) -> Cell:
+    """One value; or several, when a claim records one name more than once."""
+    return _cell(values[0]) if len(values) == 1 else Cell("; ".join(_cell(value).text for value in values))
+
+
+def _cell(value: Any) -> Cell:
+    if not isinstance(value, dict):
+        return Cell(show(value))
+    items = tuple((str(key), show(entry)) for key, entry in value.items())
+    if len(items) <= 4:
+        return Cell("; ".join(f"{key}: {entry}" for key, entry in items))
+    numbers = [entry for entry in value.values() if is_number(entry)]
+    spread = f", {show(min(numbers))} … {show(max(numbers))}" if numbers else ""
+    return Cell(f"{len(items)} values{spread}", items)
