@@ -21,8 +21,24 @@ def write_bytes(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # a failed write does not say of which file
+        raise
+
+
+def reserve(path: Path, size: int) -> None:
+    """Create the file if it is not there, and take ``size`` bytes for it on the disk. Raises OSError.
+
+    A memory map of a file without its bytes on the disk kills the process (SIGBUS) when the disk is full later.
+    """
+    try:
+        with open(path, "ab") as file:
+            if hasattr(os, "posix_fallocate"):  # not on macOS
+                os.posix_fallocate(file.fileno(), 0, size)
+    except OSError as error:
+        error.filename = str(path)
         raise
 
 

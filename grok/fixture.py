@@ -123,10 +123,10 @@ def load_fixture(folder: Path) -> Fixture:
     if not folder.is_dir():
         raise GrokError(f"{folder}: no such fixture.\n{_remedy(folder)}")
     read = {name: _read(folder, name) for name in (CARD, *CONTENTS)}
-    return _parse(folder, read)
+    return parse(folder, read)
 
 
-def _parse(folder: Path, read: Mapping[str, bytes]) -> Fixture:
+def parse(folder: Path, read: Mapping[str, bytes]) -> Fixture:
     """A fixture from the bytes of its files; ``load_fixture`` without the disk."""
     card = _card(folder, read[CARD])
     for name in CONTENTS:

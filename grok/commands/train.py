@@ -45,7 +45,12 @@ def train(
         chosen = replace(chosen, steps=_positive("--steps", steps))
     _positive("--eval-every", eval_every)
     folder = out or Path("runs") / chosen.name / f"seed{chosen.seed}"
+    work = folder / "work"
     if (folder / "card.json").exists():
+        if work.exists():  # stopped after the fixture was written and before this was removed
+            shutil.rmtree(work)
+            print(f"{folder}: already finished")
+            return 0
         raise GrokError(f"{folder} already holds a finished fixture; remove it, or give another --out")
     settings = run.Settings(
         device=device,
@@ -53,7 +58,6 @@ def train(
         threads=threads,
         eval_every=eval_every,
     )
-    work = folder / "work"
     run.train([chosen], work, settings)
     fixture.finish(work, folder)
     shutil.rmtree(work)

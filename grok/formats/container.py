@@ -7,6 +7,7 @@ and a zip may hold no more bytes than the file has. At most the file's size is c
 from __future__ import annotations
 
 import io
+import pickle
 import shutil
 import stat
 import struct
@@ -71,6 +72,8 @@ def _torch(path: Path) -> Any:
         return torch.load(copy, map_location="cpu", weights_only=True)
     except GrokError:
         raise
+    except pickle.UnpicklingError:  # torch's message advises to load it without the guard
+        raise GrokError("its pickle is not one of plain tensors: torch.load(weights_only=True) refuses it") from None
     except Exception as error:  # zipfile, zlib and torch each have their own, and hostile bytes reach all of them
         raise GrokError(f"it is damaged, or no torch file: {_first_line(error)}") from None
 
@@ -87,10 +90,10 @@ def _checked_copy(path: Path) -> io.BytesIO:
             raise GrokError("its zip entries are compressed, which torch never does")
         if sum(entry.file_size for entry in entries) > path.stat().st_size:
             raise GrokError("its zip entries state more bytes than the file has")
-        pickle = source.getinfo(f"{top}/{PICKLE}")
-        if pickle.file_size > MAX_PICKLE:
-            raise GrokError(f"its pickle has {pickle.file_size:,} bytes, expected at most {MAX_PICKLE:,}")
-        pickles.refuse_objects(source.read(pickle), str(path))
+        pickled = source.getinfo(f"{top}/{PICKLE}")
+        if pickled.file_size > MAX_PICKLE:
+            raise GrokError(f"its pickle has {pickled.file_size:,} bytes, expected at most {MAX_PICKLE:,}")
+        pickles.refuse_objects(source.read(pickled), str(path))
         copy = io.BytesIO()
         with zipfile.ZipFile(copy, "w") as target:
             for entry in entries:

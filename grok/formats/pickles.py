@@ -11,7 +11,7 @@ from grok.formats.shapes import listed, shown
 # as much as the file tells them to (bytearray, sparse and nested tensors).
 _STORAGES = ("Float", "Double", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool")
 ALLOWED = frozenset(
-    {"collections.OrderedDict", "torch.Size", "torch.storage.UntypedStorage", "torch.nn.parameter.Parameter"}
+    {"collections.OrderedDict", "torch.Size"}
     | {f"torch._utils._rebuild_{what}" for what in ("tensor", "tensor_v2", "parameter")}
     | {f"torch.{kind}Storage" for kind in _STORAGES}
     | {f"torch.{dtype}" for dtype in ("float16", "bfloat16", "float32", "float64", "int64", "bool")}

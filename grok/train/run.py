@@ -12,6 +12,7 @@ Rows beyond the state's step may exist after a kill; the resumed run writes the 
 from __future__ import annotations
 
 import json
+import math
 import signal
 import subprocess
 import sys
@@ -159,8 +160,9 @@ def open_snapshots(work: Path, recipe: Recipe, n_seeds: int, *, write: bool = Fa
     """Flat weights at steps 0, 100, …: [steps // 100 + 1, S, P], float32, backed by ``snapshots.f32``."""
     path = work / "snapshots.f32"
     shape = (recipe.steps // SNAPSHOT_EVERY + 1, n_seeds, weights.size(recipe))
-    mode = "r" if not write else "r+" if path.exists() else "w+"
-    return np.memmap(path, dtype="<f4", mode=mode, shape=shape)
+    if write:
+        files.reserve(path, math.prod(shape) * 4)
+    return np.memmap(path, dtype="<f4", mode="r+" if write else "r", shape=shape)
 
 
 def _claim_folder(recipes: list[Recipe], work: Path, settings: Settings) -> None:
@@ -222,7 +224,10 @@ def _commit() -> str | None:
     here = Path(__file__).parent
 
     def git(*args: str) -> str:
-        return subprocess.run(["git", *args], cwd=here, capture_output=True, text=True, check=True).stdout.strip()
+        # without its lock: a killed run must not leave the repository locked
+        return subprocess.run(
+            ["git", "--no-optional-locks", *args], cwd=here, capture_output=True, text=True, check=True
+        ).stdout.strip()
 
     try:
         return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", "--", ":/grok") else "")
