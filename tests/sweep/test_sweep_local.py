@@ -88,7 +88,7 @@ def test_what_came_of_an_attempt(tmp_path, monkeypatch, raised, kind):
 
 
 def test_a_stopped_worker_gives_no_outcome(tmp_path, monkeypatch):
-    """It saved its state and ends; as an outcome it would go on to the next batch while the driver waits for its end."""
+    """It saved its state. With an outcome instead it would wait for a batch while the driver waits for its end."""
 
     def train(*args, **kwargs):
         raise Interrupted
