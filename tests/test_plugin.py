@@ -13,8 +13,10 @@ import grok.fixture
 import grok.report.record
 from grok.models import analytic
 from grok.recipe import get_recipe
+from grok.results import Results
 from grok.subjects import Subject
 from grok.task import Task
+from grok.verdict import Subject as Verdict
 
 pytest_plugins = ["pytester"]
 
@@ -172,22 +174,25 @@ def test_ids_are_unique(pytester):
     result = run(pytester)
     assert result.ret == 4
     result.stderr.fnmatch_lines(["ERROR: two claims are called A1: *test_large and *test_positive"])
-    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-n", "2")
-    assert result.ret == 1
-    result.stdout.fnmatch_lines(["two claims are called A1: *"])
+
+
+def test_an_id_shared_across_workers_is_told_at_the_end():
+    found = Results(expected=None, free=False)
+    for home in ("a.py::test_x", "b.py::test_y"):
+        meta = {"id": "A1", "nodeid": home, "file": "a.py", "line": 1}
+        found.add({"meta": meta, "subject": Verdict("model", "trained", True).to_json(), "card": None})
+    assert found.surprises() == ["two claims are called A1: a.py::test_x and b.py::test_y"]
 
 
 def test_workers_write_the_same_verdicts(pytester):
     pytester.makepyfile(OWN + LARGE + POSITIVE + HUGE)
-    found = []
-    for args in (["-n", "2"], []):
-        pytester.runpytest_subprocess("-p", "no:cacheprovider", "--claims-json", "v.json", *args)
-        data = json.loads((pytester.path / "v.json").read_text())
-        found.append(
-            {**data, "run": {k: v for k, v in data["run"].items() if k not in ("started", "seconds", "command")}}
-        )
-    assert found[0] == found[1]
-    assert [c["id"] for c in found[0]["claims"]] == ["A1", "A2", "A3"]
+    run(pytester, "--claims-json", "alone.json")
+    pytester.runpytest_subprocess("-p", "no:cacheprovider", "-n", "2", "--claims-json", "workers.json")
+    alone, workers = (json.loads((pytester.path / name).read_text()) for name in ("alone.json", "workers.json"))
+    assert alone["claims"] == workers["claims"]
+    assert [claim["id"] for claim in workers["claims"]] == ["A1", "A2", "A3"]
+    differing = {key for key in alone["run"] if alone["run"][key] != workers["run"][key]}
+    assert differing <= {"started", "seconds", "command"}
 
 
 # ── fixtures on disk ─────────────────────────────────────────────────────────────────────────────────────────────
