@@ -32,6 +32,7 @@ def sweep(
     device: Literal["auto", "cpu", "cuda"] = "auto",
     workers: int | None = None,
     batch: int | None = None,
+    step_engine: str | None = None,
     out: Path = Path("runs/sweep"),
     claims: Path | None = None,
     export: Path | None = None,
@@ -52,6 +53,7 @@ def sweep(
         device: auto takes the GPUs if there are any.
         workers: processes; default: one per CPU core or GPU.
         batch: seeds that one worker steps together; default: 1 on a CPU, 32 on a GPU.
+        step_engine: how a step is computed, as --engine of `grok train`; default: manual on a CPU, folded on a GPU.
         out: folder of the results; need not be shared with other machines.
         claims: folder of claims to run on every finished run; their verdicts join the table.
         export: copy finished runs to EXPORT/RECIPE/seedN too, where claims find them; for a sweep without --set.
@@ -81,7 +83,7 @@ def sweep(
             devices = local.devices(device, workers)
             device_type, n = devices[0].partition(":")[0], len(devices)
         gpu = device_type == "cuda"
-        settings = Settings(device=device_type, engine="folded" if gpu else "manual", threads=1)
+        settings = Settings(device=device_type, engine=step_engine or ("folded" if gpu else "manual"), threads=1)
         missing = [run for run in runs if not store.done(run)]
         batches = plan.batches(missing, store.begun(), batch or (GPU_BATCH if gpu else 1))
         _announce(chosen.name, runs, missing, batches)

@@ -22,7 +22,6 @@ from typing import Literal
 
 import torch
 
-from grok.errors import GrokError
 from grok.fixture import load_fixture, save_fixture
 from grok.recipe import Recipe
 from grok.sweep.plan import digest
@@ -37,8 +36,8 @@ _COMPUTED = ("schema", "recipe", "seed", "steps", "checkpoints", "sha256", "dige
 class Outcome:
     """What became of a batch on one worker.
 
-    finished: ``files`` has the fixture of every run. failed: training itself says no, and would again (a loss that is
-    not finite). lost: the worker, its machine or its memory went; worth another attempt.
+    finished: ``files`` has the fixture of every run. failed: training diverged, and would again. lost: anything else
+    (the worker, its machine, its memory or its disk); worth another attempt.
     """
 
     kind: Literal["finished", "failed", "lost"]
@@ -66,7 +65,7 @@ def attempt(recipes: Sequence[Recipe], settings: run.Settings, folder: Path) -> 
             at_step = _step(work)
             run.train(list(recipes), work, settings, progress=False)
             files = _fixtures(recipes, work)
-    except GrokError as error:
+    except run.Diverged as error:
         return Outcome("failed", error=str(error), worker=worker, seconds=time.monotonic() - began)
     except run.Interrupted:  # the state is saved; whoever stopped this decides what next
         raise

@@ -39,6 +39,10 @@ SNAPSHOT_EVERY = 100
 STATE_EVERY_SECONDS = 60.0
 
 
+class Diverged(GrokError):
+    """A loss that is not finite: what the recipe does, whoever runs it."""
+
+
 class Interrupted(Exception):
     """Stopped by the user; the state is saved."""
 
@@ -102,7 +106,7 @@ class State:
 def train(recipes: list[Recipe], work: Path, settings: Settings = DEFAULTS, *, progress: bool = True) -> State:
     """Train recipes that differ only in their seeds, to the end, resuming what ``work`` holds. Returns the last state.
 
-    Raises GrokError (a work folder of another run, a loss that is not finite) and Interrupted (Ctrl-C, SIGTERM).
+    Raises GrokError (a work folder of another run), Diverged and Interrupted (Ctrl-C, SIGTERM).
     """
     if settings.threads:
         torch.set_num_threads(settings.threads)
@@ -138,7 +142,7 @@ def train(recipes: list[Recipe], work: Path, settings: Settings = DEFAULTS, *, p
                     state.test_loss[:, t] = step.test_loss()
                 state.train_loss[:, t] = step.train_loss() if last else step.advance()
             if not torch.isfinite(state.train_loss[:, t : t + taken]).all():
-                raise GrokError(f"{recipes[0].name}: the train loss at step {t} is not finite; the state is in {work}")
+                raise Diverged(f"{recipes[0].name}: the train loss at step {t} is not finite; the state is in {work}")
             if last:
                 save_state()
                 return state

@@ -18,7 +18,7 @@ from grok.sweep.compute import Outcome
 from grok.sweep.local import Local
 from grok.sweep.plan import Batch, digest
 from grok.sweep.store import Store
-from grok.train.run import Interrupted
+from grok.train.run import Diverged, Interrupted
 
 
 def test_killed_worker_then_killed_driver_then_again_is_the_same_table(tmp_path, undisturbed):
@@ -77,7 +77,8 @@ def test_state_of_a_stopped_batch_goes_on_whatever_the_batch_size():
 
 
 @pytest.mark.parametrize(
-    ("raised", "kind"), [(GrokError("not finite"), "failed"), (MemoryError(), "lost"), (OSError(28, "full"), "lost")]
+    ("raised", "kind"),
+    [(Diverged("not finite"), "failed"), (GrokError("no such engine"), "lost"), (OSError(28, "full"), "lost")],
 )
 def test_what_came_of_an_attempt(tmp_path, monkeypatch, raised, kind):
     def train(*args, **kwargs):
