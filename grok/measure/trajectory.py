@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from grok import weights
 from grok.errors import NotEvaluable
@@ -16,6 +15,7 @@ from grok.fourier.keys import key_frequencies
 from grok.measure import embedding, losses
 from grok.measure.logits import at, cosine_similarities
 from grok.network import Network, network
+from grok.progress import bar
 from grok.recipe import Recipe
 
 Column = Sequence[float | None]
@@ -48,7 +48,7 @@ def columns(
     names = EVERY + SPARSITY + PROGRESS if recipe.task.modular else EVERY
     out: dict[str, list[float | None]] = {name: [] for name in names}
     out["train_loss"], out["test_loss"] = list(train_loss), list(test_loss)
-    for flat in tqdm(snapshots, desc="progress measures", unit="snapshot", disable=not progress):
+    for flat in bar(snapshots, desc="progress measures", unit="snapshot", disable=not progress):
         model = at_snapshot(flat)
         row = {
             "train_accuracy": losses.accuracy(model.logits, labels, split.train),

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from tqdm import tqdm
 
+from grok.progress import bar as progress_bar
 from grok.recipe import Recipe
 from grok.sweep import compute
 from grok.sweep.compute import Outcome
@@ -54,7 +55,8 @@ def drive(
     queue, submitted = deque(batches), 0
     given_up: list[Recipe] = []
     done = sum(map(store.done, runs))
-    with _terminated_is_interrupted(), _bar(len(runs), done, progress) as bar:
+    shown = {"desc": "sweep", "unit": "run", "disable": not progress, "smoothing": 0}  # time left from the mean so far
+    with _terminated_is_interrupted(), progress_bar(total=len(runs), initial=done, **shown) as bar:
         try:
             while queue or submitted:
                 while queue and engine.room > 0:
@@ -95,22 +97,6 @@ def _take(store: Store, batch: Batch, outcome: Outcome) -> list[Batch]:
         return []
     retried = batch.retried()
     return [retried] if retried.attempts < ATTEMPTS else []
-
-
-def _bar(total: int, done: int, progress: bool) -> tqdm:
-    """Runs done and time left from the mean so far; in a log one line a minute."""
-    interval = 0.5 if sys.stderr.isatty() else 60.0
-    return tqdm(
-        total=total,
-        initial=done,
-        desc="sweep",
-        unit="run",
-        disable=not progress,
-        smoothing=0,
-        mininterval=interval,
-        maxinterval=interval,
-        dynamic_ncols=True,
-    )
 
 
 def _note(message: str) -> None:

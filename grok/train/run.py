@@ -15,7 +15,6 @@ import json
 import math
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,10 +26,10 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save
 from torch import Tensor
-from tqdm import tqdm
 
 from grok import files, weights
 from grok.errors import GrokError
+from grok.progress import bar as progress_bar
 from grok.recipe import Recipe
 from grok.train import engine
 from grok.train.graph import Graphed
@@ -126,7 +125,8 @@ def train(recipes: list[Recipe], work: Path, settings: Settings = DEFAULTS, *, p
         state.seconds = time.monotonic() - began
         files.write_bytes(state_path, save(state.tensors()))
 
-    with _stop_signals() as stopped, _bar(recipes, state, progress) as bar:
+    shown = {"desc": recipes[0].name, "unit": "step", "disable": not progress}
+    with _stop_signals() as stopped, progress_bar(total=last_step, initial=state.step, **shown) as bar:
         while True:
             t, last = state.step, state.step == last_step
             if t % SNAPSHOT_EVERY == 0:
@@ -202,21 +202,6 @@ def _stop_signals() -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _bar(recipes: list[Recipe], state: State, progress: bool) -> tqdm:
-    """Steps per second and time left; in a log one line a minute instead of thousands."""
-    interval = 0.5 if sys.stderr.isatty() else 60.0
-    return tqdm(
-        total=recipes[0].steps,
-        initial=state.step,
-        desc=recipes[0].name,
-        unit="step",
-        disable=not progress,
-        mininterval=interval,
-        maxinterval=interval,
-        dynamic_ncols=True,
-    )
 
 
 def _losses(state: State, t: int) -> str:
