@@ -6,12 +6,10 @@ import pytest
 import torch
 
 from grok import weights
-from grok.errors import GrokError
 from grok.models import definition
 from grok.recipe import RECIPES, Recipe
 from grok.task import Task
-from grok.train import engine, folded, manual, run
-from grok.train.graph import CHUNK, Graphed
+from grok.train import engine, folded, manual
 from grok.train.run import State
 
 SHAPES = ("modadd-mlp", "modadd-transformer", "modsub-transformer", "add-transformer")
@@ -85,64 +83,3 @@ def _state(recipes: list[Recipe], dtype: torch.dtype) -> State:
     for name in ("flat", "exp_avg", "exp_avg_sq"):
         setattr(state, name, getattr(state, name).to(dtype))
     return state
-
-
-# ── the GPU engines, as far as a CPU can run them ────────────────────────────────────────────────────────────────
-
-
-def test_the_ordered_gradient_of_a_table_is_gathers():
-    table = torch.randn(2, 5, 3, dtype=torch.float64, requires_grad=True)
-    token = torch.tensor([[0, 4, 4, 1], [2, 2, 2, 3]])
-    assert torch.autograd.gradcheck(lambda t: folded.OrderedRows.apply(t, token), [table])
-    expected = folded._rows(table, token)
-    torch.testing.assert_close(folded.OrderedRows.apply(table, token), expected, atol=0, rtol=0)
-
-
-@pytest.mark.parametrize("name", ["modadd-mlp", "modsub-transformer", "add-transformer"])
-def test_the_triton_engine_equals_folded(name: str):
-    """In Triton's interpreter where there is no GPU; two seeds, three steps, float32."""
-    pytest.importorskip("triton", reason="Triton is for Linux on x86-64")
-    recipes = [_small(name), _small(name).with_seed(7)]
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    states = [State.fresh(recipes, device) for _ in range(2)]
-    reference, kernels = (engine.make(recipes, e, s) for e, s in zip(("folded", "triton"), states, strict=True))
-    torch.testing.assert_close(kernels.test_loss(), reference.test_loss(), rtol=1e-5, atol=0)
-    for _ in range(3):
-        torch.testing.assert_close(kernels.advance(), reference.advance(), rtol=1e-5, atol=0)
-    assert _relative(states[1].exp_avg, states[0].exp_avg) < 1e-5
-    assert _relative(states[1].flat, states[0].flat) < 1e-4
-    torch.testing.assert_close(kernels.train_loss(), reference.train_loss(), rtol=1e-5, atol=0)
-
-
-def test_a_chunk_of_steps_is_the_steps_one_by_one():
-    recipe = _small("modadd-mlp")
-    states = [State.fresh([recipe], "cpu") for _ in range(2)]
-    single, chunked = (engine.make([recipe], "folded", state) for state in states)
-    train, test = Graphed(chunked, eval_every=10).advance_chunk()
-    for t in range(CHUNK):
-        if t % 10 == 0:
-            assert torch.equal(test[:, t // 10], single.test_loss())
-        assert torch.equal(train[:, t], single.advance())
-    assert torch.equal(states[0].flat, states[1].flat)
-    assert Graphed(chunked, eval_every=7).chunk == 1  # test losses would not fall on the same step of every chunk
-
-
-def test_a_run_in_chunks_is_the_run_step_by_step(tmp_path, monkeypatch):
-    recipe = replace(_small("modadd-mlp"), steps=250)
-    run.train([recipe], tmp_path / "single", run.Settings(engine="folded"), progress=False)
-    make = engine.make
-    monkeypatch.setattr(run.engine, "make", lambda *a: Graphed(make(*a), a[-1]))
-    run.train([recipe], tmp_path / "chunked", run.Settings(engine="folded"), progress=False)
-    snapshots = [(tmp_path / kind / "snapshots.f32").read_bytes() for kind in ("single", "chunked")]
-    assert snapshots[0] == snapshots[1]
-    states = [State.load(tmp_path / kind / "state.safetensors", "cpu").tensors() for kind in ("single", "chunked")]
-    for name in states[0].keys() - {"seconds"}:
-        torch.testing.assert_close(states[0][name], states[1][name], rtol=0, atol=0, equal_nan=True)
-
-
-def test_an_engine_that_cannot_run_here_says_what_can(monkeypatch):
-    monkeypatch.delenv("TRITON_INTERPRET", raising=False)
-    recipe = _small("modadd-mlp")
-    for name, expected in (("cuda_graph", "--device cuda"), ("triton", "--device cuda"), ("fast", "known: manual")):
-        with pytest.raises(GrokError, match=expected):
-            engine.make([recipe], name, State.fresh([recipe], "cpu"))
