@@ -140,14 +140,15 @@ def hidden_second_circuit(model: Network) -> Network:
     return altered(model, skip_logits=model.skip_logits + size * extra)
 
 
-def linear_wave_in_neurons(model: Network) -> Network:
+def linear_waves_in_neurons(model: Network) -> Network:
     """Neurons also carry cos w_k a along what U reads as sin k."""
-    p, k = model.task.p, model.key_frequencies[-1]
-    cos, sin = basis(p)[rows(k)]
-    read = model.U @ sin
-    along = model.post @ read / read.norm()
+    p, post = model.task.p, model.post
     a = model.task.pairs()[:, 0]
-    return altered(model, post=model.post + torch.outer(cos[a] / math.sqrt(p) * 0.6 * along.norm(), read / read.norm()))
+    for k in model.key_frequencies:
+        cos, sin = basis(p)[rows(k)]
+        read = model.U @ sin / (model.U @ sin).norm()
+        post = post + torch.outer(cos[a] / math.sqrt(p) * 0.6 * (model.post @ read).norm(), read)
+    return altered(model, post=post)
 
 
 def no_relu(model: Network) -> Network:
@@ -246,7 +247,7 @@ MLP = [
     Lie("the logits have linear terms", linear_terms_in_logits, "K6", unseen=True),
     Lie("a frequency outside of K answers too", hidden_second_circuit, "K7", unseen=True),
     Lie("W_U is noisy", readout_noisy, "K8", unseen=True),
-    Lie("neurons carry a wave of a alone where U reads the sum", linear_wave_in_neurons, "K9", unseen=True),
+    Lie("neurons carry waves of a alone where U reads the sum", linear_waves_in_neurons, "K9b", unseen=True),
     Lie("the ReLU does nothing", no_relu, "K11"),
     Lie("W_U writes a key frequency as another", key_moved_in_readout, "K12", unseen=True),
     Lie("the embedding is noisy", dense_embedding, "K12", unseen=True),
@@ -263,10 +264,10 @@ TRANSFORMER = [
     Lie("the embedding is noisy", dense_embedding, "B8"),
     Lie("seven of ten embedding dimensions are random", aperiodic_dimensions, "B9"),
     Lie("the embedding has full rank", dense_embedding, "N1"),
-    Lie("neurons of two clusters are mixed, their writing is unmixed", clusters_mixed, "N2", unseen=True),
+    Lie("neurons of two clusters are mixed, their writing is unmixed", clusters_mixed, "N4", unseen=True),
     Lie("W_logit is noisy", readout_noisy, "N3", unseen=True),
     Lie("two clusters write to each other's frequency", writes_of_clusters_mixed, "N4"),
-    Lie("neurons carry a wave of a alone where U reads the sum", linear_wave_in_neurons, "N5", unseen=True),
+    Lie("neurons carry waves of a alone where U reads the sum", linear_waves_in_neurons, "N5"),
     Lie("W_logit writes a key frequency as another", key_moved_in_readout, "N5"),
     Lie("one head's values are random", values_random, "N5"),
     Lie("one head's keys are random", keys_random, "N6"),
