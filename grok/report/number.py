@@ -25,6 +25,8 @@ def show(value: Any, digits: int = 4) -> str:
         return _number(value, digits)
     if isinstance(value, list):
         if any(isinstance(row, list) for row in value):
+            if len(value) <= 4 and all(isinstance(row, list) and len(row) <= 3 for row in value):
+                return ", ".join(f"({show(row, digits)})" for row in value)
             return f"{len(value)} × {max(len(row) for row in value if isinstance(row, list))} array"
         return ", ".join(show(x, digits) for x in value) if len(value) <= 16 else f"array of {len(value)}"
     return "–" if value is None else str(value)

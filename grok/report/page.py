@@ -13,6 +13,7 @@ import importlib.resources
 import json
 import zlib
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,15 @@ def render(verdicts: dict[str, Any], history: Sequence[dict[str, Any]] = ()) -> 
 def write(verdicts: dict[str, Any], path: Path, history: Sequence[dict[str, Any]] = ()) -> None:
     """Render and write atomically."""
     write_bytes(Path(path), render(verdicts, history).encode())
+
+
+def _moment(started: Any) -> str:
+    """2026-11-22T00:14:19+00:00 → 2026-11-22 00:14 UTC; what is no such time stays as it is."""
+    try:
+        when = datetime.fromisoformat(str(started))
+    except ValueError:
+        return str(started)
+    return f"{when.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if when.tzinfo else str(started)
 
 
 def _groups(shown: Sequence[Card]) -> list[tuple[str, list[Card]]]:
@@ -92,5 +102,5 @@ def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.ChainableUndefined
     )
-    environment.filters["show"] = show
+    environment.filters |= {"show": show, "moment": _moment}
     return environment.from_string(_asset("page.html"))

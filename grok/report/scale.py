@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 import math
+import statistics
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from grok.report.number import is_number, show
@@ -14,6 +15,7 @@ _OPERATORS = ("<", "<=", ">", ">=", "==", "!=")
 _SIGN = {"<=": "≤", ">=": "≥", "==": "=", "!=": "≠"}
 _LOG_FROM = 30.0  # a range wider than this factor is drawn on a log axis
 _EDGE = 4.0  # per cent kept free on both sides
+Reading = tuple[dict[str, Any], dict[str, Any]]  # a subject, and its assert
 
 
 @dataclass(frozen=True)
@@ -23,8 +25,12 @@ class Mark:
     kind: str
     x: float
     label: str
-    value: str
+    number: float
     row: int = 0
+
+    @property
+    def value(self) -> str:
+        return show(self.number)
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,15 @@ class Scale:
         return next((m.value for m in self.marks if m.kind == "published"), None)
 
     @property
+    def seeds(self) -> str | None:
+        """Many trained models in one phrase; None if there are few enough to name each."""
+        found = [m.number for m in self.marks if m.kind == "trained"]
+        if len(found) <= 6:
+            return None
+        middle = statistics.median(found)
+        return f"{show(min(found))} … {show(max(found))}, median {show(middle)} of {len(found)} seeds"
+
+    @property
     def text(self) -> str:
         """The whole drawing in words, for who cannot see it."""
         parts = [f"threshold {self.threshold}", *(f"{m.label} {m.value}" for m in self.marks)]
@@ -72,10 +87,11 @@ def _scale(claim: dict[str, Any], expression: str, alone: bool) -> Scale:
     subject, first = readings[0]
     bounds = _interval(expression) or [(first["op"], first["right"])]
     published, spread = _context(subject, first["left"], claim if alone else {})
-    values = [made["left"] for _, made in readings] + [at for _, at in bounds] + [*published, *(spread or ())]
+    measured = [*((s, made["left"]) for s, made in readings), *_unreached(claim, readings)]
+    values = [value for _, value in measured] + [at for _, at in bounds] + [*published, *(spread or ())]
     axis = _Axis.over(values)
-    marks = [Mark(_kind(s), axis(made["left"]), _label(s), show(made["left"])) for s, made in readings]
-    marks += [Mark("published", axis(v), "published", show(v)) for v in published]
+    marks = [Mark(_kind(s), axis(value), _label(s), value) for s, value in measured]
+    marks += [Mark("published", axis(v), "published", v) for v in published]
     low = max((axis(at) for op, at in bounds if op in (">", ">=")), default=0.0)
     high = min((axis(at) for op, at in bounds if op in ("<", "<=")), default=100.0)
     return Scale(
@@ -89,6 +105,25 @@ def _scale(claim: dict[str, Any], expression: str, alone: bool) -> Scale:
         ticks=tuple(axis.ticks()),
         margin=min((_margin(made) for s, made in readings if s["role"] != "control"), default=math.inf),
     )
+
+
+def _unreached(claim: dict[str, Any], readings: list[Reading]) -> Iterator[tuple[dict[str, Any], float]]:
+    """Subjects on which an earlier assert failed, with the evidence that is the asserted number on all the others."""
+    reached = [s["subject"] for s, _ in readings]
+    left = [s for s in claim["subjects"] if s["subject"] not in reached]
+    names = [set(_same(s, made["left"])) for s, made in readings]
+    common = sorted(set.intersection(*names))
+    if len(common) == 1:
+        for subject in left:
+            values = [e["value"] for e in subject.get("evidence") or [] if e.get("name") == common[0]]
+            if values and is_number(values[-1]):
+                yield subject, values[-1]
+
+
+def _same(subject: dict[str, Any], value: float) -> dict[str, dict[str, Any]]:
+    """The evidence of a subject, by name, that equals the value."""
+    evidence = [e for e in subject.get("evidence") or [] if is_number(e.get("value"))]
+    return {str(e.get("name")): e for e in evidence if math.isclose(e["value"], value, rel_tol=1e-9)}
 
 
 def _made(subject: dict[str, Any], expression: str) -> list[dict[str, Any]]:
@@ -125,12 +160,11 @@ def _context(
     subject: dict[str, Any], value: float, claim: dict[str, Any]
 ) -> tuple[list[float], tuple[float, float] | None]:
     """Published values and range of the random controls that belong to this value, from the evidence that equals it."""
-    evidence = [e for e in subject.get("evidence") or [] if is_number(e.get("value"))]
-    same = [e for e in evidence if math.isclose(e["value"], value, rel_tol=1e-9)]
+    same = list(_same(subject, value).values())
     published = [e["published"] for e in same[:1] if is_number(e.get("published"))]
     if not published and is_number(claim.get("published")):
         published = [claim["published"]]
-    ranges = [e.get("control_range") for e in same or evidence]
+    ranges = [e.get("control_range") for e in same or subject.get("evidence") or []]
     for pair in ranges:
         if isinstance(pair, list) and len(pair) == 2 and all(map(is_number, pair)):
             return published, (min(pair), max(pair))
@@ -149,16 +183,16 @@ def _label(subject: dict[str, Any]) -> str:
 
 
 def _dodged(marks: list[Mark]) -> Iterator[Mark]:
-    """Marks of one kind that would cover each other move up, at most three rows."""
+    """Marks of one kind that would cover each other move up, at most four rows."""
     rows: list[tuple[float, int]] = []
     for mark in marks:
         if mark.kind not in ("trained", "checkpoint"):
             yield mark
             continue
         taken = {row for x, row in rows if abs(x - mark.x) < 2.2}
-        row = next((row for row in range(4) if row not in taken), 0)
+        row = next((row for row in range(5) if row not in taken), 0)
         rows.append((mark.x, row))
-        yield Mark(mark.kind, mark.x, mark.label, mark.value, row)
+        yield replace(mark, row=row)
 
 
 @dataclass(frozen=True)

@@ -154,6 +154,18 @@ def test_the_side_that_passes_is_shaded():
     assert (above.threshold, below.threshold) == ("≥ 0.98", "≤ 0.98")
 
 
+def test_a_control_that_failed_earlier_still_stands_on_the_scale_if_its_value_is_known():
+    first = sample.assertion(0.2, ">=", 0.9, "other >= 0.9")
+    short = sample.subject("x/memorised", 0.42, asserts=[first])
+    claim = sample.claim("K1", [sample.subject("x/seed0", 0.9823), short])
+    scale = next(s for s in scales(claim.to_json()) if s.expression == "ratio >= 0.98")
+    assert {mark.label: mark.number for mark in scale.marks} == {
+        "seed0": 0.9823,
+        "memorised": 0.42,
+        "published": 0.98241,
+    }
+
+
 def test_both_bounds_of_an_interval_are_drawn():
     subjects = [sample.subject("x/seed0", 0.7, asserts=[sample.assertion(0.7, ">=", 0.6, "0.6 <= share <= 0.85")])]
     (scale,) = scales(sample.claim("F2", subjects, published=None).to_json())
