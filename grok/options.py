@@ -54,7 +54,7 @@ class Options:
         """Raises pytest.UsageError, and exits with 2 where the expected verdicts must not be rewritten."""
         get = config.getoption
         here = config.invocation_params.dir
-        expected, update = _path(here, get("expected")), get("update_expected")
+        expected, update = get("expected") and _near(here / get("expected")), get("update_expected")
         if update and os.environ.get("CI"):
             pytest.exit(f"{UPDATE} is refused where CI is set: rewrite the verdicts at your desk and commit them", 2)
         if update and expected is None:

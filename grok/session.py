@@ -85,4 +85,5 @@ class Session:
                     terminalreporter.write(text, **markup)
                 terminalreporter.line("")
             for note in [*self.results.surprises(), *self.notes]:
-                terminalreporter.write_line(note)
+                for text in terminal.paragraph(note, terminal.columns()):
+                    terminalreporter.write_line(text)

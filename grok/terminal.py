@@ -31,16 +31,16 @@ def table(claims: list[Claim], width: int) -> Iterator[Line]:
 
     yield [(row("claim", "sentence", "measured", "published", "margin") + "verdict", {"bold": True})]
     families = {_family(claim) for claim in claims}
-    shown = told = None
+    shown = None
+    told: set[str] = set()  # a damaged fixture breaks many claims and is told once
     for claim in claims:
         if len(families) > 1 and _family(claim) != shown:
             shown = _family(claim)
             yield [(_fit(shown, width).rstrip(), {"bold": True})]
         cells = row(claim.id, claim.meta["title"], *figures(claim), percent(claim.margin))
         yield [(cells, {}), (short(claim), {COLOURS[claim.verdict]: True})]
-        broken = any(s.error for s in claim.subjects)
-        if claim.reason and not (broken and claim.reason == told):  # a damaged fixture is told once
-            told = claim.reason
+        if claim.reason and claim.reason not in told:
+            told |= {claim.reason} if any(s.error for s in claim.subjects) else set()
             yield from (
                 [(" " * (names + 1) + part, {"light": True})] for part in _wrap(claim.reason, width - names - 1)
             )
@@ -145,8 +145,13 @@ def _printable(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text)
 
 
-def _wrap(text: str, size: int) -> list[str]:
-    return textwrap.wrap(_printable(text), size, max_lines=2, placeholder=" …")
+def _wrap(text: str, size: int, lines: int | None = 2) -> list[str]:
+    return textwrap.wrap(_printable(text), size, max_lines=lines, placeholder=" …")
+
+
+def paragraph(text: str, width: int) -> list[str]:
+    """A note under the table."""
+    return _wrap(text, min(width, MAX_WIDTH) - 1, lines=None)
 
 
 def columns() -> int:

@@ -51,6 +51,14 @@ def test_a_verdict_that_is_not_replicated_gives_its_reason_below():
     assert lines[-1] == "2 claims: 1 refuted, 1 vacuous"
 
 
+def test_a_damaged_fixture_is_told_once():
+    broken = [claim({"id": f"C{i}"}, [Subject("m/seed0", "trained", None, error="no such fixture")]) for i in (1, 2)]
+    vacuous = claim(subjects=[trained(1.0, 0.98), Subject("m/untrained", "control", True)])
+    lines = text([broken[0], vacuous, broken[1], vacuous])
+    assert sum("no such fixture" in line for line in lines) == 1
+    assert sum("holds on m/untrained too" in line for line in lines) == 2
+
+
 def test_what_ran_without_a_control_is_said():
     assert text([claim(subjects=[trained(0.99, 0.98)])])[-1].endswith("1 without a control in this run")
     assert text([claim({"control": None}, [trained(0.99, 0.98)])])[-1] == "1 claim: 1 replicated"
