@@ -144,7 +144,7 @@ def load(path: Path) -> int:
 
 def hungry() -> int:
     """Touches 400 MB: more than any of the files may take."""
-    return len(bytes(400 << 20).strip(b"1")) & 0
+    return len(b"1" * (400 << 20)) & 0
 
 
 def endless() -> int:

@@ -53,7 +53,7 @@ def run(action: Callable[[], Any], cpu_seconds: int = 60) -> Ended:
     """One trial to its end."""
 
     def limited() -> Any:
-        resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds))
+        resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))  # SIGXCPU, then SIGKILL
         return action()
 
     with tempfile.TemporaryFile() as err:

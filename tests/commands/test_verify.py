@@ -1,0 +1,88 @@
+"""``grok verify`` and ``grok convert``: what is printed, what is written, and how they refuse."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import grok
+from grok import cli
+from grok.commands import verify
+from grok.errors import GrokError
+from grok.models import analytic
+from grok.task import Task
+
+ROOT = Path(__file__).parent.parent.parent
+SHIPPED = ROOT / "fixtures" / "add-transformer" / "seed999" / "model.safetensors"
+
+
+@pytest.fixture
+def adder(tmp_path: Path) -> Path:
+    """An MLP that adds modulo 11, as a .pt file."""
+    path = tmp_path / "adder.pt"
+    torch.save({"model": analytic.mlp(Task(11), (2, 3, 5)), "epoch": 7}, path)
+    return path
+
+
+def _grok(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(list(map(str, arguments)))
+    return ended.value.code
+
+
+def test_verify_is_the_claims_on_a_file(tmp_path: Path):
+    """In a process of its own, from another directory, as a user runs it."""
+    start = (sys.executable, "-c", "from grok.cli import main; main()", "verify", SHIPPED)
+    options = ("--split-seed", "598", "--train-frac", "0.72", "--html", "claims.html", "--json", "verdicts.json")
+    done = subprocess.run([*start, *options], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    first, told, *table = done.stdout.splitlines()
+    assert first.endswith("TransformerLens transformer, add with p = 10, 200,960 parameters")
+    assert told.strip() == "p = 10, a + b without a modulus: there are 20 classes"
+    assert any(line.startswith("F1 ") for line in table)
+    verdicts = json.loads((tmp_path / "verdicts.json").read_text())["claims"]
+    assert {subject["role"] for subject in verdicts[0]["subjects"]} == {"checkpoint", "control"}
+    assert all(claim["id"].startswith("F") for claim in verdicts)
+    assert (tmp_path / "claims.html").stat().st_size > 10_000
+
+
+def test_a_model_without_claims_is_told_where_to_go(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    weights = analytic.mlp(Task(11), (2, 3, 5))
+    weights["W_E_b"] = weights["W_E"][-torch.arange(11) % 11]  # a - b
+    save_file(weights, tmp_path / "m.safetensors")
+    assert _grok("verify", tmp_path / "m.safetensors") == 2
+    told = capsys.readouterr()
+    assert "sub_mod with p = 11" in told.out
+    assert "no source makes claims about such a model" in told.err
+
+
+def test_verify_outside_a_checkout(adder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(grok, "__file__", str(tmp_path / "site-packages" / "grok" / "__init__.py"))
+    with pytest.raises(GrokError, match="run this from a checkout"):
+        verify.verify(adder)
+
+
+def test_convert_writes_what_it_read(adder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    out = tmp_path / "new" / "model.safetensors"
+    assert _grok("convert", adder, "--out", out) == 0
+    expected = analytic.mlp(Task(11), (2, 3, 5))
+    assert {name: w.dtype for name, w in load_file(out).items()} == dict.fromkeys(expected, torch.float64)
+    assert all(torch.equal(w, expected[name]) for name, w in load_file(out).items())
+    assert capsys.readouterr().out.splitlines()[1] == "left out: epoch"
+
+
+def test_convert_does_not_write_over_a_file(adder: Path, capsys: pytest.CaptureFixture[str]):
+    before = adder.read_bytes()
+    assert _grok("convert", adder, "--out", adder) == 2
+    assert "is already there" in capsys.readouterr().err
+    assert adder.read_bytes() == before
+
+
+@pytest.mark.parametrize("command", [("verify",), ("convert", "--out", "x.safetensors")])
+def test_a_file_that_is_not_there(command: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert _grok(command[0], tmp_path / "none.pt", *command[1:]) == 2
+    assert capsys.readouterr().err == f"grok: {tmp_path / 'none.pt'}: it cannot be read (No such file or directory)\n"
