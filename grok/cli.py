@@ -19,7 +19,7 @@ app.command(verify.verify)
 app.command(verify.convert)
 app.command(report.gate)
 app.command(report.report)
-app.command(info.list_, name="list")
+app.command(name="list")(info.list_)
 app.command(info.env)
 
 

@@ -13,7 +13,7 @@ from grok.errors import GrokError
 
 
 def train(
-    recipe: Annotated[str, tyro.conf.Positional],
+    recipe: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECIPE")],
     /,
     seed: int | None = None,
     steps: int | None = None,

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from tqdm import tqdm
 
@@ -55,7 +55,7 @@ def drive(
     queue, submitted = deque(batches), 0
     given_up: list[Recipe] = []
     done = sum(map(store.done, runs))
-    shown = {"desc": "sweep", "unit": "run", "disable": not progress, "smoothing": 0}  # time left from the mean so far
+    shown: dict[str, Any] = {"desc": "sweep", "unit": "run", "disable": not progress, "smoothing": 0}  # mean so far
     with _terminated_is_interrupted(), progress_bar(total=len(runs), initial=done, **shown) as bar:
         try:
             while queue or submitted:

@@ -125,7 +125,7 @@ def train(recipes: list[Recipe], work: Path, settings: Settings = DEFAULTS, *, p
         state.seconds = time.monotonic() - began
         files.write_bytes(state_path, save(state.tensors()))
 
-    shown = {"desc": recipes[0].name, "unit": "step", "disable": not progress}
+    shown: dict[str, Any] = {"desc": recipes[0].name, "unit": "step", "disable": not progress}
     with _stop_signals() as stopped, progress_bar(total=last_step, initial=state.step, **shown) as bar:
         while True:
             t, last = state.step, state.step == last_step
@@ -192,7 +192,7 @@ def _stop_signals() -> Iterator[list[int]]:
 
     def note(number: int, _frame: object) -> None:
         received.append(number)
-        signal.signal(number, before[number])
+        signal.signal(number, before[signal.Signals(number)])
 
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
