@@ -21,7 +21,7 @@ from grok import weights as names
 from grok.errors import GrokError
 from grok.fixture import Fixture, load_fixture, save_fixture
 from grok.formats import container, unwrap
-from grok.formats.shapes import Layout, shown
+from grok.formats.shapes import Layout, listed, shown
 from grok.network import Network, network
 from grok.recipe import PUBLISHED, RECIPES
 from grok.task import Operation, Split, Task
@@ -89,7 +89,10 @@ def load(
     family = next(
         (r.name for r in PUBLISHED if (r.architecture, r.task.operation) == (architecture, task.operation)), None
     )
+    ignored += [shown(key) for key in tensors if key not in layout.used]
     notes = [*layout.notes, *told]
+    if ignored:
+        notes.append(f"not used: {listed(ignored)}")
     if split is None:
         notes.append(
             "the split is not known (--split-seed, --train-frac): test = all pairs, and there are no train pairs"
@@ -97,7 +100,6 @@ def load(
     if accuracy.get("test", accuracy["all"]) < GROKKED:
         figures = ", ".join(f"{value:.4f} of {which} pairs" for which, value in accuracy.items())
         notes.append(f"this model has not grokked: it is right on {figures}")
-    ignored += [shown(key) for key in tensors if key not in layout.used]
     return Loaded(path, network(weights, task, split), family, accuracy, notes, name, ignored, _sha256(path))
 
 
