@@ -1,0 +1,32 @@
+"""The committed documents say what the committed verdicts say."""
+
+import html
+import json
+import re
+from pathlib import Path
+
+from grok.report.number import percent
+
+ROOT = Path(__file__).parents[1]
+EXPECTED = json.loads((ROOT / "reports" / "expected.json").read_text(encoding="utf-8"))["claims"]
+
+
+def _rows() -> dict[str, list[str]]:
+    """Cells by claim id, in the table of all claims."""
+    lines = (ROOT / "docs" / "claims.md").read_text(encoding="utf-8").splitlines()
+    cells = [
+        [html.unescape(cell.strip()) for cell in line.strip("|").split(" | ")] for line in lines if line[:1] == "|"
+    ]
+    return {row[0].strip(): row for row in cells if row[0].strip() in EXPECTED}
+
+
+def test_the_table_of_claims_is_up_to_date() -> None:
+    rows = _rows()
+    assert {name: row[-1].strip("* ") for name, row in rows.items()} == {k: c["verdict"] for k, c in EXPECTED.items()}
+    assert {name: row[-3] for name, row in rows.items()} == {k: percent(c["margin"]) for k, c in EXPECTED.items()}
+
+
+def test_findings_discuss_every_claim_that_did_not_replicate() -> None:
+    text = (ROOT / "docs" / "findings.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"\b[KSBNF]\d+b?\b", text))
+    assert {name for name, claim in EXPECTED.items() if claim["verdict"] != "replicated"} <= named
