@@ -36,12 +36,13 @@ def rows(k: int) -> list[int]:
 
 
 def clusters_in_pairs(model: Network) -> list[tuple[Tensor, Tensor]]:
-    """Clusters of neurons two by two, the largest first, cut to the same size; strong neurons meet strong ones."""
+    """Clusters of neurons two by two, the strongest first, cut to the same size; strong neurons meet strong ones."""
     found, strength = neurons.frequencies(model.post_powers), model.post.std(0)
-    clusters = sorted((found.cluster(k) for k in model.key_frequencies), key=len, reverse=True)
+    clusters = [found.cluster(k) for k in model.key_frequencies]
+    clusters.sort(key=lambda cluster: float(strength[cluster].median()), reverse=True)
     clusters = [cluster[strength[cluster].argsort(descending=True)] for cluster in clusters]
     couples = zip(clusters[::2], clusters[1::2], strict=False)
-    return [(first[: len(second)], second) for first, second in couples]
+    return [(one[: len(other)], other[: len(one)]) for one, other in couples]
 
 
 def mixed(columns: Tensor, first: Tensor, second: Tensor) -> Tensor:
