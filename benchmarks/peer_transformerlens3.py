@@ -21,7 +21,8 @@ import venv
 from pathlib import Path
 
 PEER = """
-import json, statistics, sys, time
+import json, sys, time
+from importlib.metadata import version
 import torch, transformer_lens
 from transformer_lens import HookedTransformer, HookedTransformerConfig
 
@@ -60,7 +61,7 @@ for i in range(job["steps"] + 2):
     finished()
     times.append(time.perf_counter() - began)
     first = train.item() if first is None else first
-print(json.dumps({"times": times[2:], "loss": first, "versions": [transformer_lens.__version__, torch.__version__]}))
+print(json.dumps({"times": times[2:], "loss": first, "versions": [version("transformer_lens"), torch.__version__]}))
 """
 
 
@@ -136,7 +137,7 @@ def main() -> int:
         script.write_text(PEER)
         data.write_text(json.dumps(job))
         for _ in range(options.rounds):
-            done = subprocess.run([python, script, data], capture_output=True, text=True, check=True)
+            done = subprocess.run([python, script, data], stdout=subprocess.PIPE, text=True, check=True)
             peers.append(json.loads(done.stdout.strip().splitlines()[-1]))
             ours.append(our_turn(recipe, device, name, options.steps))
     if abs(peers[0]["loss"] / ours[0]["loss"] - 1) > 1e-6:
