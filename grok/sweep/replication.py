@@ -50,7 +50,10 @@ def tables(verdicts: dict[str, Any], runs: Sequence[Runs]) -> str:
     parts = ["## The runs", "", *_runs_table(runs)]
     for recipe in dict.fromkeys(claim["fixture"] for claim in verdicts["claims"]):
         claims = [c for c in verdicts["claims"] if c["fixture"] == recipe]
-        parts += ["", f"## Claims on `{recipe}`", "", *_claims_table(claims)]
+        solved = {
+            f"{r.recipe}/seed{row['seed']}" for r in runs if r.recipe == recipe for row in r.rows if row["grokked"]
+        }
+        parts += ["", f"## Claims on `{recipe}`", "", *_in_short(claims, solved), "", *_claims_table(claims, solved)]
     return "\n".join(parts) + "\n"
 
 
@@ -86,17 +89,37 @@ def _grokked(runs: Runs) -> str:
     return f"{len(runs.rows) - len(runs.not_grokked)} of {len(runs.rows)}"
 
 
-def _claims_table(claims: Sequence[dict[str, Any]]) -> Iterator[str]:
-    yield "| claim | holds | 95 % | fails on | measure | median, range | sd, 95 % | published | seeds ≤ it |"
-    yield "|---|---|---|---|---|---|---|---|---|"
+def _in_short(claims: Sequence[dict[str, Any]], solved: set[str]) -> Iterator[str]:
+    """Claims by where they hold: everywhere, on what grokked, on some, nowhere."""
+    groups: dict[str, list[str]] = {name: [] for name in ("every seed", "every seed that grokked", "some", "none")}
+    for claim in claims:
+        trained = _trained(claim)
+        holds = {s["subject"] for s in trained if s["holds"]}
+        if len(holds) == len(trained):
+            where = "every seed"
+        elif solved and solved <= holds:
+            where = "every seed that grokked"
+        else:
+            where = "some" if holds else "none"
+        groups[where].append(claim["id"] + ("°" if claim["verdict"] == "vacuous" else ""))
+    for name, ids in groups.items():
+        yield f"- holds on {name}: {', '.join(ids) or '–'}"
+    yield "\n° vacuous: a control passes too."
+
+
+def _claims_table(claims: Sequence[dict[str, Any]], solved: set[str]) -> Iterator[str]:
+    yield "| claim | holds | 95 % | grokked | fails on | measure | median, range | sd, 95 % | published | seeds ≤ it |"
+    yield "|---|---|---|---|---|---|---|---|---|---|"
     for claim in claims:
         interval = "–" if claim["wilson"] is None else "{:.2f} … {:.2f}".format(*claim["wilson"])
-        holds = f"{claim['k']}/{claim['n']}" + (" *vacuous*" if claim["verdict"] == "vacuous" else "")
-        first = [f"**{claim['id']}** {claim['title']}", holds, interval, _failing(claim)]
+        holds = f"{claim['k']}/{claim['n']}" + ("°" if claim["verdict"] == "vacuous" else "")
+        among = [s for s in _trained(claim) if s["subject"] in solved]
+        of_solved = f"{sum(s['holds'] is True for s in among)}/{len(among)}"
+        first = [f"**{claim['id']}** {claim['title']}", holds, interval, of_solved, _failing(claim)]
         found: list[Measure | None] = [*measures(claim)]
         for measure in found or [None]:
             yield _line([*first, *_measure(measure)])
-            first = ["", "", "", ""]
+            first = [""] * len(first)
 
 
 def _measure(measure: Measure | None) -> list[str]:

@@ -76,9 +76,27 @@ def test_claims_table_has_every_seed_and_no_control():
     assert measure.values == (0.25, 0.5, 0.75)
     assert at_or_below(measure.values, 0.5) == 2
     text = replication.tables({"claims": [claim]}, [])
-    for cell in ("1/2", "seed1, seed2 (not evaluable)", "0.5, 0.25 … 0.75", "2 of 3", "0.10 … 0.90"):
-        assert cell in text
+    for cell in ("1/2", "0/0", "seed1, seed2 (not evaluable)", "0.5, 0.25 … 0.75", "2 of 3", "0.10 … 0.90"):
+        assert f"| {cell} |" in text
     assert "99" not in text
+
+
+@pytest.mark.parametrize(
+    ("holds", "where", "of_grokked"),
+    [
+        ([True, True, True], "every seed", "2/2"),
+        ([True, False, True], "every seed that grokked", "2/2"),
+        ([True, False, None], "some", "1/2"),
+        ([False, True, False], "some", "0/2"),
+        ([False, None, False], "none", "0/2"),
+    ],
+)
+def test_where_a_claim_holds(holds, where, of_grokked):
+    """Seeds 0 and 2 grokked, seed 1 did not."""
+    runs = Runs("r", tuple({"seed": i, "grokked": i != 1} for i in range(3)))
+    text = replication.tables({"claims": [_claim([1.0, 2.0, 3.0], None, holds)]}, [runs])
+    assert f"- holds on {where}: K1\n" in text
+    assert f"| {of_grokked} |" in text
 
 
 def test_tables_replace_only_what_stands_between_the_markers(tmp_path):
