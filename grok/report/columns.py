@@ -45,6 +45,17 @@ class Subject:
         return "fails, as it should" if self.outcome == "fails" else "holds, but should not"
 
 
+def short(name: str, fixture: object) -> str:
+    """A subject's name within its card.
+
+    >>> short("modadd-mlp/seed0", "modadd-mlp"), short("modadd-mlp-wd0/seed0", "modadd-mlp")
+    ('seed0', 'wd0 seed0')
+    """
+    family, _, last = name.rpartition("/")
+    other = family.removeprefix(f"{fixture}-")
+    return last if other == family else f"{other} {last}"
+
+
 def rows(claim: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     """Name and published value of each piece of evidence, whichever subject has it."""
     names: dict[str, str] = {}
@@ -62,7 +73,7 @@ def expressions(claim: dict[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(a.get("expression")) for a in made))
 
 
-def column(subject: dict[str, Any], names: Sequence[str], asserted: Sequence[str]) -> Subject:
+def column(subject: dict[str, Any], fixture: object, names: Sequence[str], asserted: Sequence[str]) -> Subject:
     """A subject under the given evidence and asserts."""
     holds, control = subject.get("holds"), subject["role"] == "control"
     values: dict[str, list[Any]] = {}
@@ -75,7 +86,7 @@ def column(subject: dict[str, Any], names: Sequence[str], asserted: Sequence[str
     }
     return Subject(
         name=subject["subject"],
-        short=subject["subject"].rsplit("/", 1)[-1],
+        short=short(subject["subject"], fixture),
         role=subject["role"],
         outcome="holds" if holds is True else "fails" if holds is False else "none",
         mood="none" if holds is None else "good" if holds != control else "bad",

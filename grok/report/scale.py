@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from grok.report.columns import short
 from grok.report.number import is_number, show
 
 _OPERATORS = ("<", "<=", ">", ">=", "==", "!=")
@@ -90,7 +91,7 @@ def _scale(claim: dict[str, Any], expression: str, alone: bool) -> Scale:
     measured = [*((s, made["left"]) for s, made in readings), *_unreached(claim, readings)]
     values = [value for _, value in measured] + [at for _, at in bounds] + [*published, *(spread or ())]
     axis = _Axis.over(values)
-    marks = [Mark(_kind(s), axis(value), _label(s), value) for s, value in measured]
+    marks = [Mark(_kind(s), axis(value), short(s["subject"], claim.get("fixture")), value) for s, value in measured]
     marks += [Mark("published", axis(v), "published", v) for v in published]
     low = max((axis(at) for op, at in bounds if op in (">", ">=")), default=0.0)
     high = min((axis(at) for op, at in bounds if op in ("<", "<=")), default=100.0)
@@ -177,11 +178,6 @@ def _kind(subject: dict[str, Any]) -> str:
     return next((kind for kind in ("untrained", "memorised") if kind in subject["subject"]), "control")
 
 
-def _label(subject: dict[str, Any]) -> str:
-    """The last part of the name: modadd-mlp/seed0 → seed0."""
-    return str(subject["subject"]).rsplit("/", 1)[-1]
-
-
 def _dodged(marks: list[Mark]) -> Iterator[Mark]:
     """Marks of one kind that would cover each other move up, at most four rows."""
     rows: list[tuple[float, int]] = []
@@ -218,8 +214,10 @@ class _Axis:
         if self.log:
             first, last = math.ceil(self.low - 1e-9), math.floor(self.high + 1e-9)
             step = max(1, math.ceil((last - first) / 4))
-            for exponent in range(first, last + 1, step):
-                yield self(10.0**exponent), show(10.0**exponent)
+            decades = [10.0**exponent for exponent in range(first, last + 1, step)]
+            if len(decades) < 2:  # then the steps between, too
+                decades = [m * 10.0**exponent for exponent in range(first - 1, last + 1) for m in (1, 2, 5)]
+            yield from ((self(x), show(x)) for x in decades if self.low - 1e-9 <= math.log10(x) <= self.high + 1e-9)
             return
         step = 10 ** math.floor(math.log10((self.high - self.low) / 2))
         step *= next((m for m in (5, 2, 1) if (self.high - self.low) / (m * step) >= 2), 1)

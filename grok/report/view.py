@@ -131,7 +131,8 @@ def _card(claim: dict[str, Any], history: Sequence[dict[str, Any]], pool: Pool) 
         rows=rows,
         expressions=expressions,
         subjects=tuple(
-            columns.column(subject, [name for name, _ in rows], expressions) for subject in claim["subjects"]
+            columns.column(subject, claim.get("fixture"), [name for name, _ in rows], expressions)
+            for subject in claim["subjects"]
         ),
         figures=_figures(claim, pool),
         past=_past(claim["id"], history),
@@ -162,7 +163,7 @@ def _figures(claim: dict[str, Any], pool: Pool) -> tuple[Figure, ...]:
     for subject in claim["subjects"]:
         for plot in subject.get("plots") or []:
             series = {
-                "subject": subject["subject"].rsplit("/", 1)[-1],
+                "subject": columns.short(subject["subject"], claim.get("fixture")),
                 "role": subject["role"],
                 "data": pool.add(plot.get("data")),
             }

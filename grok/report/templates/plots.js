@@ -54,6 +54,7 @@ function draw(figure, pool) {
   };
   const config = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d"] };
   figure.dataset.drawn = theme;
+  figure.classList.toggle("square", Boolean(matrix));
   return Plotly.react(figure.querySelector(".canvas"), plot.traces, layout, config);
 }
 
