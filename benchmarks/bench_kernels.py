@@ -8,7 +8,7 @@ import torch
 
 from grok.kernels import cross_entropy
 from grok.kernels.token_mix import reference as mix_reference
-from grok.kernels.token_mix.bag import PairIndex, token_mix, token_mix_backward
+from grok.kernels.token_mix.bag import PairIndex, relative, token_mix, token_mix_backward
 from grok.recipe import RECIPES
 from grok.train import gpu_timing
 
@@ -41,8 +41,9 @@ def test_token_mix_bag(measure, step):
     grad = torch.randn(N, D)
 
     def call() -> None:
-        _, context = token_mix(scores, values, index)
-        token_mix_backward(grad, grad.sum(0), context, index)
+        table = relative(values)
+        _, weights = token_mix(scores, table, index)
+        token_mix_backward(grad, grad.sum(0), table, weights, index)
 
     measure(call, 30)
 

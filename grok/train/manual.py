@@ -8,15 +8,25 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from grok import weights as names
 from grok.kernels import cross_entropy
-from grok.kernels.token_mix.bag import PairIndex, sum_rows, sum_rows_backward, token_mix, token_mix_backward
+from grok.kernels.token_mix.bag import (
+    PairIndex,
+    relative,
+    sum_rows,
+    sum_rows_backward,
+    token_mix,
+    token_mix_backward,
+)
 from grok.recipe import Recipe
 from grok.weights import Weights
+
+BLOCK = 2048  # pairs whose loss is computed together when no gradient is needed
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,21 +43,30 @@ class Batch:
         index = PairIndex(task.pairs()[which], task.p, max(recipe.n_heads, 1))
         return cls(index, task.labels()[which])
 
+    @cached_property
+    def blocks(self) -> list[Batch]:
+        """The same pairs in pieces whose activations stay in cache from one operation to the next."""
+        pieces = zip(self.index.pairs.split(BLOCK), self.labels.split(BLOCK), strict=True)
+        return [Batch(PairIndex(pairs, self.index.p, self.index.n_heads), labels) for pairs, labels in pieces]
+
 
 def loss(weights: Weights, batch: Batch) -> Tensor:
     """Mean loss, a scalar; weights without a seed dimension."""
-    *_, logits = _forward(weights, batch.index)
-    return cross_entropy.losses(logits, batch.labels).mean()
+    mlp = names.MLP_W_E in weights
+    folded = weights[names.MLP_W_E] @ weights[names.MLP_W_IN] if mlp else _fold_transformer(weights)
+    total = torch.zeros((), dtype=torch.float64)
+    for block in batch.blocks:
+        if mlp:
+            logits = _mlp_forward(folded, weights[names.MLP_W_U], block.index)[-1]
+        else:
+            logits = _transformer_forward(folded, block.index)[-1]
+        total += cross_entropy.losses(logits, block.labels).sum()
+    return total / len(batch.labels)
 
 
 def loss_and_grads(weights: Weights, batch: Batch) -> tuple[Tensor, Weights]:
     """Mean loss and its gradient by every matrix; weights without a seed dimension."""
     return (_mlp_step if names.MLP_W_E in weights else _transformer_step)(weights, batch)
-
-
-def _forward(w: Weights, index: PairIndex) -> tuple[Tensor, ...]:
-    """(…, logits [N, C])."""
-    return (_mlp_forward if names.MLP_W_E in w else _transformer_forward)(w, index)
 
 
 def _readout_backward(post: Tensor, w_logit: Tensor, dlogits: Tensor, dpre: Tensor) -> Tensor:
@@ -60,14 +79,14 @@ def _readout_backward(post: Tensor, w_logit: Tensor, dlogits: Tensor, dpre: Tens
 # ── MLP ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _mlp_forward(w: Weights, index: PairIndex) -> tuple[Tensor, Tensor]:
-    table = w[names.MLP_W_E] @ w[names.MLP_W_IN]
+def _mlp_forward(table: Tensor, w_u: Tensor, index: PairIndex) -> tuple[Tensor, Tensor]:
+    """table: W_E W_in, [p, m] → post [N, m], logits [N, C]."""
     post = sum_rows(table.repeat(2, 1), index).relu_()
-    return post, post @ w[names.MLP_W_U]
+    return post, post @ w_u
 
 
 def _mlp_step(w: Weights, batch: Batch) -> tuple[Tensor, Weights]:
-    post, logits = _mlp_forward(w, batch.index)
+    post, logits = _mlp_forward(w[names.MLP_W_E] @ w[names.MLP_W_IN], w[names.MLP_W_U], batch.index)
     value, dlogits = cross_entropy.loss_and_grad(logits, batch.labels)
     dpre = torch.empty_like(post)
     d_unembed = _readout_backward(post, w[names.MLP_W_U], dlogits, dpre)
@@ -95,7 +114,7 @@ class _Fold:
     v: Tensor  # [h, 2p+1, k]
     w_or: Tensor  # [h, k, D] = W_O [W_in | W_U]
     scores: Tensor  # [2p+1, h]
-    values: Tensor  # [h, 2p+1, D]
+    table: Tensor  # [2p·h, D]: values relative to the = row, token-major
     constant: Tensor  # [D]
 
 
@@ -110,27 +129,28 @@ def _fold_transformer(w: Weights) -> _Fold:
     values = v @ w_or
     constant = x[-1] @ read + values[:, -1].sum(0)
     w_logit = w[names.W_OUT] @ w[names.W_U]
-    return _Fold(x, read, w_logit, query, key, v, w_or, x @ key.T, values, constant)
+    return _Fold(x, read, w_logit, query, key, v, w_or, x @ key.T, relative(values), constant)
 
 
-def _transformer_forward(w: Weights, index: PairIndex) -> tuple:
-    fold = _fold_transformer(w)
-    mixed, ctx = token_mix(fold.scores, fold.values, index)
+def _transformer_forward(fold: _Fold, index: PairIndex) -> tuple[Tensor, Tensor, Tensor]:
+    """→ attention weights [N, 2, h], post [N, m], logits [N, C]."""
+    mixed, attention = token_mix(fold.scores, fold.table, index)
     mixed += fold.constant
     m = fold.w_logit.shape[0]
     post = mixed[:, :m].clamp_min(0)
-    return fold, ctx, post, torch.addmm(mixed[:, m:], post, fold.w_logit)
+    return attention, post, torch.addmm(mixed[:, m:], post, fold.w_logit)
 
 
 def _transformer_step(w: Weights, batch: Batch) -> tuple[Tensor, Weights]:
-    fold, ctx, post, logits = _transformer_forward(w, batch.index)
+    fold = _fold_transformer(w)
+    attention, post, logits = _transformer_forward(fold, batch.index)
     value, dlogits = cross_entropy.loss_and_grad(logits, batch.labels)
     m = post.shape[1]
     dmixed = logits.new_empty(len(logits), m + logits.shape[1])
     d_logit = _readout_backward(post, fold.w_logit, dlogits, dmixed[:, :m])
     dmixed[:, m:] = dlogits
     total = dmixed.sum(0)
-    dscores, dvalues = token_mix_backward(dmixed, total, ctx, batch.index)
+    dscores, dvalues = token_mix_backward(dmixed, total, fold.table, attention, batch.index)
     return value, _unfold_transformer(w, fold, dscores, dvalues, total, d_logit)
 
 

@@ -84,39 +84,38 @@ def sum_rows_weight_grad(grad: Tensor, table: Tensor, index: PairIndex) -> Tenso
     )
 
 
-@dataclass(frozen=True, eq=False)
-class Mixed:
-    """What the backward needs of a forward pass."""
+def relative(values: Tensor) -> Tensor:
+    """Values relative to the ``=`` row, token-major: [h, 2p+1, D] → table [n_rows, D]."""
+    h, rows, width = values.shape
+    table = values.new_empty(rows - 1, h, width)
+    torch.sub(values[:, :-1], values[:, -1:], out=table.transpose(0, 1))
+    return table.flatten(0, 1)
 
-    table: Tensor  # [n_rows, D], relative to the = row
-    weights: Tensor  # [N, 2, h]
 
-
-def token_mix(scores: Tensor, values: Tensor, index: PairIndex) -> tuple[Tensor, Mixed]:
-    """[2p+1, h], [h, 2p+1, D] → mixed [N, D] without the constant Σ_h V_h[=], and the context."""
+def token_mix(scores: Tensor, table: Tensor, index: PairIndex) -> tuple[Tensor, Tensor]:
+    """[2p+1, h], [n_rows, D] → mixed [N, D] without the constant Σ_h V_h[=], and the weights of a and b [N, 2, h]."""
     p, h = index.p, index.n_heads
     a, b = index.pairs.unbind(1)
     three = torch.stack([scores[a], scores[p + b], scores[2 * p].expand(len(a), h)])
     weights = three.softmax(dim=0)[:2].transpose(0, 1).contiguous()
-    table = values.new_empty(2 * p, h, values.shape[2])
-    torch.sub(values[:, :-1], values[:, -1:], out=table.transpose(0, 1))
-    table = table.flatten(0, 1)
-    return sum_rows(table, index, weights.view(-1)), Mixed(table, weights)
+    return sum_rows(table, index, weights.view(-1)), weights
 
 
-def token_mix_backward(grad: Tensor, total: Tensor, ctx: Mixed, index: PairIndex) -> tuple[Tensor, Tensor]:
+def token_mix_backward(
+    grad: Tensor, total: Tensor, table: Tensor, weights: Tensor, index: PairIndex
+) -> tuple[Tensor, Tensor]:
     """Gradients of scores [2p+1, h] and of values [h, 2p+1, D], the constant's share included.
 
     grad: [N, D], by ``mixed``. total: [D], its sum over pairs.
     """
     p, h = index.p, index.n_heads
-    g = sum_rows_weight_grad(grad, ctx.table, index).view_as(ctx.weights)
-    weighted = ctx.weights * g
+    g = sum_rows_weight_grad(grad, table, index).view_as(weights)
+    weighted = weights * g
     mean = weighted.sum(1)  # [N, h]
-    ds = weighted - ctx.weights * mean[:, None]
+    ds = weighted - weights * mean[:, None]
     dscores = grad.new_zeros(2 * p + 1, h)
     a, b = index.pairs.unbind(1)
     dscores.index_add_(0, a, ds[:, 0]).index_add_(0, p + b, ds[:, 1])
-    dscores[2 * p] = -((1 - ctx.weights.sum(1)) * mean).sum(0)
-    dtable = sum_rows_backward(grad, index, ctx.weights.view(-1)).view(2 * p, h, -1).transpose(0, 1)
+    dscores[2 * p] = -((1 - weights.sum(1)) * mean).sum(0)
+    dtable = sum_rows_backward(grad, index, weights.view(-1)).view(2 * p, h, -1).transpose(0, 1)
     return dscores, torch.cat([dtable, total - dtable.sum(1, keepdim=True)], dim=1)
