@@ -76,14 +76,18 @@ def connect(address: str | None, workers: int | None) -> None:
         import ray
     except ImportError:
         raise GrokError("--engine ray needs Ray: pip install 'grok-claims[cluster]'") from None
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "warning"}
     if address is None:
-        ray.init(num_cpus=workers, object_store_memory=OBJECT_STORE_BYTES, include_dashboard=False, log_to_driver=False)
+        try:
+            ray.init(num_cpus=workers, object_store_memory=OBJECT_STORE_BYTES, include_dashboard=False, **quiet)
+        except Exception as error:  # Ray has no type for a node that does not come up in its 30 seconds
+            raise GrokError(f"Ray did not start here: {error}") from None
         return
     try:
         if ":" in address:  # Ray itself tries for minutes
             host, _, port = address.removeprefix("ray://").rpartition(":")
             socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
-        ray.init(address=address, log_to_driver=False)
+        ray.init(address=address, **quiet)
     except (OSError, ValueError) as error:
         raise GrokError(
             f"--address {address}: no Ray cluster answers ({error}); start one with: ray start --head"
