@@ -7,6 +7,7 @@ depends only on the weights (the tables) is computed once a step in ``_fold_tran
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -52,16 +53,20 @@ class Batch:
 
 def loss(weights: Weights, batch: Batch) -> Tensor:
     """Mean loss, a scalar; weights without a seed dimension."""
-    mlp = names.MLP_W_E in weights
-    folded = weights[names.MLP_W_E] @ weights[names.MLP_W_IN] if mlp else _fold_transformer(weights)
+    forward = _logits(weights)
     total = torch.zeros((), dtype=torch.float64)
     for block in batch.blocks:
-        if mlp:
-            logits = _mlp_forward(folded, weights[names.MLP_W_U], block.index)[-1]
-        else:
-            logits = _transformer_forward(folded, block.index)[-1]
-        total += cross_entropy.losses(logits, block.labels).sum()
+        total += cross_entropy.losses(forward(block.index), block.labels).sum()
     return total / len(batch.labels)
+
+
+def _logits(w: Weights) -> Callable[[PairIndex], Tensor]:
+    """Pairs → logits [N, C], with what depends on the weights only computed once."""
+    if names.MLP_W_E in w:
+        table = w[names.MLP_W_E] @ w[names.MLP_W_IN]
+        return lambda index: _mlp_forward(table, w[names.MLP_W_U], index)[-1]
+    fold = _fold_transformer(w)
+    return lambda index: _transformer_forward(fold, index)[-1]
 
 
 def loss_and_grads(weights: Weights, batch: Batch) -> tuple[Tensor, Weights]:
