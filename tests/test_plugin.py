@@ -287,6 +287,18 @@ def test_more_seeds(shipped):
     assert run(shipped, "--seeds", "first").ret == 4
 
 
+def test_more_seeds_are_shown_and_change_nothing_that_is_committed(shipped, monkeypatch):
+    monkeypatch.delenv("CI", raising=False)
+    run(shipped, "--expected", "e.json", "--update-expected")
+    result = run(shipped, "--expected", "e.json", "--seeds", "all")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["T1 *mixed 1/2"])
+    committed = json.loads((shipped.path / "e.json").read_text())
+    committed["claims"]["T1"]["subjects"]["tiny/seed3"] = True
+    (shipped.path / "e.json").write_text(json.dumps(committed))
+    assert run(shipped, "--expected", "e.json", "--seeds", "all").ret == 1
+
+
 @pytest.mark.parametrize("fault", ["a byte", "no folder", "no file"])
 def test_a_damaged_fixture_is_told_once_in_a_line_or_two(shipped, fault):
     folder = shipped.path / "fixtures" / "tiny" / "seed0"
