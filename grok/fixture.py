@@ -167,9 +167,10 @@ def _check(folder: Path, recipe: Recipe, step: int, found: Weights) -> None:
     if set(found) != set(expected):
         odd = ", ".join(sorted(set(found) ^ set(expected)))
         raise _damaged(folder, file, f"step {step} does not hold the matrices of {recipe.architecture}: {odd}")
-    for name, w in found.items():
-        if w.dtype != torch.float32 or tuple(w.shape) != expected[name]:
-            was = f"{w.dtype} {list(w.shape)}, expected float32 {list(expected[name])}"
+    for name, shape in expected.items():
+        w = found[name]
+        if w.dtype != torch.float32 or tuple(w.shape) != shape:
+            was = f"{w.dtype} {list(w.shape)}, expected float32 {list(shape)}"
             raise _damaged(folder, file, f"step {step}, {name} is {was}")
         if not torch.isfinite(w).all():
             raise _damaged(folder, file, f"step {step}, {name} holds NaN or infinity")

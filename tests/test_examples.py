@@ -40,17 +40,8 @@ def test_the_example_with_the_wheel(installed: Path, tmp_path: Path):
     example = shutil.copytree(EXAMPLE, tmp_path / "example", ignore=shutil.ignore_patterns("__pycache__"))
     where = _run(sys.executable, "-c", "import grok; print(grok.__file__)", cwd=example, PYTHONPATH=str(installed))
     assert Path(where.strip()).is_relative_to(installed)
-    command = (
-        sys.executable,
-        "-m",
-        "pytest",
-        "-W",
-        "error",
-        "--claims-json",
-        "verdicts.json",
-        "--claims-html",
-        "a.html",
-    )
+    written = ("--claims-json", "verdicts.json", "--claims-html", "claims.html")
+    command = (sys.executable, "-m", "pytest", "-W", "error", *written)
     shown = _run(*command, cwd=example, PYTHONPATH=str(installed))
     assert "2 claims: 2 replicated" in shown
     assert "4 passed" in shown

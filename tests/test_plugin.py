@@ -55,8 +55,9 @@ def _at_a_desk(monkeypatch):
 
 
 def run(pytester, *args):
+    already = "ignore:Module already imported"  # grok is, by the session around this one
     return pytester.runpytest_inprocess(
-        "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "--strict-markers", *args
+        "-W", already, "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "--strict-markers", *args
     )
 
 
