@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from grok.commands.info import card_table
 from grok.report.number import percent
 
 ROOT = Path(__file__).parents[1]
@@ -40,3 +41,8 @@ def test_findings_discuss_every_claim_that_did_not_replicate() -> None:
     text = (ROOT / "docs" / "findings.md").read_text(encoding="utf-8")
     named = set(re.findall(r"\b[KSBNF]\d+b?\b", text))
     assert {name for name, claim in EXPECTED.items() if claim["verdict"] != "replicated"} <= named
+
+
+def test_the_table_of_fixtures_is_up_to_date() -> None:
+    lines = (ROOT / "fixtures" / "README.md").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if line[:1] == "|"] == card_table(ROOT / "fixtures")

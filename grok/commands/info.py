@@ -10,10 +10,17 @@ from pathlib import Path
 PACKAGES = ("grok-claims", "torch", "transformer_lens", "numpy", "safetensors", "triton", "pytest", "plotly", "ray")
 
 
-def list_() -> int:
-    """The recipes, and the fixtures shipped for each."""
+def list_(cards: bool = False) -> int:
+    """The recipes, and the fixtures shipped for each.
+
+    Args:
+        cards: print the model cards as a Markdown table instead: that of fixtures/README.md.
+    """
     from grok.recipe import RECIPES
 
+    if cards:
+        print("\n".join(card_table(Path("fixtures"))))
+        return 0
     print(f"{'recipe':<24}{'architecture':<13}{'p':>4}{'steps':>8}  fixtures (seed)")
     for recipe in RECIPES.values():
         seeds = [str(json.loads(card.read_text())["seed"]) for card in _cards(recipe.name)]
@@ -36,8 +43,24 @@ def env() -> int:
     return 0
 
 
-def _cards(recipe: str) -> list[Path]:
-    return sorted((Path("fixtures") / recipe).glob("seed*/card.json"), key=lambda card: (len(str(card)), str(card)))
+def card_table(fixtures: Path) -> list[str]:
+    """The lines of a Markdown table, a row for each fixture below this folder, from its card."""
+    from grok.recipe import RECIPES
+
+    head = "| fixture | steps | device | torch | train loss | test loss | test accuracy | checkpoints |"
+    lines = [head, "|---" * 8 + "|"]
+    for recipe in RECIPES:
+        for path in _cards(recipe, fixtures):
+            card = json.loads(path.read_text())
+            kept = ", ".join(f"{role} {step}" for role, step in card["checkpoints"].items()) or "–"
+            figures = f"{card['train_loss']:.2e} | {card['test_loss']:.2e} | {card['test_accuracy']:.4f}"
+            run = f"{card['steps']} | {card['device']} | {card['torch']}"
+            lines.append(f"| {recipe}/seed{card['seed']} | {run} | {figures} | {kept} |")
+    return lines
+
+
+def _cards(recipe: str, fixtures: Path = Path("fixtures")) -> list[Path]:
+    return sorted((fixtures / recipe).glob("seed*/card.json"), key=lambda card: (len(str(card)), str(card)))
 
 
 def _version(package: str) -> str:
