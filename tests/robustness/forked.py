@@ -22,11 +22,10 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Ended:
-    """How a trial ended: its exit code, or minus the signal that killed it; what it wrote; how much memory it took."""
+    """How a trial ended: its exit code, or minus the signal that killed it; what it wrote."""
 
     code: int
     stderr: str
-    peak: int  # bytes resident at most; compare with a trial that does nothing
 
 
 def start(action: Callable[[], Any], stderr: int | None = None) -> int:
@@ -49,19 +48,31 @@ def start(action: Callable[[], Any], stderr: int | None = None) -> int:
         os._exit(code)
 
 
-def run(action: Callable[[], Any], cpu_seconds: int = 60) -> Ended:
-    """One trial to its end."""
+def run(action: Callable[[], Any], cpu_seconds: int = 60, memory: int | None = None) -> Ended:
+    """One trial to its end. With ``memory``, it cannot have that many bytes more than it starts with.
+
+    The limit is on what a process allocates: what is resident counts pages of the libraries too, which come and go.
+    """
 
     def limited() -> Any:
         resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))  # SIGXCPU, then SIGKILL
+        if memory is not None:
+            most = _allocated() + memory
+            resource.setrlimit(resource.RLIMIT_DATA, (most, most))
         return action()
 
     with tempfile.TemporaryFile() as err:
         pid = start(limited, err.fileno())
-        _, status, usage = os.wait4(pid, 0)
+        _, status = os.waitpid(pid, 0)
         err.seek(0)
         told = err.read().decode(errors="replace")
-    return Ended(os.waitstatus_to_exitcode(status), told, usage.ru_maxrss * 1024)
+    return Ended(os.waitstatus_to_exitcode(status), told)
+
+
+def _allocated() -> int:
+    """Bytes of private writable memory of this process, which is what RLIMIT_DATA limits."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmData:")) << 10
 
 
 def alone(script: str, *arguments: object) -> Any:

@@ -5,8 +5,6 @@ import signal
 import pytest
 from forked import alone
 
-ALLOWANCE = 300 << 20
-
 
 @pytest.fixture(scope="module")
 def ended(tmp_path_factory: pytest.TempPathFactory) -> dict:
@@ -18,10 +16,8 @@ def test_every_bomb_is_refused_within_its_bounds(ended: dict):
     for name, bomb in ended["bombs"].items():
         assert bomb["code"] == 2, f"{name}: {bomb}"
         assert "Traceback" not in bomb["told"], name
-        assert bomb["grown"] <= 2 * bomb["file"] + ALLOWANCE, f"{name}: {bomb}"
 
 
 def test_the_bounds_would_notice(ended: dict):
-    """A process that takes 400 MB is seen, and one that never ends is ended."""
-    assert ended["limits"]["grown"] > ALLOWANCE
-    assert ended["limits"]["code"] == -signal.SIGXCPU
+    """A process that takes 400 MB cannot have them, and one that never ends is ended."""
+    assert ended["limits"] == {"hungry": 70, "endless": -signal.SIGXCPU}
