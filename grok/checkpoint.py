@@ -31,7 +31,7 @@ __all__ = ["Fixture", "Loaded", "convert", "load", "load_fixture", "save_fixture
 
 MAX_PARAMETERS = 1 << 24
 MAX_ACTIVATION_BYTES = 1 << 30  # one activation of all pairs in float64; the suite holds several
-CHUNK_BYTES = 1 << 26
+CHUNK_BYTES = 34 << 20  # of one activation: malloc gives blocks over 32 MB back, smaller ones it may keep as holes
 GROKKED = 0.99
 MODULAR: tuple[Operation, ...] = ("add_mod", "sub_mod")
 TYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -144,7 +144,7 @@ def _answers(weights: Weights, p: int) -> Tensor:
         weights = {"W_E_b": table, **weights}
     else:
         first, table = "embed.W_E_a", weights[names.W_E][:p]
-    rows = max(1, CHUNK_BYTES // (p * sum(widths) * 16))
+    rows = -(-CHUNK_BYTES // (p * max(widths) * 4))
     chunks = (network(weights | {first: part}, Task(p), dtype=torch.float32) for part in table.split(rows))
     return torch.cat([chunk.logits.argmax(-1) for chunk in chunks])
 
