@@ -40,7 +40,8 @@ ARROWS: dict[str, set[str]] = {
     "fixture": {"recipe", "weights", "network", "trajectory"},
     "measure": {"task", "recipe", "weights", "fourier", "kernels", "network"},
     "verdict": set(),
-    "report": {"verdict"},
+    "seeds": set(),
+    "report": {"verdict", "seeds"},
     "claims": {"claim", "measure", "intervene", "fourier"},
 }
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,30 +18,10 @@ import tyro
 
 from grok import files
 from grok.errors import GrokError
-from grok.sweep.statistics import Runs, at_or_below, read_runs, spread
+from grok.seeds import Measure, at_or_below, measures, spread, trained
+from grok.sweep.shipped import Runs, read_runs
 
 BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
-
-
-@dataclass(frozen=True)
-class Measure:
-    """One numeric evidence of a claim over the trained seeds that have it."""
-
-    name: str
-    values: tuple[float, ...]
-    published: float | None
-
-
-def measures(claim: dict[str, Any]) -> list[Measure]:
-    """In the order in which the claim records them."""
-    values: dict[str, list[float]] = {}
-    published: dict[str, float | None] = {}
-    for subject in _trained(claim):
-        for evidence in subject["evidence"]:
-            if _number(evidence["value"]):
-                values.setdefault(evidence["name"], []).append(evidence["value"])
-                published[evidence["name"]] = evidence["published"] if _number(evidence["published"]) else None
-    return [Measure(name, tuple(v), published[name]) for name, v in values.items()]
 
 
 def tables(verdicts: dict[str, Any], runs: Sequence[Runs]) -> str:
@@ -93,9 +72,9 @@ def _in_short(claims: Sequence[dict[str, Any]], solved: set[str]) -> Iterator[st
     """Claims by where they hold: everywhere, on what grokked, on some, nowhere."""
     groups: dict[str, list[str]] = {name: [] for name in ("every seed", "every seed that grokked", "some", "none")}
     for claim in claims:
-        trained = _trained(claim)
-        holds = {s["subject"] for s in trained if s["holds"]}
-        if len(holds) == len(trained):
+        seeds = trained(claim)
+        holds = {s["subject"] for s in seeds if s["holds"]}
+        if len(holds) == len(seeds):
             where = "every seed"
         elif solved and solved <= holds:
             where = "every seed that grokked"
@@ -113,7 +92,7 @@ def _claims_table(claims: Sequence[dict[str, Any]], solved: set[str]) -> Iterato
     for claim in claims:
         interval = "–" if claim["wilson"] is None else "{:.2f} … {:.2f}".format(*claim["wilson"])
         holds = f"{claim['k']}/{claim['n']}" + ("°" if claim["verdict"] == "vacuous" else "")
-        among = [s for s in _trained(claim) if s["subject"] in solved]
+        among = [s for s in trained(claim) if s["subject"] in solved]
         of_solved = f"{sum(s['holds'] is True for s in among)}/{len(among)}"
         first = [f"**{claim['id']}** {claim['title']}", holds, interval, of_solved, _failing(claim)]
         found: list[Measure | None] = [*measures(claim)]
@@ -140,7 +119,7 @@ def _measure(measure: Measure | None) -> list[str]:
 
 def _failing(claim: dict[str, Any]) -> str:
     """The seeds on which it does not hold, or could not be evaluated."""
-    failing = [s for s in _trained(claim) if s["holds"] is not True]
+    failing = [s for s in trained(claim) if s["holds"] is not True]
     return ", ".join(
         s["subject"].rpartition("/")[2] + ("" if s["holds"] is False else " (not evaluable)") for s in failing
     )
@@ -155,14 +134,6 @@ def _summary(values: Sequence[float]) -> str:
 
 def _short(value: float) -> str:
     return f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e7 else f"{value:.4g}"
-
-
-def _trained(claim: dict[str, Any]) -> list[dict[str, Any]]:
-    return [s for s in claim["subjects"] if s["role"] == "trained"]
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _line(cells: Sequence[str]) -> str:

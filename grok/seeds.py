@@ -1,17 +1,13 @@
-"""What a handful of seeds says: spread with bootstrap intervals, and which runs did not grok."""
+"""What several seeds say of one measure: its spread, with bootstrap intervals. Imports nothing of ``grok``."""
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-from grok.recipe import Recipe
-from grok.sweep.table import row
 
 DRAWS = 10_000
 LEAST = 5  # values below which a bootstrap interval would mislead: with 3, one resample in 9 has no spread at all
@@ -31,7 +27,7 @@ class Spread:
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Raises ValueError for no values, or one that is not finite."""
+    """Raises ValueError for no values, or one that is not finite. The same values give the same intervals."""
     x = np.asarray(values, dtype=np.float64)
     if x.size == 0 or not np.isfinite(x).all():
         raise ValueError(f"expected finite values, got {list(values)}")
@@ -63,28 +59,38 @@ def at_or_below(values: Sequence[float], published: float) -> int:
 
 
 @dataclass(frozen=True)
-class Runs:
-    """The seeds of one recipe that ship as fixtures, rows as in a sweep's table, by seed."""
+class Measure:
+    """One numeric evidence of a claim over the trained seeds that have it."""
 
-    recipe: str
-    rows: tuple[dict[str, Any], ...]
-
-    @property
-    def not_grokked(self) -> list[int]:
-        """Seeds whose final test loss is not below the threshold; counted and named, never left out."""
-        return [r["seed"] for r in self.rows if not r["grokked"]]
-
-    def column(self, name: str) -> list[float]:
-        """The values that there are: a run that did not grok has no steps to grok."""
-        return [r[name] for r in self.rows if r.get(name) is not None]
+    name: str
+    values: tuple[float, ...]
+    published: float | None
 
 
-def read_runs(fixtures: Path) -> list[Runs]:
-    """Every recipe's runs below ``fixtures/<recipe>/seed<N>``."""
-    out = []
-    for folder in sorted(path for path in fixtures.iterdir() if path.is_dir()):
-        cards = [(path.parent, json.loads(path.read_text())) for path in folder.glob("seed*/card.json")]
-        rows = [row(path, Recipe.from_json(card["recipe"])) for path, card in cards]
-        if rows:
-            out.append(Runs(folder.name, tuple(sorted(rows, key=lambda r: r["seed"]))))
-    return out
+def measures(claim: dict[str, Any]) -> list[Measure]:
+    """Of a claim as in verdicts.json, in the order in which it records them.
+
+    Evidence that a subject records more than once under one name is left out: it has no single value for each seed.
+    """
+    values: dict[str, list[float]] = {}
+    published: dict[str, float | None] = {}
+    repeated: set[str] = set()
+    for subject in trained(claim):
+        seen: set[str] = set()
+        for evidence in subject.get("evidence") or []:
+            name, value = str(evidence.get("name")), evidence.get("value")
+            repeated |= {name} & seen
+            seen.add(name)
+            if _number(value):
+                values.setdefault(name, []).append(value)
+                published[name] = evidence["published"] if _number(evidence.get("published")) else None
+    return [Measure(name, tuple(v), published[name]) for name, v in values.items() if name not in repeated]
+
+
+def trained(claim: dict[str, Any]) -> list[dict[str, Any]]:
+    """The subjects that are seeds: neither controls nor checkpoints of the user."""
+    return [s for s in claim["subjects"] if s["role"] == "trained"]
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

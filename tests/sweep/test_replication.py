@@ -1,44 +1,13 @@
-"""Spread over seeds, and the tables made of it."""
+"""The tables of docs/replication.md: runs that did not grok, and claims over seeds."""
 
 import json
 
-import numpy as np
 import pytest
 import scenario
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from grok.errors import GrokError
-from grok.sweep import replication, statistics
-from grok.sweep.statistics import Runs, at_or_below, bootstrap, spread
-
-FINITE = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=12)
-
-
-@settings(max_examples=25, deadline=None)
-@given(FINITE)
-def test_intervals_lie_within_the_range_and_are_the_same_each_time(values):
-    s = spread(values)
-    assert s.low <= s.median <= s.high
-    assert (s.median_interval is None) == (len(values) < statistics.LEAST)
-    if s.median_interval is not None:
-        assert s.low <= s.median_interval[0] <= s.median_interval[1] <= s.high
-        assert spread(values) == s  # seeded
-
-
-def test_bootstrap_of_a_mean_is_the_textbooks():
-    """For 400 normal values the percentile interval of the mean is mean ± 1.96 s/√n, to a twentieth of its width."""
-    x = np.random.default_rng(1).normal(size=400)
-    low, high = bootstrap(x, lambda draws: draws.mean(axis=-1))
-    half = 1.96 * x.std() / 20
-    assert low == pytest.approx(x.mean() - half, abs=half / 10)
-    assert high == pytest.approx(x.mean() + half, abs=half / 10)
-
-
-@pytest.mark.parametrize("values", [[], [1.0, float("nan")], [float("inf")]])
-def test_no_spread_of_nothing_or_of_what_is_not_finite(values):
-    with pytest.raises(ValueError):
-        spread(values)
+from grok.sweep import replication, shipped
+from grok.sweep.shipped import Runs
 
 
 def _runs(test_losses):
@@ -72,9 +41,6 @@ def _claim(values, published, holds):
 
 def test_claims_table_has_every_seed_and_no_control():
     claim = _claim([0.25, 0.5, 0.75], 0.5, [True, False, None])
-    (measure,) = replication.measures(claim)
-    assert measure.values == (0.25, 0.5, 0.75)
-    assert at_or_below(measure.values, 0.5) == 2
     text = replication.tables({"claims": [claim]}, [])
     for cell in ("1/2", "0/0", "seed1, seed2 (not evaluable)", "0.5, 0.25 … 0.75", "2 of 3", "0.10 … 0.90"):
         assert f"| {cell} |" in text
@@ -110,7 +76,7 @@ def test_fixtures_on_disk_give_the_rows_of_the_table(tmp_path, undisturbed_store
     run = scenario.runs()[3]
     (tmp_path / run.name).mkdir()
     (tmp_path / run.name / "seed3").symlink_to(undisturbed_store.folder(run))
-    (runs,) = statistics.read_runs(tmp_path)
+    (runs,) = shipped.read_runs(tmp_path)
     card = json.loads((undisturbed_store.folder(run) / "card.json").read_text())
     assert (runs.recipe, runs.not_grokked) == (run.name, [3])
     assert runs.column("test_loss") == [card["test_loss"]]
