@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from grok import files
-from grok.verdict import SCHEMA, Claim, Subject, least, order, to_json, verdict
+from grok.verdict import SCHEMA, Claim, Subject, grokked, grokked_note, least, order, to_json
 
 PACKAGES = ("grok-claims", "torch", "transformer_lens", "numpy", "pytest")
 UPDATE = "--update-expected"
@@ -50,11 +50,19 @@ class Results:
         committed = None if self.free or self.expected is None else self.expected.get(meta["id"])
         if committed is None:
             return Claim(meta, subjects)
-        missing = set(committed.get("subjects", {})) - {s.subject for s in subjects}
-        return Claim(meta, subjects, committed["verdict"], partial=bool(missing))
+        held = frozenset(committed.get("subjects", {}))
+        return Claim(meta, subjects, committed["verdict"], bool(held - {s.subject for s in subjects}), held)
 
     def fixtures(self) -> list[dict[str, Any]]:
         return sorted(self._fixtures.values(), key=lambda card: (card["fixture"], card["seed"]))
+
+    def runs(self) -> list[str]:
+        """Of each recipe how many runs did not grok, and which; a line each, none for a single run that did."""
+        names: dict[str, list[str]] = {}
+        for claim in self.claims():
+            names.setdefault(claim.meta["fixture"], []).extend(s.subject for s in claim.subjects if s.role == "trained")
+        notes = {recipe: grokked_note(grokked(self.fixtures(), trained)) for recipe, trained in names.items()}
+        return [f"{recipe}: {note}" for recipe, note in notes.items() if note]
 
     def surprises(self) -> list[str]:
         """What differs from the committed verdicts, a line each; claims without one share a line."""
@@ -63,19 +71,10 @@ class Results:
             return clashes
         claims = self.claims()
         new = [claim.id for claim in claims if claim.expected is None]
-        told = [
-            _changed(claim)
-            for claim in claims
-            if claim.expected is not None and not claim.partial and self._moved(claim)
-        ]
+        told = [_changed(claim) for claim in claims if claim.moved]
         if new:
             told.append(f"no verdict is committed of {', '.join(new)}; if those above are right, commit them: {UPDATE}")
         return clashes + told
-
-    def _moved(self, claim: Claim) -> bool:
-        """Whether the verdict over the committed subjects is another one; further seeds have nothing to be held to."""
-        known = (self.expected or {})[claim.id].get("subjects", {})
-        return verdict(s for s in claim.subjects if s.subject in known or not known)[0] != claim.expected
 
     def update(self, path: Path) -> list[str]:
         """Rewrite the committed verdicts of the claims that ran whole. Returns the ids of the others.

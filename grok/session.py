@@ -84,6 +84,6 @@ class Session:
                 for text, markup in line:
                     terminalreporter.write(text, **markup)
                 terminalreporter.line("")
-            for note in [*self.results.surprises(), *self.notes]:
+            for note in [*self.results.runs(), *self.results.surprises(), *self.notes]:
                 for text in terminal.paragraph(note, terminal.columns()):
                     terminalreporter.write_line(text)

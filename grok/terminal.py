@@ -10,12 +10,12 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from grok.verdict import VERDICTS, Claim, judged
+from grok.verdict import VERDICTS, Claim, judged, wilson
 
 COLOURS = {"replicated": "green", "refuted": "red", "mixed": "yellow", "vacuous": "yellow", "not evaluated": "purple"}
 Line = list[tuple[str, dict[str, bool]]]  # pieces of text, each with its markup
 
-MEASURED, PUBLISHED, MARGIN, VERDICT = 8, 9, 6, 14
+MEASURED, PUBLISHED, MARGIN, VERDICT, INTERVAL = 8, 9, 6, 14, 8
 MAX_WIDTH = 120
 
 
@@ -23,13 +23,20 @@ def table(claims: list[Claim], width: int) -> Iterator[Line]:
     """The lines, at most ``width`` columns wide."""
     names = max(5, *(_wide(claim.id) for claim in claims))
     width = max(60, min(width, MAX_WIDTH) - 1)
-    sentence = max(12, width - names - MEASURED - PUBLISHED - MARGIN - VERDICT - 5)
+    verdicts = max(VERDICT, *(len(short(claim)) for claim in claims))
+    several = any(claim.counts[1] > 1 for claim in claims) and width >= 69
+    right = verdicts + several * (INTERVAL + 1)
+    sentence = max(12, width - names - MEASURED - PUBLISHED - MARGIN - right - 5)
 
     def row(name: str, title: str, measured: str, published: str, margin: str) -> str:
         left = f"{_fit(name, names)} {_fit(title, sentence)}"
         return f"{left} {_right(measured, MEASURED)} {_right(published, PUBLISHED)} {_right(margin, MARGIN)} "
 
-    yield [(row("claim", "sentence", "measured", "published", "margin") + "verdict", {"bold": True})]
+    def share(text: str, word: str) -> str:
+        return " " * (verdicts - len(word) + 1) + _right(text, INTERVAL) if several else ""
+
+    heading = row("claim", "sentence", "measured", "published", "margin")
+    yield [(heading + "verdict" + share("95 %", "verdict"), {"bold": True})]
     families = {_family(claim) for claim in claims}
     shown = None
     told: set[str] = set()  # a damaged fixture breaks many claims and is told once
@@ -38,7 +45,8 @@ def table(claims: list[Claim], width: int) -> Iterator[Line]:
             shown = _family(claim)
             yield [(_fit(shown, width).rstrip(), {"bold": True})]
         cells = row(claim.id, claim.meta["title"], *figures(claim), percent(claim.margin))
-        yield [(cells, {}), (short(claim), {COLOURS[claim.verdict]: True})]
+        word = short(claim)
+        yield [(cells, {}), (word, {COLOURS[claim.verdict]: True}), (share(interval(claim), word), {})]
         if claim.reason and claim.reason not in told:
             told |= {claim.reason} if any(s.error for s in claim.subjects) else set()
             yield from (
@@ -64,8 +72,16 @@ def summary(claims: list[Claim]) -> str:
 
 
 def short(claim: Claim) -> str:
+    """The verdict, with k of n models unless it is none of several."""
     k, n = claim.counts
-    return f"{claim.verdict} {k}/{n}" if claim.verdict in ("replicated", "mixed") else claim.verdict
+    told = claim.verdict in ("replicated", "mixed") or (n > 1 and claim.verdict != "not evaluated")
+    return f"{claim.verdict} {k}/{n}" if told else claim.verdict
+
+
+def interval(claim: Claim) -> str:
+    """The 95 % interval of the share of models on which it holds (Wilson), in per cent."""
+    found = wilson(*claim.counts)
+    return "–" if found is None else f"{100 * found[0]:.0f}–{100 * found[1]:.0f} %"
 
 
 def figures(claim: Claim) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 SCHEMA = 1
+GROKKED_TEST_LOSS = 0.01  # a run grokked if it ends below; the value of ``grok.train.fixture``, which has torch
 
 Role = Literal["trained", "control", "checkpoint"]
 Verdict = Literal["replicated", "refuted", "mixed", "vacuous", "not evaluated"]
@@ -150,12 +151,14 @@ class Claim:
 
     expected: the committed verdict, None if there is none to compare with.
     partial: some of the subjects of the committed verdict did not run.
+    committed: the subjects of the committed verdict; empty if it names none.
     """
 
     meta: dict[str, Any]
     subjects: tuple[Subject, ...]
     expected: Verdict | None = None
     partial: bool = False
+    committed: frozenset[str] = frozenset()
 
     @property
     def id(self) -> str:
@@ -168,6 +171,14 @@ class Claim:
     @property
     def reason(self) -> str | None:
         return verdict(self.subjects)[1]
+
+    @property
+    def moved(self) -> bool:
+        """Whether the verdict over the committed subjects is another one; further seeds have nothing to be held to."""
+        if self.expected is None or self.partial:
+            return False
+        held = [s for s in self.subjects if s.subject in self.committed or not self.committed]
+        return verdict(held)[0] != self.expected
 
     @property
     def counts(self) -> tuple[int, int]:
@@ -187,12 +198,35 @@ class Claim:
             "expected": self.expected,
             "reason": self.reason,
             "partial": self.partial,
+            "moved": self.moved,
             "k": k,
             "n": n,
             "wilson": wilson(k, n),
             "margin": self.margin,
             "subjects": [s.to_json() for s in self.subjects],
         }
+
+
+def grokked(fixtures: Iterable[dict[str, Any]], trained: Iterable[str]) -> dict[str, bool]:
+    """Which of the trained runs ended with a test loss below the threshold; those that ``run.fixtures`` knows."""
+    losses = {
+        f"{card.get('fixture')}/seed{card.get('seed')}": card["test_loss"] for card in fixtures if "test_loss" in card
+    }
+    return {name: _below(losses[name]) for name in dict.fromkeys(trained) if name in losses}
+
+
+def _below(loss: Any) -> bool:
+    return isinstance(loss, int | float) and loss < GROKKED_TEST_LOSS
+
+
+def grokked_note(runs: dict[str, bool]) -> str | None:
+    """How many runs of one recipe did not grok, and which; None for a single run that did."""
+    failed = [name.rpartition("/seed")[2] for name, solved in runs.items() if not solved]
+    if failed:
+        seeds = f"seed{'s' * (len(failed) != 1)} {', '.join(failed)}"
+        total = f"{len(runs)} run{'s' * (len(runs) != 1)}"
+        return f"{len(failed)} of {total} did not grok (test loss at the end ≥ {GROKKED_TEST_LOSS}): {seeds}"
+    return f"all {len(runs)} runs grokked (test loss at the end < {GROKKED_TEST_LOSS})" if len(runs) > 1 else None
 
 
 def order(subjects: Iterable[Subject]) -> tuple[Subject, ...]:

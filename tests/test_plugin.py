@@ -291,13 +291,16 @@ def test_more_seeds(shipped):
 def test_more_seeds_are_shown_and_change_nothing_that_is_committed(shipped, monkeypatch):
     monkeypatch.delenv("CI", raising=False)
     run(shipped, "--expected", "e.json", "--update-expected")
-    result = run(shipped, "--expected", "e.json", "--seeds", "all")
+    result = run(shipped, "--expected", "e.json", "--seeds", "all", "--claims-json", "v.json")
     assert result.ret == 0
-    result.stdout.fnmatch_lines(["T1 *mixed 1/2"])
+    assert not verdicts(shipped)["T1"]["moved"]
+    seeds = "tiny: 2 of 2 runs did not grok (test loss at the end ≥ 0.01): seeds 0, 3"
+    result.stdout.fnmatch_lines(["T1 *mixed 1/2 *9–91 %", seeds])
     committed = json.loads((shipped.path / "e.json").read_text())
     committed["claims"]["T1"]["subjects"]["tiny/seed3"] = True
     (shipped.path / "e.json").write_text(json.dumps(committed))
-    assert run(shipped, "--expected", "e.json", "--seeds", "all").ret == 1
+    assert run(shipped, "--expected", "e.json", "--seeds", "all", "--claims-json", "v.json").ret == 1
+    assert verdicts(shipped)["T1"]["moved"]
 
 
 @pytest.mark.parametrize("fault", ["a byte", "no folder", "no file"])

@@ -1,4 +1,5 @@
 import unicodedata
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -62,6 +63,19 @@ def test_a_damaged_fixture_is_told_once():
 def test_what_ran_without_a_control_is_said():
     assert text([claim(subjects=[trained(0.99, 0.98)])])[-1].endswith("1 without a control in this run")
     assert text([claim({"control": None}, [trained(0.99, 0.98)])])[-1] == "1 claim: 1 replicated"
+
+
+def test_over_several_seeds_every_verdict_has_its_share_and_interval():
+    """2 of 9 hold: Wilson 1927 gives 6.3 … 54.7 %."""
+    held = [replace(trained(0.99 if i < 2 else 0.5, 0.98), subject=f"m/seed{i}") for i in range(9)]
+    control = Subject("m/untrained", "control", True)
+    mixed, vacuous = claim(subjects=held), claim({"id": "K10"}, [*held, control])
+    refuted, one = claim({"id": "K2"}, held[2:]), claim({"id": "K3"}, [trained(0.5, 0.98)])
+    lines = [line for line in text([mixed, vacuous, refuted, one]) if line.startswith(("c", "K"))]
+    ends = ["verdict            95 %", "mixed 2/9        6–55 %", "vacuous 2/9      6–55 %", "refuted 0/7      0–35 %"]
+    assert [line[-23:] for line in lines] == [*ends, "refuted          0–79 %"]
+    assert "95 %" not in text([one])[0]
+    assert max(map(columns, text([mixed], 60))) <= 60
 
 
 def test_the_published_figure_is_that_of_the_measured_one():

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grok.verdict import Assertion, Claim, Evidence, Plot, Subject, order, verdict, wilson
+from grok.train.fixture import GROKKED_TEST_LOSS
+from grok.verdict import Assertion, Claim, Evidence, Plot, Subject, grokked, grokked_note, order, verdict, wilson
 
 TRUE, FALSE, NULL = True, False, None
 
@@ -79,6 +80,16 @@ def test_subjects_survive_json():
         plots=[Plot("fve", "p", {"x": [1]})],
     )
     assert Subject.from_json(json.loads(json.dumps(subject.to_json()))) == subject
+
+
+def test_a_run_grokked_by_the_threshold_of_training():
+    """Controls and runs that the fixtures do not name are left out; a loss that is no number is no grok."""
+    losses = [GROKKED_TEST_LOSS, 0.99 * GROKKED_TEST_LOSS, None, 0.0]
+    fixtures = [{"fixture": "m", "seed": i, "test_loss": loss} for i, loss in enumerate(losses)]
+    found = grokked(fixtures, ["m/seed0", "m/seed1", "m/seed2", "m/seed9", "m/seed0"])
+    assert found == {"m/seed0": False, "m/seed1": True, "m/seed2": False}
+    assert grokked_note(found).endswith("2 of 3 runs did not grok (test loss at the end ≥ 0.01): seeds 0, 2")
+    assert grokked_note({"m/seed1": True}) is None
 
 
 def test_order_is_by_role_then_number():

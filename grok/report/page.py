@@ -22,7 +22,7 @@ import plotly.offline
 
 from grok.files import write_bytes
 from grok.report.number import show
-from grok.report.view import Card, Pool, cards, counts
+from grok.report.view import Card, Pool, cards, counts, runs_note
 
 TEMPLATES = importlib.resources.files("grok.report") / "templates"
 
@@ -62,10 +62,11 @@ def _moment(started: Any) -> str:
     return f"{when.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if when.tzinfo else str(started)
 
 
-def _groups(shown: Sequence[Card]) -> list[tuple[str, list[Card]]]:
-    """Cards by fixture, fixtures in order of appearance."""
-    names = list(dict.fromkeys(card.fixture for card in shown))
-    return [(name, [card for card in shown if card.fixture == name]) for name in names]
+def _groups(shown: Sequence[Card]) -> list[tuple[str, list[Card], str | None]]:
+    """Cards by fixture, fixtures in order of appearance, and what is to be said of their runs."""
+    names = dict.fromkeys(card.fixture for card in shown)
+    groups = [(name, [card for card in shown if card.fixture == name]) for name in names]
+    return [(name, group, runs_note(group)) for name, group in groups]
 
 
 def _policy(style: str, script: str) -> str:

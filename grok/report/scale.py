@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 import math
-import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from grok import seeds
 from grok.report.columns import short
 from grok.report.number import is_number, show
 
@@ -36,7 +36,11 @@ class Mark:
 
 @dataclass(frozen=True)
 class Scale:
-    """What is drawn; all x in per cent of the width. passes: where the assert holds, None for an equality."""
+    """What is drawn; all x in per cent of the width. passes: where the assert holds, None for an equality.
+
+    spread: of the trained models; None if there are few enough to name each. middle: its median, then the ends of that
+    one's interval, drawn. trained: how many models there are; some may have failed before they came here.
+    """
 
     expression: str
     threshold: str
@@ -47,10 +51,15 @@ class Scale:
     marks: tuple[Mark, ...]
     ticks: tuple[tuple[float, str], ...]
     margin: float  # the least of the trained subjects; infinite if there is none
+    spread: seeds.Spread | None
+    middle: tuple[float, float, float] | None
+    trained: int
 
     @property
     def measured(self) -> str:
-        """The first trained (or the user's) value."""
+        """The first trained (or the user's) value; of many seeds their median."""
+        if self.spread:
+            return show(self.spread.median)
         return next((m.value for m in self.marks if m.kind in ("trained", "checkpoint")), "–")
 
     @property
@@ -60,16 +69,18 @@ class Scale:
     @property
     def seeds(self) -> str | None:
         """Many trained models in one phrase; None if there are few enough to name each."""
-        found = [m.number for m in self.marks if m.kind == "trained"]
-        if len(found) <= 6:
+        s = self.spread
+        if s is None or s.median_interval is None:
             return None
-        middle = statistics.median(found)
-        return f"{show(min(found))} … {show(max(found))}, median {show(middle)} of {len(found)} seeds"
+        who = f"{s.n} seeds" if s.n == self.trained else f"{s.n} of {self.trained} seeds"
+        low, high = map(show, s.median_interval)
+        return f"median {show(s.median)} (95 % {low} … {high}), range {show(s.low)} … {show(s.high)}, {who}"
 
     @property
     def text(self) -> str:
         """The whole drawing in words, for who cannot see it."""
         parts = [f"threshold {self.threshold}", *(f"{m.label} {m.value}" for m in self.marks)]
+        parts += [f"measured: {self.seeds}"] if self.seeds else []
         return "; ".join(parts + ([f"random controls {self.random_text}"] if self.random_text else []))
 
 
@@ -95,6 +106,8 @@ def _scale(claim: dict[str, Any], expression: str, alone: bool) -> Scale:
     marks += [Mark("published", axis(v), "published", v) for v in published]
     low = max((axis(at) for op, at in bounds if op in (">", ">=")), default=0.0)
     high = min((axis(at) for op, at in bounds if op in ("<", "<=")), default=100.0)
+    found = [value for s, value in measured if s["role"] == "trained"]
+    over = seeds.spread(found) if len(found) >= seeds.LEAST else None
     return Scale(
         expression=expression,
         threshold=" and ".join(f"{_SIGN.get(op, op)} {show(at)}" for op, at in bounds),
@@ -105,7 +118,17 @@ def _scale(claim: dict[str, Any], expression: str, alone: bool) -> Scale:
         marks=tuple(_dodged(marks)),
         ticks=tuple(axis.ticks()),
         margin=min((_margin(made) for s, made in readings if s["role"] != "control"), default=math.inf),
+        spread=over,
+        middle=_middle(axis, over),
+        trained=len(seeds.trained(claim)),
     )
+
+
+def _middle(axis: _Axis, over: seeds.Spread | None) -> tuple[float, float, float] | None:
+    if over is None or over.median_interval is None:
+        return None
+    low, high = over.median_interval
+    return axis(over.median), axis(low), axis(high)
 
 
 def _unreached(claim: dict[str, Any], readings: list[Reading]) -> Iterator[tuple[dict[str, Any], float]]:

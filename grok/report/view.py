@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from grok.report import columns
+from grok.report import columns, spread
 from grok.report.number import is_number, percent, show
 from grok.report.scale import Scale, scales
-from grok.verdict import VERDICTS, wilson
+from grok.verdict import VERDICTS, grokked, grokked_note, wilson
 
 OVERLAID = ("loss_curves", "progress")  # one figure with every subject; the other kinds show one subject at a time
 _ARXIV = re.compile(r"(?:arxiv[:\s]*)?(\d{4}\.\d{4,5})(?:v\d+)?", re.IGNORECASE)
@@ -64,6 +64,9 @@ class Card:
     figures: tuple[Figure, ...]
     past: Past | None
     tally: str
+    share: str  # k/n of several models
+    spread: tuple[spread.Row, ...]
+    runs: dict[str, bool]  # trained run → whether it grokked
 
     @property
     def quoted(self) -> bool:
@@ -72,7 +75,15 @@ class Card:
 
     @property
     def surprising(self) -> bool:
-        return self.expected is not None and self.expected != self.verdict
+        """Not what is committed. A run says so itself: seeds beyond the committed ones are held to nothing."""
+        moved = self.raw.get("moved")
+        return self.expected is not None and (self.expected != self.verdict if moved is None else moved is True)
+
+    @property
+    def origins(self) -> list[tuple[str, list[columns.Subject]]]:
+        """Digests, and the subjects that come of each."""
+        digests = dict.fromkeys(subject.digest for subject in self.subjects if subject.digest)
+        return [(digest, [s for s in self.subjects if s.digest == digest]) for digest in digests]
 
 
 @dataclass
@@ -92,7 +103,13 @@ class Pool:
 
 def cards(verdicts: dict[str, Any], history: Sequence[dict[str, Any]], pool: Pool) -> list[Card]:
     """A card for each claim, in the order of the file; plot data goes to the pool."""
-    return [_card(claim, history, pool) for claim in verdicts["claims"]]
+    fixtures = [card for card in verdicts["run"].get("fixtures") or [] if isinstance(card, dict)]
+    return [_card(claim, history, pool, fixtures) for claim in verdicts["claims"]]
+
+
+def runs_note(shown: Sequence[Card]) -> str | None:
+    """Of the trained runs behind these cards how many did not grok, and which."""
+    return grokked_note({name: solved for card in shown for name, solved in card.runs.items()})
 
 
 def counts(shown: Sequence[Card]) -> list[tuple[str, str, int]]:
@@ -107,11 +124,14 @@ def css(verdict: str) -> str:
     return verdict.replace(" ", "-") if verdict in VERDICTS else "not-evaluated"
 
 
-def _card(claim: dict[str, Any], history: Sequence[dict[str, Any]], pool: Pool) -> Card:
+def _card(
+    claim: dict[str, Any], history: Sequence[dict[str, Any]], pool: Pool, fixtures: Sequence[dict[str, Any]]
+) -> Card:
     drawn = tuple(scales(claim))
     head = min(drawn, key=lambda scale: scale.margin, default=None)
     rows, expressions = columns.rows(claim), columns.expressions(claim)
     margin = claim.get("margin")
+    runs = grokked(fixtures, (subject["subject"] for subject in claim["subjects"] if subject["role"] == "trained"))
     return Card(
         id=claim["id"],
         title=claim["title"],
@@ -136,7 +156,10 @@ def _card(claim: dict[str, Any], history: Sequence[dict[str, Any]], pool: Pool) 
         ),
         figures=_figures(claim, pool),
         past=_past(claim["id"], history),
-        tally=_tally(claim),
+        tally=_tally(claim, runs),
+        share=_share(claim),
+        spread=spread.rows(claim),
+        runs=runs,
     )
 
 
@@ -147,14 +170,31 @@ def _first_value(claim: dict[str, Any]) -> str:
     return "–"
 
 
-def _tally(claim: dict[str, Any]) -> str:
-    """k of n models, with the Wilson interval where there is more than one."""
-    models = [subject for subject in claim["subjects"] if subject["role"] != "control"]
+def _counts(models: Sequence[dict[str, Any]]) -> tuple[int, int]:
+    """On how many of the evaluated ones it holds."""
     evaluated = [subject for subject in models if subject.get("holds") is not None]
-    k, n = sum(bool(subject["holds"]) for subject in evaluated), len(evaluated)
+    return sum(bool(subject["holds"]) for subject in evaluated), len(evaluated)
+
+
+def _models(claim: dict[str, Any]) -> list[dict[str, Any]]:
+    return [subject for subject in claim["subjects"] if subject["role"] != "control"]
+
+
+def _share(claim: dict[str, Any]) -> str:
+    k, n = _counts(_models(claim))
+    return f"{k}/{n}" if n > 1 else ""
+
+
+def _tally(claim: dict[str, Any], runs: dict[str, bool]) -> str:
+    """k of n models, with the Wilson interval where there is more than one, and how many of those that grokked."""
+    models = _models(claim)
+    k, n = _counts(models)
     text = f"Holds on {k} of {n} model{'s' if n != 1 else ''}"
     if n > 1 and (interval := wilson(k, n)):
         text += f" (95 % interval {interval[0] * 100:.0f} … {interval[1] * 100:.0f} %)"
+    if not all(runs.values()):
+        among = _counts([subject for subject in models if runs.get(subject["subject"])])
+        text += f", on {among[0]} of the {among[1]} that grokked"
     return text + (f"; {len(models) - n} could not be evaluated" if len(models) > n else "")
 
 

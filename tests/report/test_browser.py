@@ -35,6 +35,7 @@ CLAIMS = [
     *sample.one_of_each(),
     sample.claim("P1", sample.subjects(plots=sample.plots(random.Random(0))), "replicated"),
     sample.hostile(),
+    sample.claim("P2", sample.subjects(trained=(0.91, 0.985, 0.93, 0.99, 0.95, 0.97, 0.96)), "mixed"),
     *sample.many(100),
 ]
 
@@ -55,7 +56,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="module")
 def short_address(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Of a page with one claim of each sort."""
-    return written(tmp_path_factory, CLAIMS[:7])
+    return written(tmp_path_factory, CLAIMS[:8])
 
 
 def written(tmp_path_factory: pytest.TempPathFactory, claims: list[Claim]) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import html.parser
 import json
 import re
 
+import numpy as np
 import pytest
 import sample
 
@@ -117,6 +119,62 @@ def test_history_shows_the_margin_over_runs():
 def test_report_without_its_file_is_an_error(tmp_path):
     with pytest.raises(GrokError, match="does not exist"):
         commands.report(tmp_path / "verdicts.json", out=tmp_path / "out.html")
+
+
+# ── several seeds ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+NINE = (0.91, 0.985, 0.93, 0.99, 0.95, 0.97, 0.96, 0.94, 0.98)
+
+
+def seeds_page(values, losses, **more) -> str:
+    """The page of one claim on as many seeds, whose runs ended with these test losses."""
+    verdicts = sample.verdicts([sample.claim("K1", sample.subjects(trained=values), **more)])
+    fixture = verdicts["run"]["fixtures"][0]
+    verdicts["run"]["fixtures"] = [fixture | {"seed": i, "test_loss": loss} for i, loss in enumerate(losses)]
+    return re.sub("<[^>]*>", " ", page.render(verdicts).partition("<main>")[2])
+
+
+def test_five_seeds_or_more_have_a_spread_with_intervals_and_three_have_none():
+    """Of nine values the exact bootstrap interval of the median runs from the second to the eighth."""
+    text = seeds_page(NINE, [1e-6] * 9)
+    assert "median 0.96 (95 % 0.93 … 0.985), range 0.91 … 0.99, 9 seeds" in text
+    assert " 0.96 (0.93 … 0.985) " in text  # in the table
+    assert " 7 of 9 " in text  # at or below the published 0.98241
+    assert f" {np.std(NINE, ddof=1):.2g} (" in text
+    few = seeds_page(NINE[:3], [1e-6] * 3)
+    assert "over seeds" in text
+    assert "mixed 2/9" not in few
+    for word in ("median", "over seeds", "(0.9", "(95 % 0."):
+        assert word not in few
+    assert "Holds on 1 of 3 models (95 % interval 6 … 79 %)." in few
+
+
+def test_a_scale_that_some_seeds_did_not_reach_says_so():
+    first = sample.assertion(0.2, ">=", 0.9, "other >= 0.9")
+    short = [sample.subject(f"modadd-mlp/seed{i}", 0.4, asserts=[first], evidence=[]) for i in (5, 6)]
+    claim = sample.claim("K1", [*sample.subjects(trained=NINE[:5])[:5], *short])
+    scale = next(s for s in scales(claim.to_json()) if s.expression == "ratio >= 0.98")
+    assert scale.seeds.endswith(", 5 of 7 seeds")
+
+
+def test_runs_that_did_not_grok_are_counted_and_named():
+    text = seeds_page(NINE[:4], [1e-6, 0.01, 3.0, 0.0099])
+    assert "2 of 4 runs did not grok (test loss at the end ≥ 0.01): seeds 1, 2. They stay in every count." in text
+    assert "Holds on 2 of 4 models (95 % interval 15 … 85 %), on 1 of the 2 that grokked." in text
+    assert "all 4 runs grokked" in seeds_page(NINE[:4], [1e-6] * 4)
+    assert "grok (" not in seeds_page(NINE[:1], [1e-6])
+
+
+def test_a_verdict_that_only_further_seeds_changed_is_no_surprise():
+    trained = sample.subjects(trained=(0.99, 0.5))
+    for committed, surprising in (({"modadd-mlp/seed0"}, False), (set(), True)):
+        claim = sample.claim("K1", trained, "replicated")
+        claim = dataclasses.replace(claim, committed=frozenset(committed))
+        assert ("expected: replicated" in page.render(sample.verdicts([claim]))) == surprising
+        old = sample.verdicts([claim])
+        del old["claims"][0]["moved"]  # as it was written before
+        assert "expected: replicated" in page.render(old)
 
 
 # ── the scale ────────────────────────────────────────────────────────────────────────────────────────────────────
