@@ -21,6 +21,7 @@ ARROWS: dict[str, set[str]] = {
     "weights": {"recipe"},
     "fourier": set(),
     "kernels": set(),
+    "tables": {"recipe", "weights", "kernels"},
     "network": {"task", "weights", "fourier"},
     "models": {"task", "recipe", "weights"},
     "train": {
@@ -29,6 +30,7 @@ ARROWS: dict[str, set[str]] = {
         "weights",
         "files",
         "kernels",
+        "tables",
         "network",
         "fourier",
         "measure",
@@ -38,7 +40,7 @@ ARROWS: dict[str, set[str]] = {
     },
     "formats": {"weights"},
     "fixture": {"recipe", "weights", "network", "trajectory"},
-    "measure": {"task", "recipe", "weights", "fourier", "kernels", "network"},
+    "measure": {"task", "recipe", "weights", "fourier", "kernels", "tables", "network"},
     "verdict": set(),
     "seeds": set(),
     "report": {"verdict", "seeds"},
@@ -48,7 +50,19 @@ ARROWS: dict[str, set[str]] = {
 # TransformerLens takes seconds to import and is not on every machine with a GPU.
 HOOKED = {f"grok/models/{name}.py" for name in ("transformer", "mlp", "definition")} | {"grok/intervene.py"}
 # What may run on such a machine needs these only (and the standard library).
-LEAN_ROOMS = {"errors", "files", "task", "recipe", "weights", "fourier", "kernels", "network", "train", "measure"}
+LEAN_ROOMS = {
+    "errors",
+    "files",
+    "task",
+    "recipe",
+    "weights",
+    "fourier",
+    "kernels",
+    "tables",
+    "network",
+    "train",
+    "measure",
+}
 LEAN_ROOMS |= {"checkpoint", "fixture", "formats", "trajectory"}
 LEAN = {"torch", "numpy", "einops", "safetensors", "tqdm", "triton", "grok"} | set(sys.stdlib_module_names)
 

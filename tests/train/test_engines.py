@@ -9,6 +9,7 @@ import torch
 from grok import weights
 from grok.models import definition
 from grok.recipe import RECIPES, Recipe
+from grok.tables import Batch, fold
 from grok.task import Task
 from grok.train import engine, folded, manual
 from grok.train.run import State
@@ -44,7 +45,7 @@ def _folded(given: weights.Weights, recipe: Recipe, which: torch.Tensor) -> tupl
 
 
 def _manual(given: weights.Weights, recipe: Recipe, which: torch.Tensor) -> tuple[torch.Tensor, weights.Weights]:
-    return manual.loss_and_grads(given, manual.Batch.of(recipe, which))
+    return manual.loss_and_grads(given, fold(given), Batch.of(recipe, which))
 
 
 @pytest.mark.parametrize("compute", [_folded, _manual])

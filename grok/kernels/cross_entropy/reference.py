@@ -18,10 +18,9 @@ from torch import Tensor
 def losses(logits: Tensor, labels: Tensor) -> Tensor:
     """Loss of every row: [..., N, C], [..., N] → [..., N]. In the dtype of ``logits``; differentiable."""
     index = labels.unsqueeze(-1)
-    gap = logits - logits.gather(-1, index)
-    wrong = gap.scatter(-1, index, float("-inf"))
+    wrong = (logits - logits.gather(-1, index)).scatter_(-1, index, float("-inf"))
     m = wrong.detach().amax(-1, keepdim=True).clamp_min(0)
-    total = (wrong - m).exp().sum(-1, keepdim=True) + torch.expm1(-m)
+    total = wrong.sub_(m).exp_().sum(-1, keepdim=True) + torch.expm1(-m)
     return (m + torch.log1p(total)).squeeze(-1)
 
 

@@ -1,0 +1,105 @@
+"""A model as tables over tokens: what depends on the weights only is computed once, pairs then look rows up.
+
+One model, any dtype, no autograd. Pairs go through as: mix table rows → [pre | skip], ReLU, one product with U. The
+same function as ``grok.models`` and ``grok.network``, to rounding.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from grok import weights as names
+from grok.kernels.token_mix.bag import PairIndex, relative, sum_rows, token_mix
+from grok.recipe import Recipe
+from grok.weights import Weights
+
+BLOCK = 2048  # pairs
+ALIGNED = 16  # floats in a cache line
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Pairs with their labels, indexed for table look-ups: [N, 2], [N]."""
+
+    index: PairIndex
+    labels: Tensor
+
+    @classmethod
+    def of(cls, recipe: Recipe, which: Tensor) -> Batch:
+        """The pairs at these indices, sorted: neighbours share table rows, which then stay in cache."""
+        task, which = recipe.task, which.sort().values
+        index = PairIndex(task.pairs()[which], task.p, max(recipe.n_heads, 1))
+        return cls(index, task.labels()[which])
+
+    @cached_property
+    def blocks(self) -> list[Batch]:
+        """The same pairs in pieces whose activations stay in cache from one operation to the next."""
+        pieces = zip(self.index.pairs.split(BLOCK), self.labels.split(BLOCK), strict=True)
+        return [Batch(PairIndex(pairs, self.index.p, self.index.n_heads), labels) for pairs, labels in pieces]
+
+
+@dataclass(frozen=True, eq=False)
+class MLPTables:
+    """E[a] + E[b] → ReLU → logits; D = m, nothing reaches the logits around the neurons."""
+
+    table: Tensor  # [2p, m]: W_E W_in, twice
+    U: Tensor  # [m, C]
+
+    def mix(self, index: PairIndex) -> tuple[Tensor, Tensor]:
+        """→ pre of each pair, [N, D], and attention weights: none."""
+        return sum_rows(self.table, index), self.U.new_empty(0)
+
+
+@dataclass(frozen=True, eq=False)
+class TransformerTables:
+    """One layer, last position; D = m + C and zeros up to a cache line, the columns [W_in | W_U | 0]."""
+
+    x: Tensor  # [2p+1, d] residual stream at each table row
+    read: Tensor  # [d, D]
+    U: Tensor  # [m, C] = W_out W_U
+    query: Tensor  # [h, k], scaled
+    key: Tensor  # [h, d] = W_K query
+    v: Tensor  # [h, 2p+1, k]
+    w_or: Tensor  # [h, k, D] = W_O [W_in | W_U | 0]
+    scores: Tensor  # [2p+1, h]
+    table: Tensor  # [2p·h, D]: values relative to the = row, token-major
+    constant: Tensor  # [D]
+
+    def mix(self, index: PairIndex) -> tuple[Tensor, Tensor]:
+        """→ [pre | skip | 0] of each pair, [N, D], and attention weights of a and b [N, 2, h]."""
+        mixed, attention = token_mix(self.scores, self.table, index)
+        mixed += self.constant
+        return mixed, attention
+
+
+Tables = MLPTables | TransformerTables
+
+
+def fold(w: Weights) -> Tables:
+    """The tables of these weights, without a seed dimension; the names decide the architecture."""
+    if names.MLP_W_E in w:
+        return MLPTables((w[names.MLP_W_E] @ w[names.MLP_W_IN]).repeat(2, 1), w[names.MLP_W_U])
+    embed, pos = w[names.W_E], w[names.W_POS]
+    x = torch.cat([embed[:-1] + pos[0], embed[:-1] + pos[1], embed[-1:] + pos[2]])
+    unaligned = torch.cat([w[names.W_IN], w[names.W_U]], dim=1)
+    read = torch.nn.functional.pad(unaligned, (0, -unaligned.shape[1] % ALIGNED))
+    query = (x[-1] @ w[names.W_Q]) / math.sqrt(w[names.W_Q].shape[-1])
+    key = (w[names.W_K] @ query[..., None]).squeeze(-1)
+    v = x @ w[names.W_V]
+    w_or = w[names.W_O] @ read
+    values = v @ w_or
+    constant = x[-1] @ read + values[:, -1].sum(0)
+    U = w[names.W_OUT] @ w[names.W_U]
+    return TransformerTables(x, read, U, query, key, v, w_or, x @ key.T, relative(values), constant)
+
+
+def readout(mixed: Tensor, U: Tensor) -> tuple[Tensor, Tensor]:
+    """[pre | skip | …] of pairs, [N, D] → post [N, m] and logits [N, C], in the place of both. An MLP has no skip."""
+    m, n_classes = U.shape
+    post, skip = mixed[:, :m].clamp_min_(0), mixed[:, m : m + n_classes]
+    return post, skip.addmm_(post, U) if skip.shape[1] else post @ U
