@@ -12,10 +12,10 @@ import torch
 from benchmarks import formulas
 from grok.fixture import load_fixture
 from grok.kernels import diagonal_sum
-from grok.measure import embedding, losses
-from grok.measure.logits import at, cosine_projections
+from grok.measure import embedding
+from grok.measure.progress import Checkpoint, Pairs
 from grok.models import definition
-from grok.network import Network, network
+from grok.weights import Weights
 
 FIXTURE = Path(__file__).parent.parent / "fixtures" / "modsub-transformer" / "seed999"
 GROUP = "progress measures of one checkpoint, modsub-transformer"
@@ -33,39 +33,42 @@ def keys(shipped) -> tuple[int, ...]:
     return shipped.network().key_frequencies
 
 
-def ours(net: Network, keys: tuple[int, ...]) -> dict[str, float]:
+def ours(model: Checkpoint, keys: tuple[int, ...]) -> dict[str, float]:
     """The measures of ``formulas.Sources.measures``; residual path in the restricted loss as source S has it."""
-    ablation = losses.Ablation(net.logits, net.skip_logits, net.labels)
-    coefficients = cosine_projections(net.logits, net.labels)
-    cosines = coefficients / net.logits.norm()
+    cosines = model.cosine_similarities
     return {
-        "coefficients": float(coefficients.norm()),
-        "key_cos2": float(at(cosines, keys).square().sum()),
+        "coefficients": float(model.cosine_projections.norm()),
+        "key_cos2": model.key_cos2(keys),
         "rest": math.sqrt(1 - float(cosines.square().sum())),
-        "restricted_loss": ablation.restricted_loss(keys, net.test, skip=False),
-        "excluded_loss": ablation.excluded_loss(keys, net.train),
-        "gini_W_E": embedding.gini(embedding.fourier_norms(net.W_E)),
+        "restricted_loss": model.restricted_loss(keys, skip=False),
+        "excluded_loss": model.excluded_loss(keys),
+        "gini_W_E": embedding.gini(embedding.fourier_norms(model.W_E)),
     }
 
 
-def fresh(shipped, dtype: torch.dtype) -> Network:
-    """Without activations kept from an earlier round."""
-    net = shipped.network()
-    return network({k: w.to(dtype) for k, w in net.weights.items()}, net.task, net.split, dtype=dtype)
+@pytest.fixture(scope="module")
+def pairs(shipped) -> Pairs:
+    return Pairs.of(shipped.recipe, shipped.recipe.split())
+
+
+def matrices(shipped, dtype: torch.dtype = torch.float32) -> Weights:
+    return {name: w.to(dtype) for name, w in shipped.network().weights.items()}
 
 
 @pytest.mark.benchmark(group=GROUP)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["tables-float32", "tables-float64"])
-def test_tables(measure, shipped, keys, dtype):
-    measure(lambda: ours(fresh(shipped, dtype), keys), 20)
+def test_tables(measure, shipped, pairs, keys, dtype):
+    given = matrices(shipped, dtype)
+    measure(lambda: ours(Checkpoint(given, pairs), keys), 20)
 
 
 @pytest.mark.benchmark(group=GROUP)
-def test_sources(measure, shipped, keys):
-    net = shipped.network()
-    sources = formulas.Sources(net.task, net.split)
-    model = definition.hooked({k: w.float() for k, w in net.weights.items()}, net.task)
-    expected, found = sources.measures(model, keys), ours(net, keys)
+def test_sources(measure, shipped, pairs, keys):
+    task, split = shipped.recipe.task, shipped.recipe.split()
+    sources = formulas.Sources(task, split)
+    model = definition.hooked(matrices(shipped), task)
+    expected = sources.measures(model, keys)
+    found = ours(Checkpoint(matrices(shipped), pairs), keys)
     assert found == pytest.approx(expected, rel=2e-2), "the two are to compute the same"
     measure(lambda: sources.measures(model, keys), 5)
 

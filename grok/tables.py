@@ -1,7 +1,7 @@
 """A model as tables over tokens: what depends on the weights only is computed once, pairs then look rows up.
 
 One model, any dtype, no autograd. Pairs go through as: mix table rows → [pre | skip], ReLU, one product with U. The
-same function as ``grok.models`` and ``grok.network``, to rounding.
+same function as ``grok.models`` and ``grok.network``, to rounding. ``train.manual`` goes back through it.
 """
 
 from __future__ import annotations
@@ -68,13 +68,11 @@ class TransformerTables:
     w_or: Tensor  # [h, k, D] = W_O [W_in | W_U | 0]
     scores: Tensor  # [2p+1, h]
     table: Tensor  # [2p·h, D]: values relative to the = row, token-major
-    constant: Tensor  # [D]
+    constant: Tensor  # [D], to be added to what is mixed
 
     def mix(self, index: PairIndex) -> tuple[Tensor, Tensor]:
-        """→ [pre | skip | 0] of each pair, [N, D], and attention weights of a and b [N, 2, h]."""
-        mixed, attention = token_mix(self.scores, self.table, index)
-        mixed += self.constant
-        return mixed, attention
+        """→ [pre | skip | 0] of each pair less the constant, [N, D], and attention weights of a and b [N, 2, h]."""
+        return token_mix(self.scores, self.table, index)
 
 
 Tables = MLPTables | TransformerTables
@@ -98,8 +96,26 @@ def fold(w: Weights) -> Tables:
     return TransformerTables(x, read, U, query, key, v, w_or, x @ key.T, relative(values), constant)
 
 
-def readout(mixed: Tensor, U: Tensor) -> tuple[Tensor, Tensor]:
-    """[pre | skip | …] of pairs, [N, D] → post [N, m] and logits [N, C], in the place of both. An MLP has no skip."""
-    m, n_classes = U.shape
-    post, skip = mixed[:, :m].clamp_min_(0), mixed[:, m : m + n_classes]
-    return post, skip.addmm_(post, U) if skip.shape[1] else post @ U
+def outputs(tables: Tables, index: PairIndex) -> tuple[Tensor, Tensor]:
+    """Logits of pairs, [N, C], and of them what the neurons write, post U, up to a constant row (none for an MLP).
+
+    The constant c is never added to the pairs: relu(pre + c) = max(pre, -c) + c, and c U is one row.
+    """
+    mixed, _ = tables.mix(index)
+    if isinstance(tables, MLPTables):
+        logits = mixed.relu_() @ tables.U
+        return logits, logits
+    m, n_classes = tables.U.shape
+    pre, constant = mixed[:, :m], tables.constant[: m + n_classes]
+    torch.maximum(pre, -constant[:m], out=pre)
+    written = torch.addmm(constant[:m] @ tables.U + constant[m:], pre, tables.U)
+    return written + mixed[:, m : m + n_classes], written
+
+
+def keep_memory() -> None:
+    """For what takes and frees many megabytes again and again: a third less time.
+
+    glibc gives memory back to the system once twice the largest block freed so far is free, and then asks for it again
+    page by page. After this block, which is never touched, it keeps up to 62 MiB. Elsewhere this does nothing.
+    """
+    torch.empty(31 * 2**20, dtype=torch.uint8)

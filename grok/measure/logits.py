@@ -24,8 +24,12 @@ def sums_by_label(values: Tensor, labels: Tensor, p: int) -> Tensor:
 
 def cosine_projections(logits: Tensor, labels: Tensor) -> Tensor:
     """Dot products of L with the cubes cos w_k(s - c) scaled to norm one, k = 1 … (p-1)/2: [p², p] → [(p-1)/2]."""
-    p = logits.shape[1]
-    table = sums_by_label(logits, labels, p)  # [s, c]
+    return cosine_projections_of_sums(sums_by_label(logits, labels, logits.shape[1]))
+
+
+def cosine_projections_of_sums(table: Tensor) -> Tensor:
+    """The same from L added by s, ``sums_by_label``: [p, p] over (s, c), float64 → [(p-1)/2]."""
+    p = len(table)
     c = torch.arange(p)
     diagonals = table[(c[:, None] + c[None]) % p, c].sum(1)  # [r]: Σ_c table[r + c, c]
     # A unit cosine of the basis has norm one over r; each r stands for p² entries of the cube.

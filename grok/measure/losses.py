@@ -60,9 +60,7 @@ class Ablation:
 
     def projection(self, frequencies: Sequence[int]) -> Tensor:
         """What the neurons write along the directions of these k, as a table over (s, c): [p, p]."""
-        p = len(self._sums)
-        waves = basis(p)[[row for k in frequencies for row in (2 * k - 1, 2 * k)]]  # norm one over s, p pairs to an s
-        return waves.T @ (waves @ self._sums) / p
+        return projection_of_sums(self._sums, frequencies)
 
     def restricted(self, frequencies: Sequence[int], *, skip: bool = True) -> Tensor:
         """Logits with only the mean and these k left of ``post``, [p², p]; the residual path whole or its mean only."""
@@ -88,6 +86,13 @@ class Ablation:
     def excluded_controls(self, key_frequencies: Sequence[int], pairs: Tensor) -> list[float]:
         """Excluded losses of the matched random controls, ``random_frequencies``."""
         return [self.excluded_loss(ks, pairs) for ks in random_frequencies(key_frequencies, self.logits.shape[1])]
+
+
+def projection_of_sums(sums: Tensor, frequencies: Sequence[int]) -> Tensor:
+    """Projection on the directions of these k of what is given as sums by s, float64: [p, C] → [p, C] over (s, c)."""
+    p = len(sums)
+    waves = basis(p)[[row for k in frequencies for row in (2 * k - 1, 2 * k)]]  # norm one over s, p pairs to an s
+    return waves.T @ (waves @ sums) / p
 
 
 def random_frequencies(key_frequencies: Sequence[int], p: int, draws: int = 20, seed: int = 0) -> list[tuple[int, ...]]:

@@ -12,9 +12,8 @@ import torch
 from grok import weights
 from grok.errors import NotEvaluable
 from grok.fourier.keys import key_frequencies
-from grok.measure import embedding, losses
-from grok.measure.logits import at, cosine_similarities
-from grok.network import Network, network
+from grok.measure import embedding
+from grok.measure.progress import Checkpoint, Pairs
 from grok.progress import bar
 from grok.recipe import Recipe
 
@@ -36,13 +35,12 @@ def columns(
     """Measures of every snapshot: flat weights [n, P] float32 and the losses at the same steps → (K, columns).
 
     K is the final model's, None if it has none; then the ``PROGRESS`` columns are None throughout. A recipe without a
-    modulus has the ``EVERY`` columns only. Activations are float32, losses float64: within 1e-4 of the definition.
+    modulus has the ``EVERY`` columns only. ``measure.progress`` computes them, within 1e-4 of the definition.
     """
-    split, labels = recipe.task.split(recipe.split_seed, recipe.train_frac), recipe.task.labels()
+    pairs = Pairs.of(recipe, recipe.split())
 
-    def at_snapshot(flat: np.ndarray) -> Network:
-        matrices = weights.views(torch.from_numpy(np.array(flat, dtype=np.float32)), recipe)
-        return network(matrices, recipe.task, split, dtype=torch.float32)
+    def at_snapshot(flat: np.ndarray) -> Checkpoint:
+        return Checkpoint(weights.views(torch.from_numpy(np.array(flat, dtype=np.float32)), recipe), pairs)
 
     keys = _final_keys(at_snapshot(snapshots[-1])) if recipe.task.modular else None
     names = EVERY + SPARSITY + PROGRESS if recipe.task.modular else EVERY
@@ -51,14 +49,21 @@ def columns(
     for flat in bar(snapshots, desc="progress measures", unit="snapshot", disable=not progress):
         model = at_snapshot(flat)
         row = {
-            "train_accuracy": losses.accuracy(model.logits, labels, split.train),
-            "test_accuracy": losses.accuracy(model.logits, labels, split.test),
+            "train_accuracy": model.accuracy(model.train),
+            "test_accuracy": model.accuracy(model.test),
             "weight_norm": float(np.linalg.norm(flat.astype(np.float64))),
         }
         if recipe.task.modular:
-            row |= {name: measure(model) for name, measure in _SPARSITY.items()}
+            row |= {
+                "gini_W_E": embedding.gini(embedding.fourier_norms(model.W_E)),
+                "gini_U": embedding.gini(embedding.fourier_norms(model.U, dim=1)),
+            }
         if keys is not None:
-            row |= _progress(model, keys)
+            row |= {
+                "key_cos2": model.key_cos2(keys),
+                "restricted_loss": model.restricted_loss(keys),
+                "excluded_loss": model.excluded_loss(keys),
+            }
         for name, column in out.items():
             if name not in ("train_loss", "test_loss"):
                 column.append(row.get(name))
@@ -67,28 +72,11 @@ def columns(
     return keys, out
 
 
-_SPARSITY = {
-    "gini_W_E": lambda model: embedding.gini(embedding.fourier_norms(model.W_E)),
-    "gini_U": lambda model: embedding.gini(embedding.fourier_norms(model.U, dim=1)),
-}
-
-
-def _final_keys(model: Network) -> tuple[int, ...] | None:
+def _final_keys(model: Checkpoint) -> tuple[int, ...] | None:
     try:
         return key_frequencies(model.U)
     except NotEvaluable:
         return None
-
-
-def _progress(model: Network, keys: Sequence[int]) -> dict[str, float]:
-    """Σ_K cos² of the logits with cos w_k(s - c), the restricted loss on test and the excluded loss on train pairs."""
-    labels = model.labels
-    ablation = losses.Ablation(model.logits, model.skip_logits, labels)
-    return {
-        "key_cos2": float(at(cosine_similarities(model.logits, labels), keys).square().sum()),
-        "restricted_loss": ablation.restricted_loss(keys, model.test),
-        "excluded_loss": ablation.excluded_loss(keys, model.train),
-    }
 
 
 # ── readings of columns ──────────────────────────────────────────────────────────────────────────────────────────

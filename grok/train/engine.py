@@ -17,7 +17,7 @@ from torch import Tensor
 from grok import weights
 from grok.errors import GrokError
 from grok.recipe import Recipe
-from grok.tables import Batch, Tables, fold
+from grok.tables import Batch, Tables, fold, keep_memory
 from grok.train import folded, graph, manual
 
 if TYPE_CHECKING:
@@ -104,9 +104,7 @@ class _Manual:
         self.weights = [weights.views(row, recipes[0]) for row in state.flat]
         self.grads = [weights.views(row, recipes[0]) for row in self.adamw.grad]
         self.folded: list[Tables] = []
-        # glibc gives memory back to the system once twice the largest block freed so far is free, and asks again,
-        # page by page, in the next step: a third of its time. After this block, never touched, it keeps 62 MiB.
-        torch.empty(31 * 2**20, dtype=torch.uint8)
+        keep_memory()
 
     @property
     def tables(self) -> list[Tables]:

@@ -14,7 +14,7 @@ from torch import Tensor
 from grok import weights as names
 from grok.kernels import cross_entropy
 from grok.kernels.token_mix.bag import sum_rows_backward, token_mix_backward
-from grok.tables import Batch, MLPTables, Tables, TransformerTables, readout
+from grok.tables import Batch, MLPTables, Tables, TransformerTables, outputs
 from grok.weights import Weights
 
 
@@ -22,7 +22,7 @@ def loss(tables: Tables, batch: Batch) -> Tensor:
     """Mean loss, a float64 scalar. In blocks, because no activation is needed again."""
     total = torch.zeros((), dtype=torch.float64)
     for block in batch.blocks:
-        _, logits = readout(tables.mix(block.index)[0], tables.U)
+        logits, _ = outputs(tables, block.index)
         total += cross_entropy.losses(logits, block.labels).sum()
     return total / len(batch.labels)
 
@@ -30,11 +30,18 @@ def loss(tables: Tables, batch: Batch) -> Tensor:
 def loss_and_grads(weights: Weights, tables: Tables, batch: Batch) -> tuple[Tensor, Weights]:
     """Mean loss and its gradient by every matrix; tables: those of the weights."""
     mixed, attention = tables.mix(batch.index)
-    post, logits = readout(mixed, tables.U)
+    m, n_classes = tables.U.shape
+    if isinstance(tables, TransformerTables):
+        mixed += tables.constant
+        post = mixed[:, :m].clamp_min_(0)
+        logits = mixed[:, m : m + n_classes].addmm_(post, tables.U)
+    else:
+        post = mixed.clamp_min_(0)
+        logits = post @ tables.U
     value, dlogits = cross_entropy.loss_and_grad(logits, batch.labels)
     dU = (dlogits.T @ post).T  # a third faster than post.T @ dlogits: the wide dimension innermost
     dmixed = torch.empty_like(mixed)
-    (m, n_classes), dpre = tables.U.shape, dmixed[:, : post.shape[1]]
+    dpre = dmixed[:, :m]
     torch.mm(dlogits, tables.U.T, out=dpre)
     torch.ops.aten.threshold_backward.grad_input(dpre, post, 0, grad_input=dpre)
     if isinstance(tables, MLPTables):
