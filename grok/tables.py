@@ -84,8 +84,7 @@ def fold(w: Weights) -> Tables:
         return MLPTables((w[names.MLP_W_E] @ w[names.MLP_W_IN]).repeat(2, 1), w[names.MLP_W_U])
     embed, pos = w[names.W_E], w[names.W_POS]
     x = torch.cat([embed[:-1] + pos[0], embed[:-1] + pos[1], embed[-1:] + pos[2]])
-    unaligned = torch.cat([w[names.W_IN], w[names.W_U]], dim=1)
-    read = torch.nn.functional.pad(unaligned, (0, -unaligned.shape[1] % ALIGNED))
+    read = torch.cat([w[names.W_IN], _aligned(w[names.W_U])], dim=1)
     query = (x[-1] @ w[names.W_Q]) / math.sqrt(w[names.W_Q].shape[-1])
     key = (w[names.W_K] @ query[..., None]).squeeze(-1)
     v = x @ w[names.W_V]
@@ -96,20 +95,27 @@ def fold(w: Weights) -> Tables:
     return TransformerTables(x, read, U, query, key, v, w_or, x @ key.T, relative(values), constant)
 
 
-def outputs(tables: Tables, index: PairIndex) -> tuple[Tensor, Tensor]:
-    """Logits of pairs, [N, C], and of them what the neurons write, post U, up to a constant row (none for an MLP).
+def _aligned(matrix: Tensor) -> Tensor:
+    """With columns of zeros behind its own, up to a cache line."""
+    return torch.nn.functional.pad(matrix, (0, -matrix.shape[1] % ALIGNED))
 
-    The constant c is never added to the pairs: relu(pre + c) = max(pre, -c) + c, and c U is one row.
+
+def outputs(tables: Tables, index: PairIndex) -> tuple[Tensor, Tensor]:
+    """Logits of pairs, and of them what the neurons write, post U, up to a constant row: [N, C' ≥ C], zeros behind C.
+
+    The constant c is never added to the pairs: relu(pre + c) = max(pre, -c) + c, and c U is one row. Rows that fill
+    cache lines make the product a tenth faster.
     """
     mixed, _ = tables.mix(index)
+    m = len(tables.U)
+    U = _aligned(tables.U)
     if isinstance(tables, MLPTables):
-        logits = mixed.relu_() @ tables.U
+        logits = mixed.relu_() @ U
         return logits, logits
-    m, n_classes = tables.U.shape
-    pre, constant = mixed[:, :m], tables.constant[: m + n_classes]
+    pre, constant = mixed[:, :m], tables.constant
     torch.maximum(pre, -constant[:m], out=pre)
-    written = torch.addmm(constant[:m] @ tables.U + constant[m:], pre, tables.U)
-    return written + mixed[:, m : m + n_classes], written
+    written = torch.addmm(constant[:m] @ U + constant[m:], pre, U)
+    return written + mixed[:, m:], written
 
 
 def keep_memory() -> None:

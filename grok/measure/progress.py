@@ -1,8 +1,7 @@
 """Progress measures of one checkpoint after another: what a trajectory records at every hundredth step.
 
-The same numbers as ``measure.logits`` and ``measure.losses`` give for a float64 Network, to 1e-4, a hundred times
-faster than the sources' formulas: float32 through ``grok.tables``, the pairs once, and what depends on the label s
-only from p × p tables; no cube of p³ numbers is built.
+The same numbers as ``measure.logits`` and ``measure.losses`` give for a float64 Network, to 1e-4, in a small part of
+the time: float32 through ``grok.tables``, the pairs once, and what depends on the label s only from p × p tables.
 """
 
 from __future__ import annotations
@@ -37,10 +36,6 @@ class Block:
         counts = batch.labels.bincount(minlength=n_classes)
         return cls(batch, batch.labels.argsort(stable=True), counts.cumsum(0) - counts)
 
-    def sums_by_label(self, values: Tensor) -> Tensor:
-        """Σ over the pairs of each s: [N, C] → [p, C]."""
-        return torch.embedding_bag(values, self.order, self.starts, False, 0)[0]
-
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
@@ -60,15 +55,19 @@ class Pairs:
 
 @dataclass(frozen=True, eq=False)
 class Outputs:
-    """Of one block: logits [N, C], and of them what the neurons write, post U, [N, C], up to a constant row.
+    """Of one block: logits, and of them what the neurons write, as ``tables.outputs`` gives them: [N, C' ≥ C].
 
-    Restricted and excluded logits do not depend on that row: its projection on a frequency is zero, and what it adds to
-    the mean of what is written it takes from the rest.
+    What is written is known up to a constant row. Restricted and excluded logits do not depend on that row: its
+    projection on a frequency is zero, and what it adds to the mean of what is written it takes from the rest.
     """
 
     block: Block
     logits: Tensor
     written: Tensor
+
+    def sums(self, values: Tensor) -> Tensor:
+        """Σ over the pairs of each s: [N, C'] → [p, C'], float64."""
+        return torch.embedding_bag(values, self.block.order, self.block.starts, False, 0)[0].double()
 
     @property
     def labels(self) -> Tensor:
@@ -112,18 +111,22 @@ class Checkpoint:
 
     def accuracy(self, of: list[Outputs]) -> float:
         """Share of these pairs whose largest logit is the label's."""
-        right = sum(int((part.logits.argmax(-1) == part.labels).sum()) for part in of)
+        n_classes = self.U.shape[1]
+        right = sum(int((part.logits[:, :n_classes].argmax(-1) == part.labels).sum()) for part in of)
         return right / _n_pairs(of)
 
     @cached_property
     def sums(self) -> Tensor:
         """Σ of the logits over the pairs of each s: [p, p], float64."""
-        return sum(part.block.sums_by_label(part.logits).double() for part in self.train + self.test)
+        return self._total(part.sums(part.logits) for part in self.train + self.test)
 
     @cached_property
     def written_sums(self) -> Tensor:
         """The same of what the neurons write."""
-        return sum(part.block.sums_by_label(part.written).double() for part in self.train + self.test)
+        return self._total(part.sums(part.written) for part in self.train + self.test)
+
+    def _total(self, sums: Iterator[Tensor]) -> Tensor:
+        return torch.stack(list(sums)).sum(0)[:, : self.U.shape[1]]
 
     @cached_property
     def cosine_projections(self) -> Tensor:
@@ -147,15 +150,15 @@ class Checkpoint:
         if not skip:  # then the logits depend on s only: p rows, as often as there are test pairs of each
             table = self.sums.sum(0) / n + kept
             by_label = cross_entropy.losses(table, torch.arange(len(table)))
-            counts = sum(part.labels.bincount(minlength=len(table)) for part in self.test)
+            counts = torch.cat([part.labels for part in self.test]).bincount(minlength=len(table))
             return float(by_label @ counts.double()) / _n_pairs(self.test)
         table = (self.written_sums.sum(0) / n + kept).to(self.test[0].logits.dtype)
-        return _mean_loss(self.test, lambda part: part.logits - part.written + table[part.labels])
+        return _mean_loss(self.test, lambda part: (part.logits - part.written)[:, : len(table)] + table[part.labels])
 
     def excluded_loss(self, frequencies: Sequence[int]) -> float:
         """On the train pairs; ``losses.Ablation.excluded``."""
         table = projection_of_sums(self.written_sums, frequencies).to(self.train[0].logits.dtype)
-        return _mean_loss(self.train, lambda part: part.logits - table[part.labels])
+        return _mean_loss(self.train, lambda part: part.logits[:, : len(table)] - table[part.labels])
 
 
 def _n_pairs(of: list[Outputs]) -> int:

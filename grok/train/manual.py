@@ -22,8 +22,8 @@ def loss(tables: Tables, batch: Batch) -> Tensor:
     """Mean loss, a float64 scalar. In blocks, because no activation is needed again."""
     total = torch.zeros((), dtype=torch.float64)
     for block in batch.blocks:
-        logits, _ = outputs(tables, block.index)
-        total += cross_entropy.losses(logits, block.labels).sum()
+        rows, _ = outputs(tables, block.index)
+        total += cross_entropy.losses(rows[:, : tables.U.shape[1]], block.labels).sum()
     return total / len(batch.labels)
 
 
