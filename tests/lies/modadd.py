@@ -12,8 +12,9 @@ from grok import weights as names
 from grok.fourier.basis import basis
 from grok.measure import neurons
 from grok.network import Network
-from lies import Lie, altered, noisy, randn, swapped
+from lies import Lie, altered, noisy, randn
 from lies.attention import a_preferred, equals_attended
+from lies.runs import pairs_exchanged
 
 HALF_TURN = math.sqrt(0.5)
 
@@ -75,10 +76,6 @@ def one_wrong_answer(model: Network) -> Network:
     logits = model.logits.clone()
     logits[1234, model.labels[1234]] = logits[1234].min() - 1
     return altered(model, logits=logits)
-
-
-def split_swapped(model: Network) -> Network:
-    return altered(model, split=swapped(model.split))
 
 
 def other_task(model: Network) -> Network:
@@ -241,7 +238,7 @@ def answered_around_the_neurons(model: Network) -> Network:
 MLP = [
     Lie("the answers are one too high", answers_shifted, "K1"),
     Lie("one pair of 12,769 is answered wrongly", one_wrong_answer, "K1"),
-    Lie("train and test pairs are exchanged", split_swapped, "K2", unseen=True),
+    Lie("train and test pairs are exchanged", pairs_exchanged, "K2", unseen=True),
     Lie("the answers are right, but not sure", lukewarm, "K2", unseen=True),
     Lie("neurons of clusters are mixed two by two, their writing is unmixed", all_clusters_mixed, "K3", unseen=True),
     Lie("the embedding's tokens are multiplied by 7", tokens_multiplied, "K4"),
@@ -300,8 +297,6 @@ SUBTRACTION = [
 # No claim of this family refuses these: one is missing there, or its threshold is weak. Other families catch them all.
 MISSED = [
     ("modadd-mlp", Lie("neurons of two clusters are mixed, their writing is unmixed", clusters_mixed, "", unseen=True)),
-    ("modadd-transformer", Lie("train and test pairs are exchanged", split_swapped, "", unseen=True)),
-    ("modsub-transformer", Lie("train and test pairs are exchanged", split_swapped, "", unseen=True)),
     ("modsub-transformer", Lie("the train pairs are memorised", table_of_the_train_pairs, "", unseen=True)),
     ("modsub-transformer", Lie("the residual path carries the answer", answered_around_the_neurons, "", unseen=True)),
 ]

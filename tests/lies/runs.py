@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from grok.network import Network
 from grok.trajectory import Column, Run
-from lies import Lie
+from lies import Lie, Subject, altered, swapped
 
 
 def with_columns(run: Run, **columns: Column) -> Run:
@@ -19,8 +20,18 @@ def late(run: Run, name: str) -> Column:
     return [values[max(0, 10 * i - 9 * (n - 1))] for i in range(n)]
 
 
-def losses_exchanged(run: Run) -> Run:
-    return with_columns(run, train_loss=run.columns["test_loss"], test_loss=run.columns["train_loss"])
+def pairs_exchanged(subject: Subject) -> Subject:
+    """Train and test pairs change places; of a run, what was measured on them."""
+    if isinstance(subject, Network):
+        return altered(subject, split=swapped(subject.split))
+    columns = subject.columns
+    return with_columns(
+        subject,
+        train_loss=columns["test_loss"],
+        test_loss=columns["train_loss"],
+        train_accuracy=columns["test_accuracy"],
+        test_accuracy=columns["train_accuracy"],
+    )
 
 
 def no_grok(run: Run) -> Run:
@@ -56,7 +67,7 @@ def needed_from_the_start(run: Run) -> Run:
 
 
 ADDITION_RUN = [
-    Lie("train and test loss are exchanged", losses_exchanged, "B1"),
+    Lie("train and test pairs are exchanged", pairs_exchanged, "B1"),
     Lie("the test loss falls with the train loss", no_grok, "B1"),
     Lie("the test loss never falls", never_solved, "B1"),
     Lie("the logits align with K after the grok", aligned_late, "N10"),
@@ -64,7 +75,7 @@ ADDITION_RUN = [
     Lie("the weights grow to the end", growing_weights, "N11"),
 ]
 SUBTRACTION_RUN = [
-    Lie("train and test loss are exchanged", losses_exchanged, "S3"),
+    Lie("train and test pairs are exchanged", pairs_exchanged, "S3"),
     Lie("the train loss falls late", memorised_late, "S2"),
     Lie("the logits align with K after the grok", aligned_late, "S12"),
     Lie("the excluded loss is highest at first", needed_from_the_start, "S14"),

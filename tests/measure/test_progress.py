@@ -1,0 +1,33 @@
+"""The fast measures of a checkpoint equal the plain ones of a Network, in float64 to rounding."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from grok import weights
+from grok.measure import logits, losses
+from grok.measure.progress import Checkpoint, Pairs
+from grok.network import network
+from grok.recipe import get_recipe
+
+KEYS = (2, 5)
+
+
+@pytest.mark.parametrize("name", ["modadd-mlp", "modadd-transformer", "modsub-transformer"])
+def test_every_measure_equals_that_of_the_network(name: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("grok.tables.BLOCK", 50)  # 169 pairs: several blocks, the last one smaller
+    recipe = get_recipe(name)
+    recipe = replace(recipe, task=replace(recipe.task, p=13), d_model=16, d_mlp=23)  # rows end inside a cache line
+    given = {n: 5 * w.double() for n, w in weights.initial(recipe).items()}
+    fast, plain = Checkpoint(given, Pairs.of(recipe, recipe.split())), network(given, recipe.task, recipe.split())
+    cut = losses.Ablation(plain.logits, plain.skip_logits, plain.labels)
+    torch.testing.assert_close(fast.cosine_projections, logits.cosine_projections(plain.logits, plain.labels))
+    torch.testing.assert_close(fast.cosine_similarities, logits.cosine_similarities(plain.logits, plain.labels))
+    torch.testing.assert_close(fast.U, plain.U)
+    assert torch.equal(fast.W_E, plain.W_E)
+    assert fast.accuracy(fast.train) == losses.accuracy(plain.logits, plain.labels, plain.train)
+    for skip in (True, False):
+        expected = cut.restricted_loss(KEYS, plain.test, skip=skip)
+        assert fast.restricted_loss(KEYS, skip=skip) == pytest.approx(expected, rel=1e-12)
+    assert fast.excluded_loss(KEYS) == pytest.approx(cut.excluded_loss(KEYS, plain.train), rel=1e-12)
