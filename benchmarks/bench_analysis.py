@@ -13,7 +13,7 @@ from benchmarks import formulas
 from grok.fixture import load_fixture
 from grok.kernels import diagonal_sum
 from grok.measure import embedding
-from grok.measure.progress import Checkpoint, Pairs
+from grok.measure.snapshot import Pairs, Snapshot
 from grok.models import definition
 from grok.weights import Weights
 
@@ -33,7 +33,7 @@ def keys(shipped) -> tuple[int, ...]:
     return shipped.network().key_frequencies
 
 
-def ours(model: Checkpoint, keys: tuple[int, ...]) -> dict[str, float]:
+def ours(model: Snapshot, keys: tuple[int, ...]) -> dict[str, float]:
     """The measures of ``formulas.Sources.measures``; residual path in the restricted loss as source S has it."""
     cosines = model.cosine_similarities
     return {
@@ -59,7 +59,7 @@ def matrices(shipped, dtype: torch.dtype = torch.float32) -> Weights:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["tables-float32", "tables-float64"])
 def test_tables(measure, shipped, pairs, keys, dtype):
     given = matrices(shipped, dtype)
-    measure(lambda: ours(Checkpoint(given, pairs), keys), 20)
+    measure(lambda: ours(Snapshot(given, pairs), keys), 20)
 
 
 @pytest.mark.benchmark(group=GROUP)
@@ -68,7 +68,7 @@ def test_sources(measure, shipped, pairs, keys):
     sources = formulas.Sources(task, split)
     model = definition.hooked(matrices(shipped), task)
     expected = sources.measures(model, keys)
-    found = ours(Checkpoint(matrices(shipped), pairs), keys)
+    found = ours(Snapshot(matrices(shipped), pairs), keys)
     assert found == pytest.approx(expected, rel=2e-2), "the two are to compute the same"
     measure(lambda: sources.measures(model, keys), 5)
 

@@ -38,8 +38,8 @@ class Batch:
 
     @cached_property
     def blocks(self) -> list[Batch]:
-        """The same pairs in equal pieces of at most ``BLOCK``."""
-        n = math.ceil(len(self.labels) / BLOCK)
+        """The same pairs in pieces of at most ``BLOCK``, about equal."""
+        n = max(1, math.ceil(len(self.labels) / BLOCK))
         pieces = zip(self.index.pairs.chunk(n), self.labels.chunk(n), strict=True)
         return [Batch(PairIndex(pairs, self.index.p, self.index.n_heads), labels) for pairs, labels in pieces]
 
@@ -58,7 +58,7 @@ class MLPTables:
 
 @dataclass(frozen=True, eq=False)
 class TransformerTables:
-    """One layer, last position; D = m + C and zeros up to a cache line, the columns [W_in | W_U | 0]."""
+    """One layer, last position; D = m + C' where zeros fill up C to a cache line, the columns [W_in | W_U | 0]."""
 
     x: Tensor  # [2p+1, d] residual stream at each table row
     read: Tensor  # [d, D]
@@ -122,7 +122,8 @@ def outputs(tables: Tables, index: PairIndex) -> tuple[Tensor, Tensor]:
 def keep_memory() -> None:
     """For what takes and frees many megabytes again and again: a third less time.
 
-    glibc gives memory back to the system once twice the largest block freed so far is free, and then asks for it again
-    page by page. After this block, which is never touched, it keeps up to 62 MiB. Elsewhere this does nothing.
+    glibc maps what is larger than the largest block freed so far, and gives memory back to the system once twice that
+    is free; either way it comes back page by page. After this block, which is never touched, up to 62 MiB are kept.
+    Elsewhere this does nothing.
     """
     torch.empty(31 * 2**20, dtype=torch.uint8)

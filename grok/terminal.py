@@ -72,7 +72,7 @@ def summary(claims: list[Claim]) -> str:
 
 
 def short(claim: Claim) -> str:
-    """The verdict, with k of n models unless it is none of several."""
+    """The verdict, with k of n models where there are several or it holds on one."""
     k, n = claim.counts
     told = claim.verdict in ("replicated", "mixed") or (n > 1 and claim.verdict != "not evaluated")
     return f"{claim.verdict} {k}/{n}" if told else claim.verdict

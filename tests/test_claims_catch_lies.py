@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from lies import Lie, harmless
 from lies.addition import ADDITION
-from lies.modadd import MISSED, MLP, SUBTRACTION, TRANSFORMER
+from lies.modadd import MISSED, MISSED_IN_THE_NETWORK, MLP, SUBTRACTION, TRANSFORMER
 from lies.runs import ADDITION_RUN, SUBTRACTION_RUN
 
 from grok.errors import NotEvaluable
@@ -91,7 +91,10 @@ def test_a_lie_is_caught(family: str, lie: Lie):
         assert losses.accuracy(bad.logits, bad.labels) == 1
 
 
-@pytest.mark.parametrize(("family", "lie"), MISSED, ids=[f"{lie.name} ({family})" for family, lie in MISSED])
+UNSEEN = MISSED + MISSED_IN_THE_NETWORK
+
+
+@pytest.mark.parametrize(("family", "lie"), UNSEEN, ids=[f"{lie.name} ({family})" for family, lie in UNSEEN])
 def test_a_missed_lie_is_missed_by_every_claim(family: str, lie: Lie):
     """When a claim begins to catch it, it moves to the list of those that are caught."""
     bad = lie.change(fixture(family).network())
@@ -104,7 +107,9 @@ def test_nineteen_of_twenty_are_caught():
     caught = {(family, lie.change) for family, lie in LIES}
     missed = {(family, lie.change) for family, lie in MISSED}
     assert not caught & missed
-    assert len({change for _, change in caught}) >= 20
+    kinds = {change for _, change in caught}
+    assert len(kinds) >= 20
+    assert {change for _, change in missed} <= kinds, "findings.md says that each is caught on some model"
     assert len(missed) <= 0.05 * len(caught | missed)
 
 

@@ -13,7 +13,7 @@ from grok import weights
 from grok.errors import NotEvaluable
 from grok.fourier.keys import key_frequencies
 from grok.measure import embedding
-from grok.measure.progress import Checkpoint, Pairs
+from grok.measure.snapshot import Pairs, Snapshot
 from grok.progress import bar
 from grok.recipe import Recipe
 
@@ -35,12 +35,12 @@ def columns(
     """Measures of every snapshot: flat weights [n, P] float32 and the losses at the same steps → (K, columns).
 
     K is the final model's, None if it has none; then the ``PROGRESS`` columns are None throughout. A recipe without a
-    modulus has the ``EVERY`` columns only. ``measure.progress`` computes them, within 1e-4 of the definition.
+    modulus has the ``EVERY`` columns only. ``measure.snapshot`` computes them, within 1e-4 of the definition.
     """
     pairs = Pairs.of(recipe, recipe.split())
 
-    def at_snapshot(flat: np.ndarray) -> Checkpoint:
-        return Checkpoint(weights.views(torch.from_numpy(np.array(flat, dtype=np.float32)), recipe), pairs)
+    def at_snapshot(flat: np.ndarray) -> Snapshot:
+        return Snapshot(weights.views(torch.from_numpy(np.array(flat, dtype=np.float32)), recipe), pairs)
 
     keys = _final_keys(at_snapshot(snapshots[-1])) if recipe.task.modular else None
     names = EVERY + SPARSITY + PROGRESS if recipe.task.modular else EVERY
@@ -72,7 +72,7 @@ def columns(
     return keys, out
 
 
-def _final_keys(model: Checkpoint) -> tuple[int, ...] | None:
+def _final_keys(model: Snapshot) -> tuple[int, ...] | None:
     try:
         return key_frequencies(model.U)
     except NotEvaluable:

@@ -193,8 +193,8 @@ def _tally(claim: dict[str, Any], runs: dict[str, bool]) -> str:
     if n > 1 and (interval := wilson(k, n)):
         text += f" (95 % interval {interval[0] * 100:.0f} … {interval[1] * 100:.0f} %)"
     if not all(runs.values()):
-        among = _counts([subject for subject in models if runs.get(subject["subject"])])
-        text += f", on {among[0]} of the {among[1]} that grokked"
+        grokked = [subject for subject in models if runs.get(subject["subject"])]
+        text += f", on {sum(s.get('holds') is True for s in grokked)} of the {len(grokked)} that grokked"
     return text + (f"; {len(models) - n} could not be evaluated" if len(models) > n else "")
 
 

@@ -23,7 +23,7 @@ def loss(tables: Tables, batch: Batch) -> Tensor:
     total = torch.zeros((), dtype=torch.float64)
     for block in batch.blocks:
         rows, _ = outputs(tables, block.index)
-        total += cross_entropy.losses(rows[:, : tables.U.shape[1]], block.labels).sum()
+        total += cross_entropy.losses(rows[:, : tables.U.shape[1]], block.labels).sum(dtype=torch.float64)
     return total / len(batch.labels)
 
 
@@ -67,7 +67,7 @@ def _unfold_transformer(
 ) -> Weights:
     """Gradients of the nine matrices from those of the tables, by the chain rule of ``tables.fold``.
 
-    dmixed [D] is the gradient summed over pairs: that of the direct path x₂ [W_in | W_U].
+    dmixed [D] is the gradient summed over pairs: that of the direct path x₂ [W_in | W_U | 0].
     """
     (m, n_classes), d_head = f.U.shape, f.query.shape[-1]
     dv = dvalues @ f.w_or.mT  # [h, 2p+1, k]

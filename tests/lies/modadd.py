@@ -295,6 +295,11 @@ SUBTRACTION = [
 ]
 
 # No claim of this family refuses these: one is missing there, or its threshold is weak. Other families catch them all.
+# Exchanged pairs are refused where there is a record of the training (``lies.runs``), but not in the network alone.
+MISSED_IN_THE_NETWORK = [
+    ("modadd-transformer", Lie("train and test pairs are exchanged", pairs_exchanged, "B1", unseen=True)),
+    ("modsub-transformer", Lie("train and test pairs are exchanged", pairs_exchanged, "S3", unseen=True)),
+]
 MISSED = [
     ("modadd-mlp", Lie("neurons of two clusters are mixed, their writing is unmixed", clusters_mixed, "", unseen=True)),
     ("modsub-transformer", Lie("the train pairs are memorised", table_of_the_train_pairs, "", unseen=True)),

@@ -74,8 +74,26 @@ def test_two_hundred_steps_equal_the_definition(recipe: Recipe):
         state = _state([recipe], dtype)
         stepper = engine.make([recipe], name, state)
         for t, (loss, matrices) in enumerate(expected):
+            stepper.test_loss()  # what an engine keeps of it for the step must not outlive the step
             assert abs(float(stepper.advance()) / loss - 1) < tolerance, (name, dtype, t)
             assert _relative(state.flat[0], weights.flatten(matrices, recipe)) < tolerance, (name, dtype, t)
+        last = _test_loss(expected[-1][1], recipe)
+        assert abs(float(stepper.test_loss()) / last - 1) < tolerance, (name, dtype)
+
+
+@pytest.mark.parametrize("recipe", EVERY, ids=lambda r: f"{r.name}-{r.task.p}")
+def test_the_loss_without_gradients_equals_the_definition(recipe: Recipe, monkeypatch: pytest.MonkeyPatch):
+    """It goes its own way through the tables; in several blocks, the last one smaller."""
+    monkeypatch.setattr("grok.tables.BLOCK", max(7, len(recipe.split().test) // 3))
+    given = _double(recipe)
+    batch = Batch.of(recipe, recipe.split().test)
+    assert len(batch.blocks) > 1
+    assert abs(float(manual.loss(fold(given), batch)) - _test_loss(given, recipe)) < 1e-10
+
+
+@torch.no_grad()
+def _test_loss(given: weights.Weights, recipe: Recipe) -> float:
+    return float(definition.loss(definition.hooked(given, recipe.task), recipe.task, recipe.split().test))
 
 
 def _state(recipes: list[Recipe], dtype: torch.dtype) -> State:

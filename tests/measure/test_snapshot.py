@@ -1,17 +1,20 @@
-"""The fast measures of a checkpoint equal the plain ones of a Network, in float64 to rounding."""
+"""The fast measures of a snapshot equal the plain ones of a Network, in float64 to rounding."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 from grok import weights
+from grok.fixture import load_fixture
 from grok.measure import logits, losses
-from grok.measure.progress import Checkpoint, Pairs
+from grok.measure.snapshot import Pairs, Snapshot
 from grok.network import network
 from grok.recipe import get_recipe
 
 KEYS = (2, 5)
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("name", ["modadd-mlp", "modadd-transformer", "modsub-transformer"])
@@ -20,7 +23,7 @@ def test_every_measure_equals_that_of_the_network(name: str, monkeypatch: pytest
     recipe = get_recipe(name)
     recipe = replace(recipe, task=replace(recipe.task, p=13), d_model=16, d_mlp=23)  # rows end inside a cache line
     given = {n: 5 * w.double() for n, w in weights.initial(recipe).items()}
-    fast, plain = Checkpoint(given, Pairs.of(recipe, recipe.split())), network(given, recipe.task, recipe.split())
+    fast, plain = Snapshot(given, Pairs.of(recipe, recipe.split())), network(given, recipe.task, recipe.split())
     cut = losses.Ablation(plain.logits, plain.skip_logits, plain.labels)
     torch.testing.assert_close(fast.cosine_projections, logits.cosine_projections(plain.logits, plain.labels))
     torch.testing.assert_close(fast.cosine_similarities, logits.cosine_similarities(plain.logits, plain.labels))
@@ -31,3 +34,16 @@ def test_every_measure_equals_that_of_the_network(name: str, monkeypatch: pytest
         expected = cut.restricted_loss(KEYS, plain.test, skip=skip)
         assert fast.restricted_loss(KEYS, skip=skip) == pytest.approx(expected, rel=1e-12)
     assert fast.excluded_loss(KEYS) == pytest.approx(cut.excluded_loss(KEYS, plain.train), rel=1e-12)
+
+
+def test_float32_is_enough_for_a_trained_model():
+    """Losses of 1e-7 beside logits of 100: what the docstring of ``trajectory.columns`` promises."""
+    fixture = load_fixture(ROOT / "fixtures" / "modsub-transformer" / "seed999")
+    recipe, plain = fixture.recipe, fixture.network()
+    K = plain.key_frequencies
+    fast = Snapshot({n: w.float() for n, w in plain.weights.items()}, Pairs.of(recipe, recipe.split()))
+    cut = losses.Ablation(plain.logits, plain.skip_logits, plain.labels)
+    expected = logits.at(logits.cosine_similarities(plain.logits, plain.labels), K).square().sum()
+    assert fast.key_cos2(K) == pytest.approx(float(expected), rel=1e-4)
+    assert fast.restricted_loss(K) == pytest.approx(cut.restricted_loss(K, plain.test), rel=1e-4)
+    assert fast.excluded_loss(K) == pytest.approx(cut.excluded_loss(K, plain.train), rel=1e-4)

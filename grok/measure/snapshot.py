@@ -1,7 +1,8 @@
-"""Progress measures of one checkpoint after another: what a trajectory records at every hundredth step.
+"""Progress measures of one snapshot after another: what a trajectory records at every hundredth step.
 
-The same numbers as ``measure.logits`` and ``measure.losses`` give for a float64 Network, to 1e-4, in a small part of
-the time: float32 through ``grok.tables``, the pairs once, and what depends on the label s only from p × p tables.
+The same numbers as ``measure.logits`` and ``measure.losses`` give for a float64 Network, to 1e-4, for float32
+weights, in a small part of the time: through ``grok.tables``, the pairs once, and what depends on the label s only from
+p × p tables.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class Block:
 
     batch: Batch
     order: Tensor  # [N] int64: the pairs, label after label
-    starts: Tensor  # [p]: where each label's begin
+    starts: Tensor  # [C]: where each label's begin
 
     @classmethod
     def of(cls, batch: Batch, n_classes: int) -> Block:
@@ -75,7 +76,7 @@ class Outputs:
 
 
 @dataclass(frozen=True, eq=False)
-class Checkpoint:
+class Snapshot:
     """Weights, without a seed dimension, and the pairs they are measured on. Outputs are computed once and kept."""
 
     weights: Weights
