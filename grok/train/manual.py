@@ -7,13 +7,14 @@ Forward through ``grok.tables``, back to the tables, and by the chain rule of ``
 from __future__ import annotations
 
 import math
+from functools import reduce
 
 import torch
 from torch import Tensor
 
 from grok import weights as names
 from grok.kernels import cross_entropy
-from grok.kernels.token_mix.bag import sum_rows_backward, token_mix_backward
+from grok.kernels.token_mix.bag import relative_backward, sum_rows_backward, token_mix_backward
 from grok.tables import Batch, MLPTables, Tables, TransformerTables, outputs
 from grok.weights import Weights
 
@@ -29,7 +30,25 @@ def loss(tables: Tables, batch: Batch) -> Tensor:
 
 def loss_and_grads(weights: Weights, tables: Tables, batch: Batch) -> tuple[Tensor, Weights]:
     """Mean loss and its gradient by every matrix; tables: those of the weights."""
-    mixed, attention = tables.mix(batch.index)
+    n = len(batch.labels)
+    value, dU, *grads = reduce(_added, (_block(tables, block, n) for block in batch.blocks))
+    if isinstance(tables, MLPTables):
+        (dtable,) = grads
+        return value, _unfold_mlp(weights, dtable, dU.T)
+    dscores, dtable, dconstant = grads
+    return value, _unfold_transformer(weights, tables, dscores, dtable, dconstant, dU.T)
+
+
+def _added(total: list[Tensor], more: list[Tensor]) -> list[Tensor]:
+    return [a.add_(b) for a, b in zip(total, more, strict=True)]
+
+
+def _block(tables: Tables, block: Batch, n: int) -> list[Tensor]:
+    """Shares of one block in the mean loss over n pairs and in the gradients of U, transposed, and of the tables.
+
+    The tables' are those of the table; for a transformer of the scores, the table and the constant.
+    """
+    mixed, attention = tables.mix(block.index)
     m, n_classes = tables.U.shape
     if isinstance(tables, TransformerTables):
         mixed += tables.constant
@@ -38,19 +57,18 @@ def loss_and_grads(weights: Weights, tables: Tables, batch: Batch) -> tuple[Tens
     else:
         post = mixed.clamp_min_(0)
         logits = post @ tables.U
-    value, dlogits = cross_entropy.loss_and_grad(logits, batch.labels)
-    dU = (dlogits.T @ post).T  # a third faster than post.T @ dlogits: the wide dimension innermost
+    value, dlogits = cross_entropy.loss_and_grad(logits, block.labels, n)
+    dU = dlogits.T @ post  # a third faster than post.T @ dlogits: the wide dimension innermost
     dmixed = torch.empty_like(mixed)
     dpre = dmixed[:, :m]
     torch.mm(dlogits, tables.U.T, out=dpre)
     torch.ops.aten.threshold_backward.grad_input(dpre, post, 0, grad_input=dpre)
     if isinstance(tables, MLPTables):
-        return value, _unfold_mlp(weights, sum_rows_backward(dmixed, batch.index), dU)
+        return [value, dU, sum_rows_backward(dmixed, block.index)]
     dmixed[:, m : m + n_classes] = dlogits
     dmixed[:, m + n_classes :] = 0
-    total = dmixed.sum(0)
-    dscores, dvalues = token_mix_backward(dmixed, total, tables.table, attention, batch.index)
-    return value, _unfold_transformer(weights, tables, dscores, dvalues, total, dU)
+    dscores, dtable = token_mix_backward(dmixed, tables.table, attention, block.index)
+    return [value, dU, dscores, dtable, dmixed.sum(0)]
 
 
 def _unfold_mlp(w: Weights, dtables: Tensor, dU: Tensor) -> Weights:
@@ -63,13 +81,14 @@ def _unfold_mlp(w: Weights, dtables: Tensor, dU: Tensor) -> Weights:
 
 
 def _unfold_transformer(
-    w: Weights, f: TransformerTables, dscores: Tensor, dvalues: Tensor, dmixed: Tensor, dU: Tensor
+    w: Weights, f: TransformerTables, dscores: Tensor, dtable: Tensor, dmixed: Tensor, dU: Tensor
 ) -> Weights:
     """Gradients of the nine matrices from those of the tables, by the chain rule of ``tables.fold``.
 
     dmixed [D] is the gradient summed over pairs: that of the direct path x₂ [W_in | W_U | 0].
     """
-    (m, n_classes), d_head = f.U.shape, f.query.shape[-1]
+    (m, n_classes), (n_heads, d_head) = f.U.shape, f.query.shape
+    dvalues = relative_backward(dtable, dmixed, n_heads)
     dv = dvalues @ f.w_or.mT  # [h, 2p+1, k]
     dw_or = f.v.mT @ dvalues  # [h, k, D]
     dread = (w[names.W_O].mT @ dw_or).sum(0) + torch.outer(f.x[-1], dmixed)

@@ -48,7 +48,15 @@ def _manual(given: weights.Weights, recipe: Recipe, which: torch.Tensor) -> tupl
     return manual.loss_and_grads(given, fold(given), Batch.of(recipe, which))
 
 
-@pytest.mark.parametrize("compute", [_folded, _manual])
+def _manual_in_blocks(
+    given: weights.Weights, recipe: Recipe, which: torch.Tensor
+) -> tuple[torch.Tensor, weights.Weights]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("grok.tables.BLOCK", max(7, len(which) // 3))  # several, the last one smaller
+        return _manual(given, recipe, which)
+
+
+@pytest.mark.parametrize("compute", [_folded, _manual, _manual_in_blocks])
 @pytest.mark.parametrize(
     "recipe", [*map(_small, SHAPES), *map(RECIPES.get, SHAPES)], ids=lambda r: f"{r.name}-{r.task.p}"
 )

@@ -24,8 +24,12 @@ def losses(logits: Tensor, labels: Tensor) -> Tensor:
     return (m + torch.log1p(total)).squeeze(-1)
 
 
-def loss_and_grad(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean loss over N and its gradient: [..., N, C] → [...], [..., N, C]. Without autograd."""
+def loss_and_grad(logits: Tensor, labels: Tensor, n: int | None = None) -> tuple[Tensor, Tensor]:
+    """Mean loss over N and its gradient: [..., N, C] → [...], [..., N, C]. Without autograd.
+
+    Of rows that are a part of n: their share of the mean over all n.
+    """
+    n = n or logits.shape[-2]
     index = labels.unsqueeze(-1)
     e = logits - logits.gather(-1, index)
     e.scatter_(-1, index, float("-inf"))
@@ -33,7 +37,7 @@ def loss_and_grad(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     e.sub_(m).exp_()
     wrong = e.sum(-1, keepdim=True)
     total = wrong + torch.expm1(-m)
-    loss = (m + torch.log1p(total)).squeeze(-1).mean(-1)
-    scale = (1 + total) * logits.shape[-2]
+    loss = (m + torch.log1p(total)).squeeze(-1).sum(-1) / n
+    scale = (1 + total) * n
     grad = e.div_(scale).scatter_(-1, index, -wrong / scale)
     return loss, grad

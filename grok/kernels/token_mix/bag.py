@@ -101,13 +101,8 @@ def token_mix(scores: Tensor, table: Tensor, index: PairIndex) -> tuple[Tensor, 
     return sum_rows(table, index, weights.view(-1)), weights
 
 
-def token_mix_backward(
-    grad: Tensor, total: Tensor, table: Tensor, weights: Tensor, index: PairIndex
-) -> tuple[Tensor, Tensor]:
-    """Gradients of scores [2p+1, h] and of values [h, 2p+1, D], the constant's share included.
-
-    grad: [N, D], by ``mixed``. total: [D], its sum over pairs.
-    """
+def token_mix_backward(grad: Tensor, table: Tensor, weights: Tensor, index: PairIndex) -> tuple[Tensor, Tensor]:
+    """Gradients of scores [2p+1, h] and of the table [n_rows, D] by that of ``mixed``, [N, D]."""
     p, h = index.p, index.n_heads
     g = sum_rows_weight_grad(grad, table, index).view_as(weights)
     weighted = weights * g
@@ -117,5 +112,10 @@ def token_mix_backward(
     a, b = index.pairs.unbind(1)
     dscores.index_add_(0, a, ds[:, 0]).index_add_(0, p + b, ds[:, 1])
     dscores[2 * p] = -((1 - weights.sum(1)) * mean).sum(0)
-    dtable = sum_rows_backward(grad, index, weights.view(-1)).view(2 * p, h, -1).transpose(0, 1)
-    return dscores, torch.cat([dtable, total - dtable.sum(1, keepdim=True)], dim=1)
+    return dscores, sum_rows_backward(grad, index, weights.view(-1))
+
+
+def relative_backward(dtable: Tensor, total: Tensor, n_heads: int) -> Tensor:
+    """Gradient of the values, [h, 2p+1, D], by those of the table and of the constant Σ_h V_h[=], [D]."""
+    rows = dtable.unflatten(0, (-1, n_heads)).transpose(0, 1)
+    return torch.cat([rows, total - rows.sum(1, keepdim=True)], dim=1)
