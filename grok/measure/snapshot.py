@@ -40,7 +40,7 @@ class Block:
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """All pairs of a task, indexed once for all checkpoints."""
+    """All pairs of a task, indexed once for all snapshots."""
 
     train: list[Block]
     test: list[Block]
