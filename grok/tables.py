@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from grok import weights as names
-from grok.kernels.token_mix.bag import PairIndex, relative, sum_rows, token_mix
+from grok.kernels.token_mix.bag import PairIndex, sum_rows, token_mix
 from grok.recipe import Recipe
 from grok.weights import Weights
 
@@ -50,6 +50,8 @@ class MLPTables:
 
     table: Tensor  # [2p, m]: W_E W_in, twice
     U: Tensor  # [m, C]
+    readout: Tensor  # [m, C']: U, and zeros behind it up to a cache line
+    never: Tensor  # [C']: 0 for a class, -inf behind C
 
     def mix(self, index: PairIndex) -> tuple[Tensor, Tensor]:
         """→ pre of each pair, [N, D], and attention weights: none."""
@@ -58,21 +60,22 @@ class MLPTables:
 
 @dataclass(frozen=True, eq=False)
 class TransformerTables:
-    """One layer, last position; D = m + C' where zeros fill up C to a cache line, the columns [W_in | W_U | 0]."""
+    """One layer, last position; D = m + C', the columns [W_in | W_U | 0]."""
 
     x: Tensor  # [2p+1, d] residual stream at each table row
     read: Tensor  # [d, D]
     U: Tensor  # [m, C] = W_out W_U
+    readout: Tensor  # [m, C']: U, and zeros behind it up to a cache line
     query: Tensor  # [h, k], scaled
     key: Tensor  # [h, d] = W_K query
     v: Tensor  # [h, 2p+1, k]
+    relative: Tensor  # [h, 2p, k]: v less that of the = row
     w_or: Tensor  # [h, k, D] = W_O [W_in | W_U | 0]
     scores: Tensor  # [2p+1, h]
-    table: Tensor  # [2p·h, D]: values relative to the = row, token-major
-    constant: Tensor  # [D], to be added to what is mixed
+    table: Tensor  # [2p·h + 1, D]: relative w_or, token-major, then what all pairs have; -inf behind C
 
     def mix(self, index: PairIndex) -> tuple[Tensor, Tensor]:
-        """→ [pre | skip | 0] of each pair less the constant, [N, D], and attention weights of a and b [N, 2, h]."""
+        """→ [pre | skip | -inf] of each pair, [N, D], and attention weights [N, 2h+1]."""
         return token_mix(self.scores, self.table, index)
 
 
@@ -82,41 +85,44 @@ Tables = MLPTables | TransformerTables
 def fold(w: Weights) -> Tables:
     """The tables of these weights, without a seed dimension; the names decide the architecture."""
     if names.MLP_W_E in w:
-        return MLPTables((w[names.MLP_W_E] @ w[names.MLP_W_IN]).repeat(2, 1), w[names.MLP_W_U])
+        U = w[names.MLP_W_U]
+        readout = _aligned(U)
+        never = readout.new_zeros(readout.shape[1])
+        never[U.shape[1] :] = -math.inf
+        return MLPTables((w[names.MLP_W_E] @ w[names.MLP_W_IN]).repeat(2, 1), U, readout, never)
     embed, pos = w[names.W_E], w[names.W_POS]
     x = torch.cat([embed[:-1] + pos[0], embed[:-1] + pos[1], embed[-1:] + pos[2]])
-    read = torch.cat([w[names.W_IN], _aligned(w[names.W_U])], dim=1)
+    W_U = _aligned(w[names.W_U])
+    read = torch.cat([w[names.W_IN], W_U], dim=1)
     query = (x[-1] @ w[names.W_Q]) / math.sqrt(w[names.W_Q].shape[-1])
     key = (w[names.W_K] @ query[..., None]).squeeze(-1)
     v = x @ w[names.W_V]
+    relative = v[:, :-1] - v[:, -1:]
     w_or = w[names.W_O] @ read
-    values = v @ w_or
-    constant = x[-1] @ read + values[:, -1].sum(0)
-    U = w[names.W_OUT] @ w[names.W_U]
-    return TransformerTables(x, read, U, query, key, v, w_or, x @ key.T, relative(values), constant)
+    (n_heads, n_tokens, _), (m, n_classes) = relative.shape, (len(w[names.W_OUT]), w[names.W_U].shape[1])
+    table = x.new_empty(n_tokens * n_heads + 1, read.shape[1])
+    rows = table[:-1].view(n_tokens, n_heads, -1)
+    for head in range(n_heads):
+        torch.mm(relative[head], w_or[head], out=rows[:, head])
+    torch.add(x[-1] @ read, v[:, -1].flatten() @ w_or.flatten(0, 1), out=table[-1])
+    table[-1, m + n_classes :] = -math.inf
+    readout = w[names.W_OUT] @ W_U
+    return TransformerTables(x, read, readout[:, :n_classes], readout, query, key, v, relative, w_or, x @ key.T, table)
 
 
 def _aligned(matrix: Tensor) -> Tensor:
-    """With columns of zeros behind its own, up to a cache line."""
+    """With columns of zeros behind its own, up to a cache line: products are a tenth faster."""
     return torch.nn.functional.pad(matrix, (0, -matrix.shape[1] % ALIGNED))
 
 
-def outputs(tables: Tables, index: PairIndex) -> tuple[Tensor, Tensor]:
-    """Logits of pairs, and of them what the neurons write, post U, up to a constant row: [N, C' ≥ C], zeros behind C.
-
-    The constant c is never added to the pairs: relu(pre + c) = max(pre, -c) + c, and c U is one row. Rows that fill
-    cache lines make the product a tenth faster.
-    """
+def outputs(tables: Tables, index: PairIndex) -> tuple[Tensor, Tensor | None]:
+    """Logits of pairs, [N, C'], and of them what does not come from neurons, None for an MLP. -inf behind C."""
     mixed, _ = tables.mix(index)
-    m = len(tables.U)
-    U = _aligned(tables.U)
+    post = mixed[:, : len(tables.U)].clamp_min_(0)
     if isinstance(tables, MLPTables):
-        logits = mixed.relu_() @ U
-        return logits, logits
-    pre, constant = mixed[:, :m], tables.constant
-    torch.maximum(pre, -constant[:m], out=pre)
-    written = torch.addmm(constant[:m] @ U + constant[m:], pre, U)
-    return written + mixed[:, m:], written
+        return torch.addmm(tables.never, post, tables.readout), None
+    skip = mixed[:, len(tables.U) :]
+    return torch.addmm(skip, post, tables.readout), skip
 
 
 def keep_memory() -> None:

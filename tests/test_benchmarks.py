@@ -1,8 +1,14 @@
 """The tables made of benchmark results. Nothing is timed here."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from benchmarks import table
+
+ROOT = Path(__file__).parent.parent
 
 
 def _bench(name: str, median: float) -> dict:
@@ -44,6 +50,24 @@ def test_a_report_of_a_rehearsal_says_so_and_names_what_failed():
     assert "rehearsal" in text
     assert "**seeds failed**: RuntimeError: no room" in text
     assert "| modadd-mlp | 113 | triton | 4 | 10 | 41 µs | 40 µs … 43 µs | 41 µs |" in text
+
+
+def test_the_benchmarks_run():
+    """One round each of the short ones; what they measure is not looked at."""
+    chosen = [
+        "--smoke",
+        "-k",
+        "bag or log1p or add-transformer or tables",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:randomly",
+    ]
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", *chosen, "benchmarks/"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "passed" in run.stdout
 
 
 def test_other_files_are_refused():

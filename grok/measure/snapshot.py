@@ -56,15 +56,11 @@ class Pairs:
 
 @dataclass(frozen=True, eq=False)
 class Outputs:
-    """Of one block: logits, and of them what the neurons write, as ``tables.outputs`` gives them: [N, C' ≥ C].
-
-    What is written is known up to a constant row. Restricted and excluded logits do not depend on that row: its
-    projection on a frequency is zero, and what it adds to the mean of what is written it takes from the rest.
-    """
+    """Of one block: logits, and of them what does not come from neurons, as ``tables.outputs`` gives them."""
 
     block: Block
-    logits: Tensor
-    written: Tensor
+    logits: Tensor  # [N, C' ≥ C], -inf behind C
+    skip: Tensor | None  # the same; None: nothing
 
     def sums(self, values: Tensor) -> Tensor:
         """Σ over the pairs of each s: [N, C'] → [p, C'], float64."""
@@ -112,8 +108,7 @@ class Snapshot:
 
     def accuracy(self, of: list[Outputs]) -> float:
         """Share of these pairs whose largest logit is the label's."""
-        n_classes = self.U.shape[1]
-        right = sum(int((part.logits[:, :n_classes].argmax(-1) == part.labels).sum()) for part in of)
+        right = sum(int((part.logits.argmax(-1) == part.labels).sum()) for part in of)
         return right / _n_pairs(of)
 
     @cached_property
@@ -124,7 +119,8 @@ class Snapshot:
     @cached_property
     def written_sums(self) -> Tensor:
         """The same of what the neurons write."""
-        return self._total(part.sums(part.written) for part in self.train + self.test)
+        skips = [part.sums(part.skip) for part in self.train + self.test if part.skip is not None]
+        return self.sums - self._total(iter(skips)) if skips else self.sums
 
     def _total(self, sums: Iterator[Tensor]) -> Tensor:
         return torch.stack(list(sums)).sum(0)[:, : self.U.shape[1]]
@@ -137,7 +133,9 @@ class Snapshot:
     @cached_property
     def cosine_similarities(self) -> Tensor:
         """``logits.cosine_similarities``: [(p-1)/2]."""
-        squares = sum(float(torch.linalg.vector_norm(part.logits)) ** 2 for part in self.train + self.test)
+        classes = slice(self.U.shape[1])
+        parts = [part.logits[:, classes] for part in self.train + self.test]
+        squares = sum(float(torch.linalg.vector_norm(part)) ** 2 for part in parts)
         return self.cosine_projections / squares**0.5
 
     def key_cos2(self, key_frequencies: Sequence[int]) -> float:
@@ -148,18 +146,29 @@ class Snapshot:
         """On the test pairs; ``losses.Ablation.restricted``."""
         n = _n_pairs(self.train + self.test)
         kept = projection_of_sums(self.written_sums, frequencies)
-        if not skip:  # then the logits depend on s only: p rows, as often as there are test pairs of each
+        if not skip or self.test[0].skip is None:
+            # then the logits depend on s only: p rows, as often as there are test pairs of each
             table = self.sums.sum(0) / n + kept
             by_label = cross_entropy.losses(table, torch.arange(len(table)))
             counts = torch.cat([part.labels for part in self.test]).bincount(minlength=len(table))
             return float(by_label @ counts.double()) / _n_pairs(self.test)
-        table = (self.written_sums.sum(0) / n + kept).to(self.test[0].logits.dtype)
-        return _mean_loss(self.test, lambda part: (part.logits - part.written)[:, : len(table)] + table[part.labels])
+        table = self._by_label(self.written_sums.sum(0) / n + kept)
+
+        def restricted(part: Outputs) -> Tensor:
+            assert part.skip is not None  # as in the first block
+            return table[part.labels] + part.skip
+
+        return _mean_loss(self.test, restricted)
 
     def excluded_loss(self, frequencies: Sequence[int]) -> float:
         """On the train pairs; ``losses.Ablation.excluded``."""
-        table = projection_of_sums(self.written_sums, frequencies).to(self.train[0].logits.dtype)
-        return _mean_loss(self.train, lambda part: part.logits[:, : len(table)] - table[part.labels])
+        table = self._by_label(projection_of_sums(self.written_sums, frequencies))
+        return _mean_loss(self.train, lambda part: part.logits - table[part.labels])
+
+    def _by_label(self, table: Tensor) -> Tensor:
+        """[p, C] → as wide and as precise as logits, zeros behind C."""
+        like = self.train[0].logits
+        return torch.nn.functional.pad(table.to(like.dtype), (0, like.shape[1] - table.shape[1]))
 
 
 def _n_pairs(of: list[Outputs]) -> int:

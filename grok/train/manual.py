@@ -14,7 +14,7 @@ from torch import Tensor
 
 from grok import weights as names
 from grok.kernels import cross_entropy
-from grok.kernels.token_mix.bag import relative_backward, sum_rows_backward, token_mix_backward
+from grok.kernels.token_mix.bag import sum_rows_backward, token_mix_backward
 from grok.tables import Batch, MLPTables, Tables, TransformerTables, outputs
 from grok.weights import Weights
 
@@ -23,8 +23,7 @@ def loss(tables: Tables, batch: Batch) -> Tensor:
     """Mean loss, a float64 scalar. In blocks, because no activation is needed again."""
     total = torch.zeros((), dtype=torch.float64)
     for block in batch.blocks:
-        rows, _ = outputs(tables, block.index)
-        total += cross_entropy.losses(rows[:, : tables.U.shape[1]], block.labels).sum(dtype=torch.float64)
+        total += cross_entropy.losses(outputs(tables, block.index)[0], block.labels).sum(dtype=torch.float64)
     return total / len(batch.labels)
 
 
@@ -35,8 +34,8 @@ def loss_and_grads(weights: Weights, tables: Tables, batch: Batch) -> tuple[Tens
     if isinstance(tables, MLPTables):
         (dtable,) = grads
         return value, _unfold_mlp(weights, dtable, dU.T)
-    dscores, dtable, dconstant = grads
-    return value, _unfold_transformer(weights, tables, dscores, dtable, dconstant, dU.T)
+    dscores, drows, dconstant = grads
+    return value, _unfold_transformer(weights, tables, dscores, drows, dconstant, dU.T)
 
 
 def _added(total: list[Tensor], more: list[Tensor]) -> list[Tensor]:
@@ -46,29 +45,26 @@ def _added(total: list[Tensor], more: list[Tensor]) -> list[Tensor]:
 def _block(tables: Tables, block: Batch, n: int) -> list[Tensor]:
     """Shares of one block in the mean loss over n pairs and in the gradients of U, transposed, and of the tables.
 
-    The tables' are those of the table; for a transformer of the scores, the table and the constant.
+    The tables' are those of the table; for a transformer of the scores, the table's rows and its constant.
     """
     mixed, attention = tables.mix(block.index)
     m, n_classes = tables.U.shape
-    if isinstance(tables, TransformerTables):
-        mixed += tables.constant
-        post = mixed[:, :m].clamp_min_(0)
-        logits = mixed[:, m : m + n_classes].addmm_(post, tables.U)
-    else:
-        post = mixed.clamp_min_(0)
-        logits = post @ tables.U
-    value, dlogits = cross_entropy.loss_and_grad(logits, block.labels, n)
-    dU = dlogits.T @ post  # a third faster than post.T @ dlogits: the wide dimension innermost
+    post = mixed[:, :m].clamp_min_(0)
     dmixed = torch.empty_like(mixed)
     dpre = dmixed[:, :m]
-    torch.mm(dlogits, tables.U.T, out=dpre)
+    if isinstance(tables, MLPTables):
+        logits = torch.addmm(tables.never, post, tables.readout)
+        value, dlogits = cross_entropy.loss_and_grad(logits, block.labels, n)
+    else:
+        logits = mixed[:, m:].addmm_(post, tables.readout)
+        value, dlogits = cross_entropy.loss_and_grad(logits, block.labels, n, out=dmixed[:, m:])
+    dU = dlogits[:, :n_classes].T @ post  # a third faster than post.T @ dlogits: the wide dimension innermost
+    torch.mm(dlogits, tables.readout.T, out=dpre)
     torch.ops.aten.threshold_backward.grad_input(dpre, post, 0, grad_input=dpre)
     if isinstance(tables, MLPTables):
         return [value, dU, sum_rows_backward(dmixed, block.index)]
-    dmixed[:, m : m + n_classes] = dlogits
-    dmixed[:, m + n_classes :] = 0
-    dscores, dtable = token_mix_backward(dmixed, tables.table, attention, block.index)
-    return [value, dU, dscores, dtable, dmixed.sum(0)]
+    dscores, drows = token_mix_backward(dmixed, tables.table, attention, block.index)
+    return [value, dU, dscores, drows, dmixed.sum(0)]
 
 
 def _unfold_mlp(w: Weights, dtables: Tensor, dU: Tensor) -> Weights:
@@ -81,21 +77,20 @@ def _unfold_mlp(w: Weights, dtables: Tensor, dU: Tensor) -> Weights:
 
 
 def _unfold_transformer(
-    w: Weights, f: TransformerTables, dscores: Tensor, dtable: Tensor, dmixed: Tensor, dU: Tensor
+    w: Weights, f: TransformerTables, dscores: Tensor, drows: Tensor, dconstant: Tensor, dU: Tensor
 ) -> Weights:
-    """Gradients of the nine matrices from those of the tables, by the chain rule of ``tables.fold``.
-
-    dmixed [D] is the gradient summed over pairs: that of the direct path x₂ [W_in | W_U | 0].
-    """
+    """Gradients of the nine matrices from those of the tables, by the chain rule of ``tables.fold``."""
     (m, n_classes), (n_heads, d_head) = f.U.shape, f.query.shape
-    dvalues = relative_backward(dtable, dmixed, n_heads)
-    dv = dvalues @ f.w_or.mT  # [h, 2p+1, k]
-    dw_or = f.v.mT @ dvalues  # [h, k, D]
-    dread = (w[names.W_O].mT @ dw_or).sum(0) + torch.outer(f.x[-1], dmixed)
+    by_head = drows.view(-1, n_heads, drows.shape[1]).transpose(0, 1)  # [h, 2p, D]
+    drelative = by_head @ f.w_or.mT  # [h, 2p, k]
+    dlast = (f.w_or.flatten(0, 1) @ dconstant).view(n_heads, d_head) - drelative.sum(1)
+    dv = torch.cat([drelative, dlast[:, None]], dim=1)
+    dw_or = f.relative.mT @ by_head + f.v[:, -1, :, None] * dconstant  # [h, k, D]
+    dread = w[names.W_O].flatten(0, 1).T @ dw_or.flatten(0, 1) + torch.outer(f.x[-1], dconstant)
     dkey = dscores.T @ f.x  # [h, d]
     dquery = (dkey[:, None] @ w[names.W_K]).squeeze(1) / math.sqrt(d_head)
-    dx = (dv @ w[names.W_V].mT).sum(0) + dscores @ f.key
-    dx[-1] += f.read @ dmixed + (w[names.W_Q] @ dquery[..., None]).sum(0).squeeze(-1)
+    dx = dv.transpose(0, 1).flatten(1) @ w[names.W_V].transpose(1, 2).flatten(0, 1) + dscores @ f.key
+    dx[-1] += f.read @ dconstant + (w[names.W_Q] @ dquery[..., None]).sum(0).squeeze(-1)
     p = (len(f.x) - 1) // 2
     return {
         names.W_E: torch.cat([dx[:p] + dx[p:-1], dx[-1:]]),

@@ -93,6 +93,22 @@ def test_cross_entropy_is_right_from_5_to_1e_12(kernel):
     torch.testing.assert_close(grad[..., 113].double() * 38, -wrong / (1 + wrong), rtol=2e-6, atol=0)
 
 
+def test_cross_entropy_with_gaps_beyond_the_exponents_range_and_with_classes_that_never_are():
+    logits = torch.tensor([[0.0, 1000.0, -300.0], [1000.0, 0.0, -300.0]], device=DEVICE)
+    labels = torch.tensor([0, 0], device=DEVICE)
+    padded = torch.nn.functional.pad(logits, (0, 13), value=-math.inf)
+    expected = torch.tensor([1000.0, 0.0], device=DEVICE)
+    gradient = torch.tensor([[-0.5, 0.5, 0], [0, 0, 0]], device=DEVICE)
+    for given in (logits, padded):
+        out = torch.empty(2, 2 * given.shape[1], device=DEVICE)[:, 3 : 3 + given.shape[1]]
+        torch.testing.assert_close(cross_entropy_reference.losses(given, labels), expected)
+        loss, grad = cross_entropy_reference.loss_and_grad(given, labels, out=out)
+        assert float(loss) == 500
+        assert grad.data_ptr() == out.data_ptr()
+        torch.testing.assert_close(grad[:, :3], gradient)
+        assert float(grad[:, 3:].abs().sum()) < 1e-35
+
+
 def test_a_log_softmax_in_float32_is_not_right():
     """So the test above is not empty."""
     logits = torch.zeros(1, 113)
