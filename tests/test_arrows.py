@@ -30,6 +30,7 @@ ARROWS: dict[str, set[str]] = {
         "weights",
         "files",
         "kernels",
+        "models",
         "tables",
         "network",
         "fourier",

@@ -31,7 +31,8 @@ def train(
         steps: number of steps; default: the published run's.
         device: cpu, cuda or cuda:N.
         out: folder of the fixture; default: runs/RECIPE/seedN.
-        engine: how a step is computed: manual (CPU), folded (any device), or a faster one where there is a GPU.
+        engine: how a step is computed: manual (CPU), folded (any device), definition (CPU, slow: the hooked model with
+            autograd, which the others are held to), or a faster one where there is a GPU.
         threads: CPU threads; 0 is torch's choice. Another number gives other rounding.
         eval_every: steps between test losses.
     """

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from grok import weights
 from grok.errors import NotEvaluable
@@ -39,19 +40,21 @@ def columns(
     """
     pairs = Pairs.of(recipe, recipe.split())
 
-    def at_snapshot(flat: np.ndarray) -> Snapshot:
-        return Snapshot(weights.views(torch.from_numpy(np.array(flat, dtype=np.float32)), recipe), pairs)
+    def vector(flat: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.array(flat, dtype=np.float32))
 
-    keys = _final_keys(at_snapshot(snapshots[-1])) if recipe.task.modular else None
+    keys = _final_keys(Snapshot(weights.views(vector(snapshots[-1]), recipe), pairs)) if recipe.task.modular else None
     names = EVERY + SPARSITY + PROGRESS if recipe.task.modular else EVERY
     out: dict[str, list[float | None]] = {name: [] for name in names}
     out["train_loss"], out["test_loss"] = list(train_loss), list(test_loss)
     for flat in bar(snapshots, desc="progress measures", unit="snapshot", disable=not progress):
-        model = at_snapshot(flat)
+        present = vector(flat)
+        model = Snapshot(weights.views(present, recipe), pairs)
         row = {
             "train_accuracy": model.accuracy(model.train),
             "test_accuracy": model.accuracy(model.test),
-            "weight_norm": float(np.linalg.norm(flat.astype(np.float64))),
+            # not by numpy: the threads of its BLAS go on spinning, and everything else takes three times as long
+            "weight_norm": float(torch.linalg.vector_norm(present, dtype=torch.float64)),
         }
         if recipe.task.modular:
             row |= {

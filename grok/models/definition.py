@@ -5,7 +5,7 @@ Small and slow on purpose. ``performance`` work never touches this file.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor
@@ -51,25 +51,78 @@ def loss_and_grads(weights: Weights, task: Task, which: Tensor) -> tuple[Tensor,
     model = hooked(weights, task)
     value = loss(model, task, which)
     value.backward()
-    if isinstance(model, TransformerBridge):
-        grads = transformer.gradients(model)
-    else:
-        grads = {name: w.grad for name, w in model.named_parameters() if w.grad is not None}
+    grads = _renamed(hooked(weights, task), {key: w.grad for key, w in _variables(model).items()})
     return value.detach(), {name: grads[name] for name in weights}
 
 
-def train(weights: Weights, recipe: Recipe, steps: int) -> Iterator[tuple[float, Weights]]:
-    """Full-batch AdamW as the sources run it: after each update, the loss before it and the weights."""
-    model = hooked(weights, recipe.task)
-    trained = [w for w in model.parameters() if w.requires_grad]
-    optimiser = torch.optim.AdamW(
-        trained, lr=recipe.lr, betas=recipe.betas, eps=recipe.eps, weight_decay=recipe.weight_decay
-    )
-    which = recipe.split().train
-    for _ in range(steps):
-        optimiser.zero_grad()
-        value = loss(model, recipe.task, which)
+class Training:
+    """One run as the sources make it: full batch, autograd through the hooked model, torch's AdamW.
+
+    It goes on from Adam's moments, under the names of the matrices, and the number of updates they come from.
+    """
+
+    def __init__(self, weights: Weights, recipe: Recipe, moments: tuple[Weights, Weights] | None = None, step: int = 0):
+        self.recipe, self.split, self.names = recipe, recipe.split(), tuple(weights)
+        self.model, self._replica = hooked(weights, recipe.task), hooked(weights, recipe.task)
+        self._trained = {key: w for key, w in _variables(self.model).items() if w.requires_grad}
+        self._optimiser = torch.optim.AdamW(
+            self._trained.values(), lr=recipe.lr, betas=recipe.betas, eps=recipe.eps, weight_decay=recipe.weight_decay
+        )
+        if moments is not None and step:
+            first, second = (hooked(given, recipe.task).state_dict() for given in moments)
+            for key, w in self._trained.items():
+                count = torch.tensor(float(step))
+                self._optimiser.state[w] = {"step": count, "exp_avg": first[key], "exp_avg_sq": second[key]}
+
+    def advance(self) -> Tensor:
+        """One update; the train loss before it, a scalar."""
+        self._optimiser.zero_grad()
+        value = loss(self.model, self.recipe.task, self.split.train)
         value.backward()
-        optimiser.step()
-        present = matrices(model)
-        yield float(value.detach()), {name: present[name] for name in weights}
+        self._optimiser.step()
+        return value.detach()
+
+    @torch.no_grad()
+    def train_loss(self) -> Tensor:
+        return loss(self.model, self.recipe.task, self.split.train)
+
+    @torch.no_grad()
+    def test_loss(self) -> Tensor:
+        return loss(self.model, self.recipe.task, self.split.test)
+
+    def weights(self) -> Weights:
+        """As they are now."""
+        present = matrices(self.model)
+        return {name: present[name] for name in self.names}
+
+    def moments(self) -> tuple[Weights, Weights]:
+        """Adam's first and second, of every matrix. Zero before the first update."""
+
+        def named(moment: str) -> Weights:
+            kept = {key: self._optimiser.state[w].get(moment) for key, w in self._trained.items()}
+            found = _renamed(self._replica, kept)
+            return {name: found[name] for name in self.names}
+
+        return named("exp_avg"), named("exp_avg_sq")
+
+
+def train(weights: Weights, recipe: Recipe, steps: int) -> Iterator[tuple[float, Weights]]:
+    """``Training``: after each update, the loss before it and the weights."""
+    training = Training(weights, recipe)
+    for _ in range(steps):
+        value = training.advance()
+        yield float(value), training.weights()
+
+
+def _variables(model: Model) -> dict[str, Tensor]:
+    return model.state_dict(keep_vars=True)
+
+
+def _renamed(replica: Model, values: Mapping[str, Tensor | None]) -> Weights:
+    """Values of a model's variables under the names and in the shapes of ``grok.weights``; zero where there is none.
+
+    The replica holds them as its weights, so that TransformerLens itself does the renaming.
+    """
+    zeros = {key: torch.zeros_like(w) for key, w in replica.state_dict().items()}
+    replica.load_state_dict(zeros | {key: value for key, value in values.items() if value is not None}, strict=True)
+    return matrices(replica)

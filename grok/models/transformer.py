@@ -7,8 +7,6 @@ cache["blocks.0.attn.hook_pattern"], cache["blocks.0.mlp.hook_post"]
 
 from __future__ import annotations
 
-import copy
-
 import torch
 from torch import Tensor
 from transformer_lens.config import TransformerBridgeConfig
@@ -52,7 +50,7 @@ def hooked(weights: Weights, task: Task) -> TransformerBridge:
         model.load_state_dict(given | absent, strict=True)
     except RuntimeError as error:
         raise ValueError(f"these weights do not fit a one-layer transformer: {error}") from error
-    for key, parameter in _variables(model).items():
+    for key, parameter in model.state_dict(keep_vars=True).items():
         if key in absent:
             parameter.requires_grad_(False)
     return model
@@ -64,21 +62,6 @@ def tokens(task: Task, which: Tensor | None = None) -> Tensor:
     return torch.cat([pairs, pairs.new_full((len(pairs), 1), task.p)], dim=1)
 
 
-def gradients(model: TransformerBridge) -> Weights:
-    """What ``backward`` left, under TransformerLens's names and shapes; zero where nothing arrived.
-
-    A copy of the model holds the gradients as its weights, so that TransformerLens itself does the renaming.
-    """
-    left = {k: v.grad if v.grad is not None else torch.zeros_like(v) for k, v in _variables(model).items()}
-    replica = copy.deepcopy(model)
-    replica.load_state_dict(left, strict=True)
-    return matrices(replica)
-
-
 def matrices(model: TransformerBridge) -> Weights:
     """The model's present weights and biases under TransformerLens's names and shapes: inverse of ``hooked``."""
     return {name: w.detach().clone() for name, w in model.tl_named_parameters()}
-
-
-def _variables(model: TransformerBridge) -> dict[str, Tensor]:
-    return model.state_dict(keep_vars=True)

@@ -4,6 +4,7 @@
 ``folded``  autograd over the folded model, any device, all seeds in one batch.
 ``cuda_graph``  ``folded``, a hundred steps in one CUDA graph.
 ``triton``  the kernels of ``grok.kernels``, a hundred steps in one CUDA graph.
+``definition``  ``grok.models.definition``, CPU: what the others are held to. Slow; for recipes that cost little.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ class Engine(Protocol):
         ...
 
 
-ENGINES = ("manual", "folded", "cuda_graph", "triton")
+ENGINES = ("manual", "folded", "cuda_graph", "triton", "definition")
+ON_CPU = ("manual", "definition")
 
 
 def make(recipes: list[Recipe], name: str, state: State, eval_every: int = 1) -> Engine | graph.Graphed:
@@ -51,6 +53,8 @@ def make(recipes: list[Recipe], name: str, state: State, eval_every: int = 1) ->
     device = state.flat.device.type
     if name == "manual" and device == "cpu":
         return _Manual(recipes, state)
+    if name == "definition" and device == "cpu":
+        return _Definition(recipes, state)
     if name == "folded":
         return _Folded(recipes, state)
     if name == "cuda_graph" and device == "cuda":
@@ -61,7 +65,7 @@ def make(recipes: list[Recipe], name: str, state: State, eval_every: int = 1) ->
         return graph.Graphed(Fused(recipes, state), eval_every)
     if name not in ENGINES:
         raise GrokError(f"unknown engine {name!r}; known: {', '.join(ENGINES)}")
-    needed = "cpu" if name == "manual" else "cuda"
+    needed = "cpu" if name in ON_CPU else "cuda"
     raise GrokError(f"engine {name!r} does not run on {device}: give --device {needed}, or --engine folded")
 
 
@@ -166,3 +170,36 @@ class _Folded:
     @torch.no_grad()
     def test_loss(self) -> Tensor:
         return folded.mean_loss(self.weights, *self.test, self.recipe)
+
+
+class _Definition:
+    def __init__(self, recipes: list[Recipe], state: State):
+        try:
+            from grok.models import definition  # TransformerLens is not on every machine
+        except ImportError as error:
+            raise GrokError(
+                f"engine 'definition' needs {error.name}: pip install it, or give --engine folded"
+            ) from error
+
+        self.rows = [
+            [weights.views(flat[i], r) for flat in (state.flat, state.exp_avg, state.exp_avg_sq)]
+            for i, r in enumerate(recipes)
+        ]
+        self.runs = [
+            definition.Training(w, r, (first, second), state.step)
+            for r, (w, first, second) in zip(recipes, self.rows, strict=True)
+        ]
+
+    def advance(self) -> Tensor:
+        losses = [run.advance() for run in self.runs]
+        for run, rows in zip(self.runs, self.rows, strict=True):
+            for into, values in zip(rows, (run.weights(), *run.moments()), strict=True):
+                for name, value in values.items():
+                    into[name].copy_(value)
+        return torch.stack(losses)
+
+    def train_loss(self) -> Tensor:
+        return torch.stack([run.train_loss() for run in self.runs])
+
+    def test_loss(self) -> Tensor:
+        return torch.stack([run.test_loss() for run in self.runs])

@@ -89,6 +89,28 @@ def test_two_hundred_steps_equal_the_definition(recipe: Recipe):
         assert abs(float(stepper.test_loss()) / last - 1) < tolerance, (name, dtype)
 
 
+@pytest.mark.parametrize("name", ["modadd-mlp", "add-transformer"])
+def test_the_definition_as_an_engine_goes_on_from_its_state(name: str):
+    """With the bits of the definition run in one go; Adam's moments are those of another engine."""
+    recipe = _small(name)
+    *_, (loss, matrices) = definition.train(weights.initial(recipe), recipe, 6)
+    state, other = _state([recipe], torch.float32), _state([recipe], torch.float32)
+    for _ in range(2):
+        stepper = engine.make([recipe], "definition", state)
+        for _ in range(3):
+            before = stepper.advance()
+            state.step += 1
+    assert float(before) == loss
+    assert torch.equal(state.flat[0], weights.flatten(matrices, recipe))
+    assert float(stepper.train_loss()) < loss
+    assert abs(float(stepper.test_loss()) / _test_loss(matrices, recipe) - 1) < 1e-12
+    manual_engine = engine.make([recipe], "manual", other)
+    for _ in range(6):
+        manual_engine.advance()
+    for moment in ("exp_avg", "exp_avg_sq"):
+        assert _relative(getattr(state, moment), getattr(other, moment)) < 1e-4
+
+
 @pytest.mark.parametrize("recipe", EVERY, ids=lambda r: f"{r.name}-{r.task.p}")
 def test_the_loss_without_gradients_equals_the_definition(recipe: Recipe, monkeypatch: pytest.MonkeyPatch):
     """It goes its own way through the tables; in several blocks, the last one smaller."""
