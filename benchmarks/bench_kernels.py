@@ -23,6 +23,8 @@ NAMES = (
     "token_mix_backward",
     "relu_readout",
     "relu_readout_backward",
+    "matmul",
+    "sum_rows",
     "adamw",
     "diagonal_sum",
 )

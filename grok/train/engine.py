@@ -1,10 +1,12 @@
 """Engines: how one step is computed. All give the same numbers to rounding; tests hold them to it.
 
-``manual``  hand-written gradients, CPU, seeds one after another: run i of a batch is bit-identical to run i alone.
+``manual``  hand-written gradients, CPU, seeds one after another.
 ``folded``  autograd over the folded model, any device, all seeds in one batch.
 ``cuda_graph``  ``folded``, a hundred steps in one CUDA graph.
 ``triton``  the kernels of ``grok.kernels``, a hundred steps in one CUDA graph.
 ``definition``  ``grok.models.definition``, CPU: what the others are held to. Slow; for recipes that cost little.
+
+With ``manual``, ``triton`` and ``definition`` run i of a batch has the bits of run i alone.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""The GPU engine's step: Triton kernels between the tables and the loss, all seeds in each launch; float32.
+"""The GPU engine's step: Triton kernels, all seeds in each launch; float32.
 
-What depends on the weights alone (score and value tables, W_out W_U) is small and left to autograd; what runs over the
-pairs is ``grok.kernels``, forward and backward, so nothing of size [pairs, d_mlp] is kept but [pre | direct] and its
-gradient. No atomics anywhere. ``folded`` is its reference. On a CPU it runs in Triton's interpreter, for tests.
+What runs over the pairs is ``grok.kernels``, forward and backward, so nothing of size [pairs, d_mlp] is kept but
+[pre | direct] and its gradient. Gradients are written out as in ``manual``. No atomics, and every sum and product adds
+in an order that does not depend on the number of seeds: run i of a batch has the bits of run i alone. ``folded`` is the
+reference. On a CPU it runs in Triton's interpreter, for tests.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from grok import weights as names
 from grok.kernels.adamw import corrections
 from grok.kernels.adamw.triton import adamw
 from grok.kernels.cross_entropy import triton as cross_entropy
+from grok.kernels.fixed_order.triton import matmul
+from grok.kernels.fixed_order.triton import sum_rows as add_rows
 from grok.kernels.relu_readout.triton import relu_readout, relu_readout_backward
 from grok.kernels.token_mix.triton import Segments, sum_rows, sum_rows_backward, token_mix, token_mix_backward
 from grok.recipe import Recipe
@@ -44,62 +47,114 @@ class Batch:
         return cls(Segments.of(pairs.to(device), recipe.task.p), labels.to(device))
 
 
+@dataclass(frozen=True, eq=False)
+class Tables:
+    """What depends on weights only. ``values`` alone for an MLP: [S, p, m], W_E W_in.
+
+    With D = m + C, columns [W_in | W_U]. The constant of the ``=`` row is in the first head's values, as a pair's
+    weights sum to one.
+    """
+
+    readout: Tensor  # [S, m, C]: W_out W_U
+    values: Tensor  # [S, h, 2p+1, D]
+    scores: Tensor | None = None  # [S, 2p+1, h]
+    x: Tensor | None = None  # [S, 2p+1, d]: residual stream at each table row
+    query: Tensor | None = None  # [S, h, 1, k], scaled
+    key: Tensor | None = None  # [S, h, d] = W_K query
+    v: Tensor | None = None  # [S, h, 2p+1, k]
+    read: Tensor | None = None  # [S, d, D]
+    w_or: Tensor | None = None  # [S, h, k, D] = W_O [W_in | W_U]
+
+
 def mean_loss(weights: Weights, batch: Batch) -> Tensor:
     """[S]."""
-    pre, direct, readout = _forward(_tables(weights), batch)[:3]
-    logits = relu_readout(pre, readout, direct, precision=PRECISION)
-    return cross_entropy.losses(logits, batch.labels).mean(-1)
+    tables = _fold(weights)
+    pre, direct, *_ = _forward(tables, batch)
+    logits = relu_readout(pre, tables.readout, direct, precision=PRECISION)
+    return cross_entropy.mean(cross_entropy.losses(logits, batch.labels))
 
 
 def loss_and_grads(weights: Weights, batch: Batch) -> tuple[Tensor, Weights]:
     """Mean loss [S] and its gradient by every matrix."""
-    leaves = {name: w.detach().requires_grad_() for name, w in weights.items()}
-    with torch.enable_grad():
-        tables = _tables(leaves)
-    detached = tuple(t.detach() for t in tables)
-    pre, direct, readout, mixed, mix_weights = _forward(detached, batch)
-    logits = relu_readout(pre, readout, direct, precision=PRECISION)
+    tables = _fold(weights)
+    pre, direct, mixed, mix_weights = _forward(tables, batch)
+    logits = relu_readout(pre, tables.readout, direct, precision=PRECISION)
     loss, dlogits = cross_entropy.loss_and_grad(logits, batch.labels)
     dmixed = torch.empty_like(mixed)
     if direct is not None:
         dmixed[..., pre.shape[-1] :] = dlogits
-    _, dreadout = relu_readout_backward(dlogits, pre, readout, dpre=dmixed[..., : pre.shape[-1]], precision=PRECISION)
+    dpre = dmixed[..., : pre.shape[-1]]
+    _, dreadout = relu_readout_backward(dlogits, pre, tables.readout, dpre=dpre, precision=PRECISION)
     if mix_weights is None:
-        inputs: tuple[Tensor, ...] = (sum_rows_backward(dmixed, batch.segments),)
-    else:
-        inputs = token_mix_backward(dmixed, detached[2], mix_weights, batch.segments)
-    grads = torch.autograd.grad(tables, list(leaves.values()), (dreadout, *inputs))
-    return loss, dict(zip(leaves, grads, strict=True))
+        return loss, _unfold_mlp(weights, sum_rows_backward(dmixed, batch.segments), dreadout)
+    dscores, dvalues = token_mix_backward(dmixed, tables.values, mix_weights, batch.segments)
+    return loss, _unfold_transformer(weights, tables, dscores, dvalues, dreadout)
 
 
-def _forward(tables: tuple[Tensor, ...], batch: Batch) -> tuple[Tensor, Tensor | None, Tensor, Tensor, Tensor | None]:
-    """→ pre [S, N, m], direct [S, N, C] or None, readout [S, m, C], mixed = [pre | direct], weights of the mix."""
-    readout, m = tables[0], tables[0].shape[1]
-    if len(tables) == 2:
-        mixed = sum_rows(tables[1], batch.segments)
-        return mixed, None, readout, mixed, None
-    mixed, mix_weights = token_mix(tables[1], tables[2], batch.segments)
-    return mixed[..., :m], mixed[..., m:], readout, mixed, mix_weights
+def _forward(tables: Tables, batch: Batch) -> tuple[Tensor, Tensor | None, Tensor, Tensor | None]:
+    """→ pre [S, N, m], direct [S, N, C] or None, mixed = [pre | direct], weights of the mix."""
+    if tables.scores is None:
+        mixed = sum_rows(tables.values, batch.segments)
+        return mixed, None, mixed, None
+    mixed, mix_weights = token_mix(tables.scores, tables.values, batch.segments)
+    m = tables.readout.shape[1]
+    return mixed[..., :m], mixed[..., m:], mixed, mix_weights
 
 
-def _tables(w: Weights) -> tuple[Tensor, ...]:
-    """What depends on weights only. MLP: readout, table [S, p, m]. Transformer: readout [S, m, C],
-    scores [S, 2p+1, h], values [S, h, 2p+1, m + C]; the constant of the ``=`` row is in the first head's values,
-    as a pair's weights sum to one.
-    """
+def _fold(w: Weights) -> Tables:
+    """``grok.tables.fold`` for many seeds."""
     if names.MLP_W_E in w:
-        return w[names.MLP_W_U], w[names.MLP_W_E] @ w[names.MLP_W_IN]
+        return Tables(w[names.MLP_W_U], matmul(w[names.MLP_W_E], w[names.MLP_W_IN]))
     embed, pos = w[names.W_E], w[names.W_POS]
     x = torch.cat([embed[:, :-1] + pos[:, :1], embed[:, :-1] + pos[:, 1:2], embed[:, -1:] + pos[:, 2:]], dim=1)
-    equals = x[:, None, -1:]  # [S, 1, 1, d]
-    query = (equals @ w[names.W_Q]) / math.sqrt(w[names.W_Q].shape[-1])  # [S, h, 1, k]
-    key = (query @ w[names.W_K].mT).squeeze(2)  # [S, h, d]
+    equals = x[:, -1:]  # [S, 1, d]
+    query = matmul(equals[:, None], w[names.W_Q]) / math.sqrt(w[names.W_Q].shape[-1])
+    key = matmul(query, w[names.W_K].mT).squeeze(2)
     read = torch.cat([w[names.W_IN], w[names.W_U]], dim=2)
-    values = (x[:, None] @ w[names.W_V]) @ (w[names.W_O] @ read[:, None])
-    first = torch.zeros(values.shape[1], 1, 1, dtype=values.dtype, device=values.device)
-    first[0] = 1
-    values = values + first * (equals @ read[:, None])
-    return w[names.W_OUT] @ w[names.W_U], x @ key.mT, values
+    v, w_or = matmul(x[:, None], w[names.W_V]), matmul(w[names.W_O], read[:, None])
+    values = matmul(v, w_or)
+    values[:, 0] += matmul(equals, read)
+    return Tables(matmul(w[names.W_OUT], w[names.W_U]), values, matmul(x, key.mT), x, query, key, v, read, w_or)
+
+
+def _unfold_mlp(w: Weights, dtable: Tensor, dreadout: Tensor) -> Weights:
+    return {
+        names.MLP_W_E: matmul(dtable, w[names.MLP_W_IN].mT),
+        names.MLP_W_IN: matmul(w[names.MLP_W_E].mT, dtable),
+        names.MLP_W_U: dreadout,
+    }
+
+
+def _unfold_transformer(w: Weights, f: Tables, dscores: Tensor, dvalues: Tensor, dU: Tensor) -> Weights:
+    """Gradients of the nine matrices from those of the tables, by the chain rule of ``_fold``."""
+    x, query, key, v, read, w_or = f.x, f.query, f.key, f.v, f.read, f.w_or
+    assert x is not None and query is not None and key is not None  # noqa: PT018
+    assert v is not None and read is not None and w_or is not None  # noqa: PT018
+    m, d_head, p = f.readout.shape[1], query.shape[-1], (x.shape[1] - 1) // 2
+    ddirect = add_rows(dvalues[:, 0])[:, None]  # [S, 1, D]
+    dv, dw_or = matmul(dvalues, w_or.mT), matmul(v.mT, dvalues)
+    dread = matmul(w[names.W_O].flatten(1, 2).mT, dw_or.flatten(1, 2)) + x[:, -1, :, None] * ddirect
+    dkey = matmul(dscores.mT, x)  # [S, h, d]
+    dquery = matmul(dkey[:, :, None], w[names.W_K]) / math.sqrt(d_head)  # [S, h, 1, k]
+    dx = matmul(_side_by_side(dv), _side_by_side(w[names.W_V]).mT) + matmul(dscores, key)
+    dx[:, -1:] += matmul(ddirect, read.mT) + matmul(_side_by_side(dquery), _side_by_side(w[names.W_Q]).mT)
+    a, b, last = dx[:, :p], dx[:, p:-1], dx[:, -1:]
+    return {
+        names.W_E: torch.cat([a + b, last], dim=1),
+        names.W_POS: torch.stack([add_rows(a), add_rows(b), last[:, 0]], dim=1),
+        names.W_Q: x[:, None, -1, :, None] * dquery,
+        names.W_K: dkey[..., None] * query,
+        names.W_V: matmul(x.mT[:, None], dv),
+        names.W_O: matmul(dw_or, read.mT[:, None]),
+        names.W_IN: dread[..., :m],
+        names.W_OUT: matmul(dU, w[names.W_U].mT),
+        names.W_U: dread[..., m:] + matmul(w[names.W_OUT].mT, dU),
+    }
+
+
+def _side_by_side(heads: Tensor) -> Tensor:
+    """[S, h, n, k] → [S, n, h · k]."""
+    return heads.transpose(1, 2).flatten(2)
 
 
 class Fused:

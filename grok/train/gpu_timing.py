@@ -17,6 +17,7 @@ from torch import Tensor
 from grok.kernels.adamw import reference as adamw_reference
 from grok.kernels.cross_entropy import reference as cross_entropy_reference
 from grok.kernels.diagonal_sum import reference as diagonal_reference
+from grok.kernels.fixed_order import reference as fixed_reference
 from grok.kernels.relu_readout import reference as readout_reference
 from grok.kernels.token_mix import reference as mix_reference
 from grok.recipe import Recipe
@@ -125,10 +126,11 @@ def cases(device: str, n_seeds: int, p: int = 113, h: int = 4, m: int = 512) -> 
     from grok.kernels.adamw import triton as adamw_triton
     from grok.kernels.cross_entropy import triton as cross_entropy_triton
     from grok.kernels.diagonal_sum import triton as diagonal_triton
+    from grok.kernels.fixed_order import triton as fixed_triton
     from grok.kernels.relu_readout import triton as readout_triton
     from grok.kernels.token_mix import triton as mix_triton
 
-    n, c, s = int(0.3 * p * p), p, n_seeds
+    n, c, s, k = int(0.3 * p * p), p, n_seeds, 32
     d, size = m + c, 226_048
 
     def random(*shape: int) -> Tensor:
@@ -140,6 +142,7 @@ def cases(device: str, n_seeds: int, p: int = 113, h: int = 4, m: int = 512) -> 
     scores, values, mixed = random(s, 2 * p + 1, h), random(s, h, 2 * p + 1, d), random(s, n, d)
     pre, readout, logits = mixed[..., :m], random(s, m, c), random(s, n, c)
     weights = random(s, n, 3, h).softmax(2)
+    v, w_or = random(s, h, 2 * p + 1, k), random(s, h, k, d)
     leaves = scores.clone().requires_grad_(), values.clone().requires_grad_()
     expected = mix_reference.token_mix(*leaves, pairs)
     flat, grad, first, second = random(s, size), random(s, size), random(s, size), random(s, size).square()
@@ -187,6 +190,20 @@ def cases(device: str, n_seeds: int, p: int = 113, h: int = 4, m: int = 512) -> 
             lambda: readout_reference.relu_readout_backward(logits, pre, readout),
             4.0 * s * n * m * c,
             4.0 * s * (n * (2 * m + c) + 2 * m * c),
+        ),
+        Case(
+            "matmul",
+            lambda: fixed_triton.matmul(v, w_or),
+            lambda: fixed_reference.matmul(v, w_or),
+            2.0 * s * h * (2 * p + 1) * k * d,
+            4.0 * s * h * ((2 * p + 1) * k + k * d) + table_bytes,
+        ),
+        Case(
+            "sum_rows",
+            lambda: fixed_triton.sum_rows(mixed),
+            lambda: fixed_reference.sum_rows(mixed),
+            1.0 * s * n * d,
+            4.0 * s * (n + 1) * d,
         ),
         Case(
             "adamw",

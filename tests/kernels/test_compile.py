@@ -16,15 +16,17 @@ from triton.compiler import ASTSource
 from grok.kernels.adamw import triton as adamw
 from grok.kernels.cross_entropy import triton as cross_entropy
 from grok.kernels.diagonal_sum import triton as diagonal_sum
+from grok.kernels.fixed_order import triton as fixed_order
 from grok.kernels.relu_readout import triton as readout
 from grok.kernels.token_mix import triton as mix
 
 TYPES = {"pairs": "*i32", "order": "*i32", "offsets": "*i32", "count": "*i32", "labels": "*i64"}
-INTEGERS = "n_rows n_classes mean_of N M C D P SECOND D_ROWS p size rows_per_split splits".split()
+INTEGERS = "n_rows n_classes mean_of N M C D K P SECOND D_ROWS HEADS p size rows_per_split splits".split()
+STRIDES = ("_row", "_column", "_head", "_seed")
 
 def compile(kernel, **constants):
     def kind(name):
-        whole = name in INTEGERS or name.endswith(("_row", "_seed"))
+        whole = name in INTEGERS or name.endswith(STRIDES)
         return "constexpr" if name in constants else "i32" if whole else TYPES.get(name, "*fp32")
     source = ASTSource(kernel, signature={n: kind(n) for n in kernel.arg_names}, constexprs=constants)
     assert triton.compile(source, target=GPUTarget("cuda", 90, 32)).asm["cubin"]
@@ -34,6 +36,8 @@ compile(cross_entropy._kernel, GRAD=True, ROWS=16, COLS=128)
 compile(readout._forward, DIRECT=True, **tile)
 compile(readout._backward_pre, **tile)
 compile(readout._backward_readout, **tile)
+compile(fixed_order._matmul, ROWS=32, COLS=32, DEPTH=32)
+compile(fixed_order._sum_rows, SPLIT=128, ROWS=16, COLS=64)
 compile(mix._weights, H=4, ROWS=128)
 compile(mix._mix, HAS_WEIGHTS=True, H=4, ROWS=16, COLS=128)
 compile(mix._score_grads, H=4, ROWS=16, COLS=128)

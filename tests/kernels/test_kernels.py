@@ -13,6 +13,7 @@ from torch import Tensor
 from grok.kernels.adamw import reference as adamw_reference
 from grok.kernels.cross_entropy import reference as cross_entropy_reference
 from grok.kernels.diagonal_sum import reference as diagonal_reference
+from grok.kernels.fixed_order import reference as fixed_reference
 from grok.kernels.relu_readout import reference as readout_reference
 from grok.kernels.token_mix import reference as mix_reference
 
@@ -21,6 +22,7 @@ pytest.importorskip("triton", reason="Triton is for Linux on x86-64")
 from grok.kernels.adamw import triton as adamw_triton
 from grok.kernels.cross_entropy import triton as cross_entropy_triton
 from grok.kernels.diagonal_sum import triton as diagonal_triton
+from grok.kernels.fixed_order import triton as fixed_triton
 from grok.kernels.relu_readout import triton as readout_triton
 from grok.kernels.token_mix import triton as mix_triton
 
@@ -171,6 +173,36 @@ def test_relu_readout(n_seeds: int, n: int, m: int, c: int, direct: bool):
         readout_reference.relu_readout_backward(grad, pre, unembedding), (dpre, dunembedding), strict=True
     ):
         _close(found, wanted)
+
+
+# ── products and sums in a fixed order ──
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ((2, 5, 7), (2, 7, 9)),
+        ((3, 1, 33), (3, 33, 40)),
+        ((2, 1, 35, 20), (2, 3, 20, 33)),  # one left factor for all heads
+        ((2, 3, 4, 40), (2, 1, 40, 5)),
+    ],
+)
+def test_matmul_in_a_fixed_order(left: tuple[int, ...], right: tuple[int, ...]):
+    """Also of transposed matrices and of slices."""
+    a, b = _random(*left), _random(*right, seed=1)
+    expected = fixed_reference.matmul(a.double(), b.double())
+    _close(fixed_triton.matmul(a, b), expected)
+    _close(fixed_triton.matmul(a.mT.contiguous().mT, b.mT.contiguous().mT), expected)
+    sliced = torch.nn.functional.pad(a, (3, 0))[..., 3:]
+    _close(fixed_triton.matmul(sliced, b), expected)
+
+
+@pytest.mark.parametrize("shape", [(2, 1, 5), (1, 19, 70), (2, 257, 3), (2, 3, 130, 9)])
+def test_sum_of_rows_in_a_fixed_order(shape: tuple[int, ...]):
+    x = _random(*shape)
+    _close(fixed_triton.sum_rows(x), fixed_reference.sum_rows(x.double()))
+    wide = torch.nn.functional.pad(x, (0, 2, 1, 0))[..., 1:, : shape[-1]]
+    _close(fixed_triton.sum_rows(wide), fixed_reference.sum_rows(x.double()))
 
 
 # ── AdamW ────────────────────────────────────────────────────────────────────────────────────────────────────────

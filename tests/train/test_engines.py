@@ -111,6 +111,18 @@ def test_the_definition_as_an_engine_goes_on_from_its_state(name: str):
         assert _relative(getattr(state, moment), getattr(other, moment)) < 1e-4
 
 
+@pytest.mark.parametrize("name", ["manual", "definition"])
+def test_a_seed_has_the_same_bits_alone_and_in_a_batch(name: str):
+    recipes = [_small("modsub-transformer"), _small("modsub-transformer").with_seed(7)]
+    together, alone = _state(recipes, torch.float32), _state(recipes[1:], torch.float32)
+    batch, single = engine.make(recipes, name, together), engine.make(recipes[1:], name, alone)
+    for _ in range(3):
+        assert batch.test_loss()[1] == single.test_loss()[0]
+        assert batch.advance()[1] == single.advance()[0]
+    assert torch.equal(together.flat[1], alone.flat[0])
+    assert torch.equal(together.exp_avg_sq[1], alone.exp_avg_sq[0])
+
+
 @pytest.mark.parametrize("recipe", EVERY, ids=lambda r: f"{r.name}-{r.task.p}")
 def test_the_loss_without_gradients_equals_the_definition(recipe: Recipe, monkeypatch: pytest.MonkeyPatch):
     """It goes its own way through the tables; in several blocks, the last one smaller."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from grok.errors import GrokError
 from grok.recipe import RECIPES, Recipe
@@ -53,6 +54,45 @@ def test_the_triton_engine_equals_folded(name: str):
     assert _relative(states[1].exp_avg, states[0].exp_avg) < 1e-5
     assert _relative(states[1].flat, states[0].flat) < 1e-4
     torch.testing.assert_close(kernels.train_loss(), reference.train_loss(), rtol=1e-5, atol=0)
+
+
+class _Sums(TorchDispatchMode):
+    """Names of torch's own operations that add up; how these split the work depends on how much of it there is."""
+
+    ADDING = ("mm", "mv", "dot", "sum", "mean", "norm", "cumsum", "index_add", "scatter", "embedding", "einsum")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[str] = set()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if any(part in func.__name__ for part in self.ADDING):
+            self.seen.add(func.__name__)
+        return func(*args, **kwargs or {})
+
+
+@pytest.mark.parametrize("name", ["modadd-mlp", "modsub-transformer"])
+def test_a_seed_has_the_same_bits_alone_and_in_a_batch(name: str):
+    """And by construction: every sum and product is a kernel of ours, whose order of additions is fixed."""
+    pytest.importorskip("triton", reason="Triton is for Linux on x86-64")
+    recipes = [_small(name), _small(name).with_seed(7), _small(name).with_seed(8)]
+    together, alone = State.fresh(recipes, DEVICE), State.fresh(recipes[1:2], DEVICE)
+    batch, single = engine.make(recipes, "triton", together), engine.make(recipes[1:2], "triton", alone)
+    for _ in range(3):
+        with _Sums() as sums:
+            losses = batch.test_loss()[1], batch.advance()[1]
+        assert sums.seen == set()
+        assert losses == (single.test_loss()[0], single.advance()[0])
+    assert torch.equal(together.flat[1], alone.flat[0])
+    assert torch.equal(together.exp_avg_sq[1], alone.exp_avg_sq[0])
+
+
+def test_torchs_own_sums_would_be_seen():
+    recipe = _small("modadd-mlp")
+    step = engine.make([recipe], "folded", State.fresh([recipe], DEVICE))
+    with _Sums() as sums:
+        step.advance()
+    assert any("mm" in name for name in sums.seen)
 
 
 def test_a_chunk_of_steps_is_the_steps_one_by_one():

@@ -11,6 +11,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from grok.kernels.fixed_order.triton import sum_rows
+
 
 @triton.jit
 def _exp(x):
@@ -85,7 +87,12 @@ def loss_and_grad(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     rows = torch.empty(labels.shape, dtype=torch.float32, device=logits.device)
     grads = torch.empty(logits.shape, dtype=torch.float32, device=logits.device)
     _launch(logits, labels, rows, grads, grad=True)
-    return rows.mean(-1), grads
+    return mean(rows), grads
+
+
+def mean(losses: Tensor) -> Tensor:
+    """[..., N] → [...]."""
+    return sum_rows(losses.unsqueeze(-1)).squeeze(-1) / losses.shape[-1]
 
 
 def _launch(logits: Tensor, labels: Tensor, rows: Tensor, grads: Tensor, *, grad: bool) -> None:

@@ -12,6 +12,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from grok.kernels.fixed_order.triton import sum_rows
+
 SPLITS = 16
 
 
@@ -105,7 +107,7 @@ def relu_readout_backward(
         dlogits, pre, partial, n, m, c, *_strides(pre), triton.cdiv(n, SPLITS), SPLITS,
         PRECISION=precision, ROWS=rows, COLS=cols, DEPTH=depth,
     )  # fmt: skip
-    return dpre, partial.sum(1)
+    return dpre, sum_rows(partial.flatten(2)).view(s, m, c)
 
 
 def _strides(x: Tensor) -> tuple[int, int]:

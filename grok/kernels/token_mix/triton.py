@@ -16,6 +16,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from grok.kernels.fixed_order import triton as fixed_order
+
 
 @dataclass(frozen=True, eq=False)
 class Segments:
@@ -185,8 +187,8 @@ def token_mix_backward(grad: Tensor, values: Tensor, weights: Tensor, segments: 
         grad, weights, pair_dscores, segments.order, segments.offsets, dvalues, dscores, n, p, d, rows,
         HAS_WEIGHTS=True, H=h, ROWS=16, COLS=128,
     )  # fmt: skip
-    dscores[:, -1] = -dscores[:, :-1].sum(1)
-    dvalues[:, :, -1] = grad.sum(1)[:, None] - dvalues[:, :, :-1].sum(2)
+    dscores[:, -1] = -fixed_order.sum_rows(dscores[:, :-1])
+    dvalues[:, :, -1] = fixed_order.sum_rows(grad)[:, None] - fixed_order.sum_rows(dvalues[:, :, :-1])
     return dscores, dvalues
 
 
