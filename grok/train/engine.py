@@ -5,8 +5,6 @@
 ``cuda_graph``  ``folded``, a hundred steps in one CUDA graph.
 ``triton``  the kernels of ``grok.kernels``, a hundred steps in one CUDA graph.
 ``definition``  ``grok.models.definition``, CPU: what the others are held to. Slow; for recipes that cost little.
-
-With ``manual``, ``triton`` and ``definition`` run i of a batch has the bits of run i alone.
 """
 
 from __future__ import annotations
@@ -45,6 +43,7 @@ class Engine(Protocol):
 
 ENGINES = ("manual", "folded", "cuda_graph", "triton", "definition")
 ON_CPU = ("manual", "definition")
+ALONE_AS_IN_A_BATCH = ("manual", "triton", "definition")  # run i of a batch has the bits of run i alone
 
 
 def make(recipes: list[Recipe], name: str, state: State, eval_every: int = 1) -> Engine | graph.Graphed:

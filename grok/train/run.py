@@ -109,7 +109,7 @@ def train(recipes: list[Recipe], work: Path, settings: Settings = DEFAULTS, *, p
     """
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    # Probabilities of wrong classes fall below 1e-38 once a model has memorised; as subnormals they halve the speed.
+    # What vanishes, moments of a weight without a gradient for one, would go on as subnormal numbers, which are slow.
     torch.set_flush_denormal(True)
     work.mkdir(parents=True, exist_ok=True)
     _claim_folder(recipes, work, settings)

@@ -108,7 +108,7 @@ def test_cross_entropy_with_gaps_beyond_the_exponents_range_and_with_classes_tha
         assert float(loss) == 500
         assert grad.data_ptr() == out.data_ptr()
         torch.testing.assert_close(grad[:, :3], gradient)
-        assert float(grad[:, 3:].abs().sum()) < 1e-35
+        assert float(grad[:, 3:].abs().sum()) < 1e-27
 
 
 def test_a_log_softmax_in_float32_is_not_right():

@@ -36,6 +36,22 @@ def test_every_section_ran_and_says_that_it_was_a_rehearsal(out: Path):
     assert all(row["same_twice"] for row in report["determinism"]["result"])
 
 
+def test_an_engine_whose_bits_depend_on_the_batch_fails(monkeypatch: pytest.MonkeyPatch):
+    plan = gpu_suite.rehearsal_plan()
+    plan = replace(plan, engine="manual", batches=[[replace(r, steps=2) for r in plan.batches[0]]])
+    assert all(row["same_alone"] for row in gpu_suite.determinism(plan))
+    fresh = gpu_suite.State.fresh
+
+    def other_alone(recipes: list[Recipe], device: str) -> gpu_suite.State:
+        state = fresh(recipes, device)
+        state.flat += 1e-6 * (len(recipes) == 1)
+        return state
+
+    monkeypatch.setattr(gpu_suite.State, "fresh", other_alone)
+    with pytest.raises(RuntimeError, match="other bits"):
+        gpu_suite.determinism(plan)
+
+
 def test_the_fixtures_load(out: Path, tmp_path: Path):
     with tarfile.open(out / "fixtures-0.tar") as archive:
         archive.extractall(tmp_path, filter="data")

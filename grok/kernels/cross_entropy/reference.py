@@ -8,8 +8,8 @@ The usual log-softmax subtracts two numbers that agree to all digits once the lo
 nothing cancels. With the largest logit taken out of the exponentials, and m = max_j l_j - l_c, it is
 loss = m + log1p(Σ_{j≠c} exp(l_j - max l) + expm1(-m)). A logit of -inf is a class that never is.
 
-Each exponential is at least e² times the smallest normal number, 9e-38 in float32: where a result would be subnormal or
-next to it, MKL's exp takes two hundred times as long, and after grokking many would be.
+Each exponential is at least e²⁰ times the smallest normal number, 6e-30 in float32. Where a result would be subnormal
+MKL's exp takes two hundred times as long, and products with such gradients ten times; after grokking many would be.
 """
 
 from __future__ import annotations
@@ -49,5 +49,5 @@ def _exponentials(logits: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
     """exp(l_j - max l), next to nothing for the label; and max l - l_c: [..., N, C], [..., N, 1]."""
     top = logits.detach().amax(-1, keepdim=True)
     gaps = (logits - top).scatter_(-1, index, float("-inf"))
-    floor = math.log(torch.finfo(logits.dtype).tiny) + 2
+    floor = math.log(torch.finfo(logits.dtype).tiny) + 20
     return gaps.clamp_min_(floor).exp_(), top - logits.gather(-1, index)
