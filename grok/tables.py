@@ -115,14 +115,12 @@ def _aligned(matrix: Tensor) -> Tensor:
     return torch.nn.functional.pad(matrix, (0, -matrix.shape[1] % ALIGNED))
 
 
-def outputs(tables: Tables, index: PairIndex) -> tuple[Tensor, Tensor | None]:
-    """Logits of pairs, [N, C'], and of them what does not come from neurons, None for an MLP. -inf behind C."""
+def outputs(tables: Tables, index: PairIndex) -> tuple[Tensor, Tensor]:
+    """Logits of pairs, -inf behind C, and of them what the neurons write, post U, zeros behind C: [N, C'] each."""
     mixed, _ = tables.mix(index)
-    post = mixed[:, : len(tables.U)].clamp_min_(0)
-    if isinstance(tables, MLPTables):
-        return torch.addmm(tables.never, post, tables.readout), None
-    skip = mixed[:, len(tables.U) :]
-    return torch.addmm(skip, post, tables.readout), skip
+    m = len(tables.U)
+    written = mixed[:, :m].clamp_min_(0) @ tables.readout
+    return written + (tables.never if isinstance(tables, MLPTables) else mixed[:, m:]), written
 
 
 def keep_memory() -> None:

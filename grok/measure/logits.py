@@ -30,8 +30,7 @@ def cosine_projections(logits: Tensor, labels: Tensor) -> Tensor:
 def cosine_projections_of_sums(table: Tensor) -> Tensor:
     """The same from L added by s, ``sums_by_label``: [p, p] over (s, c), float64 → [(p-1)/2]."""
     p = len(table)
-    c = torch.arange(p)
-    diagonals = table[(c[:, None] + c[None]) % p, c].sum(1)  # [r]: Σ_c table[r + c, c]
+    diagonals = torch.cat([table, table]).as_strided((p, p), (p, p + 1)).sum(1)  # [r]: Σ_c table[r + c mod p, c]
     # A unit cosine of the basis has norm one over r; each r stands for p² entries of the cube.
     return basis(p)[1::2] @ diagonals / p
 

@@ -56,11 +56,11 @@ class Pairs:
 
 @dataclass(frozen=True, eq=False)
 class Outputs:
-    """Of one block: logits, and of them what does not come from neurons, as ``tables.outputs`` gives them."""
+    """Of one block: logits, and of them what the neurons write, as ``tables.outputs`` gives them."""
 
     block: Block
     logits: Tensor  # [N, C' ≥ C], -inf behind C
-    skip: Tensor | None  # the same; None: nothing
+    written: Tensor  # [N, C'], zeros behind C
 
     def sums(self, values: Tensor) -> Tensor:
         """Σ over the pairs of each s: [N, C'] → [p, C'], float64."""
@@ -119,8 +119,7 @@ class Snapshot:
     @cached_property
     def written_sums(self) -> Tensor:
         """The same of what the neurons write."""
-        skips = [part.sums(part.skip) for part in self.train + self.test if part.skip is not None]
-        return self.sums - self._total(iter(skips)) if skips else self.sums
+        return self._total(part.sums(part.written) for part in self.train + self.test)
 
     def _total(self, sums: Iterator[Tensor]) -> Tensor:
         return torch.stack(list(sums)).sum(0)[:, : self.U.shape[1]]
@@ -147,19 +146,13 @@ class Snapshot:
         """On the test pairs; ``losses.Ablation.restricted``."""
         n = _n_pairs(self.train + self.test)
         kept = projection_of_sums(self.written_sums, frequencies)
-        if not skip or self.test[0].skip is None:
-            # then the logits depend on s only: p rows, as often as there are test pairs of each
+        if not skip:  # then the logits depend on s only: p rows, as often as there are test pairs of each
             table = self.sums.sum(0) / n + kept
             by_label = cross_entropy.losses(table, torch.arange(len(table)))
             counts = torch.cat([part.labels for part in self.test]).bincount(minlength=len(table))
             return float(by_label @ counts.double()) / _n_pairs(self.test)
         table = self._by_label(self.written_sums.sum(0) / n + kept)
-
-        def restricted(part: Outputs) -> Tensor:
-            assert part.skip is not None  # as in the first block
-            return table.index_select(0, part.labels) + part.skip
-
-        return _mean_loss(self.test, restricted)
+        return _mean_loss(self.test, lambda part: part.logits - part.written + table.index_select(0, part.labels))
 
     def excluded_loss(self, frequencies: Sequence[int]) -> float:
         """On the train pairs; ``losses.Ablation.excluded``."""

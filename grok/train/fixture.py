@@ -34,6 +34,7 @@ from grok.trajectory import Column, Run
 MEMORISED_TRAIN_LOSS = 1e-4
 MEMORISED_TEST_ACCURACY = 0.5
 GROKKED_TEST_LOSS = 0.01
+DETERMINISM = "same bits on the same machine with the same recipe, seed, engine, threads, torch and commit"
 
 
 def finish(work: Path, out: Path, *, progress: bool = True) -> list[Path]:
@@ -77,6 +78,7 @@ def _finish_one(
         Run(recipe, steps, keys, columns).to_json(),
         {
             **{key: run[key] for key in ("device", "engine", "threads", "torch", "commit")},
+            "determinism": DETERMINISM,
             "seconds": round(state.seconds, 1),
             **{name: columns[name][-1] for name in ("train_loss", "test_loss", "train_accuracy", "test_accuracy")},
             "notes": notes,

@@ -15,7 +15,7 @@ from torch import Tensor
 from grok import weights as names
 from grok.kernels import cross_entropy
 from grok.kernels.token_mix.bag import sum_rows_backward, token_mix_backward
-from grok.tables import Batch, MLPTables, Tables, TransformerTables, outputs
+from grok.tables import Batch, MLPTables, Tables, TransformerTables
 from grok.weights import Weights
 
 
@@ -23,7 +23,8 @@ def loss(tables: Tables, batch: Batch) -> Tensor:
     """Mean loss, a float64 scalar. In blocks, because no activation is needed again."""
     total = torch.zeros((), dtype=torch.float64)
     for block in batch.blocks:
-        total += cross_entropy.losses(outputs(tables, block.index)[0], block.labels).sum(dtype=torch.float64)
+        logits = _forward(tables, block)[-1]
+        total += cross_entropy.losses(logits, block.labels).sum(dtype=torch.float64)
     return total / len(batch.labels)
 
 
@@ -47,17 +48,11 @@ def _block(tables: Tables, block: Batch, n: int) -> list[Tensor]:
 
     The tables' are those of the table; for a transformer of the scores, the table's rows and its constant.
     """
-    mixed, attention = tables.mix(block.index)
+    mixed, attention, logits = _forward(tables, block)
     m, n_classes = tables.U.shape
-    post = mixed[:, :m].clamp_min_(0)
-    dmixed = torch.empty_like(mixed)
-    dpre = dmixed[:, :m]
-    if isinstance(tables, MLPTables):
-        logits = torch.addmm(tables.never, post, tables.readout)
-        value, dlogits = cross_entropy.loss_and_grad(logits, block.labels, n)
-    else:
-        logits = mixed[:, m:].addmm_(post, tables.readout)
-        value, dlogits = cross_entropy.loss_and_grad(logits, block.labels, n, out=dmixed[:, m:])
+    post, dmixed = mixed[:, :m], torch.empty_like(mixed)
+    dpre, out = dmixed[:, :m], None if isinstance(tables, MLPTables) else dmixed[:, m:]
+    value, dlogits = cross_entropy.loss_and_grad(logits, block.labels, n, out=out)
     dU = dlogits[:, :n_classes].T @ post  # a third faster than post.T @ dlogits: the wide dimension innermost
     torch.mm(dlogits, tables.readout.T, out=dpre)
     torch.ops.aten.threshold_backward.grad_input(dpre, post, 0, grad_input=dpre)
@@ -65,6 +60,16 @@ def _block(tables: Tables, block: Batch, n: int) -> list[Tensor]:
         return [value, dU, sum_rows_backward(dmixed, block.index)]
     dscores, drows = token_mix_backward(dmixed, tables.table, attention, block.index)
     return [value, dU, dscores, drows, dmixed.sum(0)]
+
+
+def _forward(tables: Tables, block: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    """As ``tables.outputs``: post, and logits in the place behind it if there is one; attention weights; logits."""
+    mixed, attention = tables.mix(block.index)
+    m = len(tables.U)
+    post = mixed[:, :m].clamp_min_(0)
+    if isinstance(tables, MLPTables):
+        return mixed, attention, torch.addmm(tables.never, post, tables.readout)
+    return mixed, attention, mixed[:, m:].addmm_(post, tables.readout)
 
 
 def _unfold_mlp(w: Weights, dtables: Tensor, dU: Tensor) -> Weights:

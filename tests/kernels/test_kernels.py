@@ -95,6 +95,17 @@ def test_cross_entropy_is_right_from_5_to_1e_12(kernel):
     torch.testing.assert_close(grad[..., 113].double() * 38, -wrong / (1 + wrong), rtol=2e-6, atol=0)
 
 
+def test_the_gradient_by_autograd_is_right_from_5_to_1e_12():
+    """Engines with autograd get theirs through ``losses``: it must not come from numbers that cancel either."""
+    margins = torch.linspace(-5, 32, 38)
+    logits = torch.cat([_random(38, 113) * 0.3, margins[:, None].to(DEVICE)], dim=1).requires_grad_()
+    labels = torch.full((38,), 113, device=DEVICE)
+    (grad,) = torch.autograd.grad(cross_entropy_reference.losses(logits, labels).sum(), logits)
+    probabilities = logits.detach().double().softmax(-1)
+    wrong = probabilities[:, :113].sum(-1, keepdim=True)
+    torch.testing.assert_close(grad.double(), torch.cat([probabilities[:, :113], -wrong], dim=1), rtol=3e-6, atol=0)
+
+
 def test_cross_entropy_with_gaps_beyond_the_exponents_range_and_with_classes_that_never_are():
     logits = torch.tensor([[0.0, 1000.0, -300.0], [1000.0, 0.0, -300.0]], device=DEVICE)
     labels = torch.tensor([0, 0], device=DEVICE)
@@ -203,6 +214,7 @@ def test_sum_of_rows_in_a_fixed_order(shape: tuple[int, ...]):
     _close(fixed_triton.sum_rows(x), fixed_reference.sum_rows(x.double()))
     wide = torch.nn.functional.pad(x, (0, 2, 1, 0))[..., 1:, : shape[-1]]
     _close(fixed_triton.sum_rows(wide), fixed_reference.sum_rows(x.double()))
+    assert fixed_triton.sum_rows(x[..., :0, :]).tolist() == fixed_reference.sum_rows(x[..., :0, :]).tolist()
 
 
 # ── AdamW ────────────────────────────────────────────────────────────────────────────────────────────────────────

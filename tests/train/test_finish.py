@@ -41,6 +41,20 @@ def test_the_fixture_holds_the_run(tmp_path: Path):
     assert torch.equal(read.network().train, TINY.split().train)
 
 
+@pytest.mark.parametrize("engine", ["manual", "folded", "definition"])
+def test_the_same_run_gives_the_same_bits_as_the_card_says(tmp_path: Path, engine: str):
+    sizes = {"d_model": 8, "d_mlp": 16, "n_heads": 2, "d_head": 4}
+    recipe = replace(RECIPES["modsub-transformer"], task=Task(7, "subtract"), steps=20, **sizes)
+    read = []
+    for name in ("once", "again"):
+        work = tmp_path / name / "work"
+        run.train([recipe], work, run.Settings(engine=engine), progress=False)
+        [folder] = fixture.finish(work, tmp_path / name / recipe.name / "seed999", progress=False)
+        read.append(load_fixture(folder))
+    assert read[0].card["sha256"] == read[1].card["sha256"]
+    assert read[0].card["determinism"].startswith("same bits on the same machine")
+
+
 def test_a_batch_gives_a_folder_for_each_seed(tmp_path: Path):
     recipes = [TINY, TINY.with_seed(4)]
     state = _trained(recipes, tmp_path / "work")

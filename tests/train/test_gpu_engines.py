@@ -59,7 +59,21 @@ def test_the_triton_engine_equals_folded(name: str):
 class _Sums(TorchDispatchMode):
     """Names of torch's own operations that add up; how these split the work depends on how much of it there is."""
 
-    ADDING = ("mm", "mv", "dot", "sum", "mean", "norm", "cumsum", "index_add", "scatter", "embedding", "einsum")
+    ADDING = (
+        "mm",
+        "mv",
+        "dot",
+        "sum",
+        "mean",
+        "norm",
+        "cumsum",
+        "index_add",
+        "scatter",
+        "embedding",
+        "softmax",
+        "var",
+        "std",
+    )
 
     def __init__(self) -> None:
         super().__init__()

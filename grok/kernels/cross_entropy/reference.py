@@ -5,8 +5,8 @@ The usual log-softmax subtracts two numbers that agree to all digits once the lo
 
     loss = log(1 + Σ_{j≠c} exp(l_j - l_c)),    ∂loss/∂l_c = -Σ_{j≠c} P_j,    ∂loss/∂l_j = P_j,
 
-nothing cancels. With the largest logit taken out of the exponentials, and m = max_j l_j - l_c, it is
-loss = m + log1p(Σ_{j≠c} exp(l_j - max l) + expm1(-m)). A logit of -inf is a class that never is.
+nothing cancels. With m = max_j l_j - l_c taken out of the exponentials it is
+loss = m + log1p(Σ_{j≠c} exp(l_j - l_c - m) + expm1(-m)). A logit of -inf is a class that never is.
 
 Each exponential is at least e²⁰ times the smallest normal number, 6e-30 in float32. Where a result would be subnormal
 MKL's exp takes two hundred times as long, and products with such gradients ten times; after grokking many would be.
@@ -46,8 +46,12 @@ def loss_and_grad(
 
 
 def _exponentials(logits: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
-    """exp(l_j - max l), next to nothing for the label; and max l - l_c: [..., N, C], [..., N, 1]."""
-    top = logits.detach().amax(-1, keepdim=True)
-    gaps = (logits - top).scatter_(-1, index, float("-inf"))
+    """exp(l_j - l_c - m), next to nothing for the label, and m = max l - l_c: [..., N, C], [..., N, 1].
+
+    m is a constant to autograd (the loss does not depend on it), or the gradient by l_c would be -1 + something near 1.
+    """
+    right = logits.gather(-1, index)
+    m = (logits.amax(-1, keepdim=True) - right).detach()
+    gaps = (logits - (right + m)).scatter_(-1, index, float("-inf"))
     floor = math.log(torch.finfo(logits.dtype).tiny) + 20
-    return gaps.clamp_min_(floor).exp_(), top - logits.gather(-1, index)
+    return gaps.clamp_min_(floor).exp_(), m

@@ -72,7 +72,7 @@ def sum_rows(x: Tensor) -> Tensor:
     x = _with_heads(x, lead)
     if x.stride(-1) != 1:
         raise ValueError(f"columns must be adjacent in memory, got strides {x.stride()}")
-    splits, heads, cols = triton.cdiv(n, SPLIT), x.shape[1], 64
+    splits, heads, cols = max(1, triton.cdiv(n, SPLIT)), x.shape[1], 64
     out = torch.empty(*lead, splits, m, dtype=torch.float32, device=x.device)
     _sum_rows[(splits, triton.cdiv(m, cols), x.shape[0] * heads)](
         x, out, n, m, heads, *x.stride()[:3], splits, SPLIT=SPLIT, ROWS=16, COLS=cols
