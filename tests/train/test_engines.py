@@ -78,7 +78,7 @@ def test_loss_and_every_gradient_equal_the_definition(recipe: Recipe, compute):
 def test_gradients_of_a_solved_model_equal_the_definition_in_float32(name: str, compute):
     """Where the loss is 1e-7: what cancels there is not seen on fresh weights, nor in float64.
 
-    To 1e-3: four of 7,000 ReLUs that are next to zero on the other side of it make 6e-4.
+    To 1e-3: a few ReLUs next to zero, that rounding puts on its other side, make 6e-4.
     """
     fixture = load_fixture(FIXTURES / name / "seed999")
     task, which, exact = fixture.recipe.task, fixture.recipe.split().train, fixture.network().weights
