@@ -48,22 +48,32 @@ class Batch:
 
 
 @dataclass(frozen=True, eq=False)
-class Tables:
-    """What depends on weights only. ``values`` alone for an MLP: [S, p, m], W_E W_in.
+class MLPTables:
+    """What depends on weights only."""
 
-    With D = m + C, columns [W_in | W_U]. The constant of the ``=`` row is in the first head's values, as a pair's
-    weights sum to one.
+    readout: Tensor  # [S, m, C]: W_U
+    values: Tensor  # [S, p, m]: W_E W_in
+
+
+@dataclass(frozen=True, eq=False)
+class TransformerTables:
+    """What depends on weights only; D = m + C, columns [W_in | W_U].
+
+    The constant of the ``=`` row is in the first head's values, as a pair's weights sum to one.
     """
 
     readout: Tensor  # [S, m, C]: W_out W_U
     values: Tensor  # [S, h, 2p+1, D]
-    scores: Tensor | None = None  # [S, 2p+1, h]
-    x: Tensor | None = None  # [S, 2p+1, d]: residual stream at each table row
-    query: Tensor | None = None  # [S, h, 1, k], scaled
-    key: Tensor | None = None  # [S, h, d] = W_K query
-    v: Tensor | None = None  # [S, h, 2p+1, k]
-    read: Tensor | None = None  # [S, d, D]
-    w_or: Tensor | None = None  # [S, h, k, D] = W_O [W_in | W_U]
+    scores: Tensor  # [S, 2p+1, h]
+    x: Tensor  # [S, 2p+1, d]: residual stream at each table row
+    query: Tensor  # [S, h, 1, k], scaled
+    key: Tensor  # [S, h, d] = W_K query
+    v: Tensor  # [S, h, 2p+1, k]
+    read: Tensor  # [S, d, D]
+    w_or: Tensor  # [S, h, k, D] = W_O [W_in | W_U]
+
+
+Tables = MLPTables | TransformerTables
 
 
 def mean_loss(weights: Weights, batch: Batch) -> Tensor:
@@ -85,7 +95,7 @@ def loss_and_grads(weights: Weights, batch: Batch) -> tuple[Tensor, Weights]:
         dmixed[..., pre.shape[-1] :] = dlogits
     dpre = dmixed[..., : pre.shape[-1]]
     _, dreadout = relu_readout_backward(dlogits, pre, tables.readout, dpre=dpre, precision=PRECISION)
-    if mix_weights is None:
+    if isinstance(tables, MLPTables) or mix_weights is None:
         return loss, _unfold_mlp(weights, sum_rows_backward(dmixed, batch.segments), dreadout)
     dscores, dvalues = token_mix_backward(dmixed, tables.values, mix_weights, batch.segments)
     return loss, _unfold_transformer(weights, tables, dscores, dvalues, dreadout)
@@ -93,7 +103,7 @@ def loss_and_grads(weights: Weights, batch: Batch) -> tuple[Tensor, Weights]:
 
 def _forward(tables: Tables, batch: Batch) -> tuple[Tensor, Tensor | None, Tensor, Tensor | None]:
     """→ pre [S, N, m], direct [S, N, C] or None, mixed = [pre | direct], weights of the mix."""
-    if tables.scores is None:
+    if isinstance(tables, MLPTables):
         mixed = sum_rows(tables.values, batch.segments)
         return mixed, None, mixed, None
     mixed, mix_weights = token_mix(tables.scores, tables.values, batch.segments)
@@ -104,7 +114,7 @@ def _forward(tables: Tables, batch: Batch) -> tuple[Tensor, Tensor | None, Tenso
 def _fold(w: Weights) -> Tables:
     """``grok.tables.fold`` for many seeds."""
     if names.MLP_W_E in w:
-        return Tables(w[names.MLP_W_U], matmul(w[names.MLP_W_E], w[names.MLP_W_IN]))
+        return MLPTables(w[names.MLP_W_U], matmul(w[names.MLP_W_E], w[names.MLP_W_IN]))
     embed, pos = w[names.W_E], w[names.W_POS]
     x = torch.cat([embed[:, :-1] + pos[:, :1], embed[:, :-1] + pos[:, 1:2], embed[:, -1:] + pos[:, 2:]], dim=1)
     equals = x[:, -1:]  # [S, 1, d]
@@ -114,7 +124,8 @@ def _fold(w: Weights) -> Tables:
     v, w_or = matmul(x[:, None], w[names.W_V]), matmul(w[names.W_O], read[:, None])
     values = matmul(v, w_or)
     values[:, 0] += matmul(equals, read)
-    return Tables(matmul(w[names.W_OUT], w[names.W_U]), values, matmul(x, key.mT), x, query, key, v, read, w_or)
+    readout, scores = matmul(w[names.W_OUT], w[names.W_U]), matmul(x, key.mT)
+    return TransformerTables(readout, values, scores, x, query, key, v, read, w_or)
 
 
 def _unfold_mlp(w: Weights, dtable: Tensor, dreadout: Tensor) -> Weights:
@@ -125,11 +136,9 @@ def _unfold_mlp(w: Weights, dtable: Tensor, dreadout: Tensor) -> Weights:
     }
 
 
-def _unfold_transformer(w: Weights, f: Tables, dscores: Tensor, dvalues: Tensor, dU: Tensor) -> Weights:
+def _unfold_transformer(w: Weights, f: TransformerTables, dscores: Tensor, dvalues: Tensor, dU: Tensor) -> Weights:
     """Gradients of the nine matrices from those of the tables, by the chain rule of ``_fold``."""
     x, query, key, v, read, w_or = f.x, f.query, f.key, f.v, f.read, f.w_or
-    assert x is not None and query is not None and key is not None  # noqa: PT018
-    assert v is not None and read is not None and w_or is not None  # noqa: PT018
     m, d_head, p = f.readout.shape[1], query.shape[-1], (x.shape[1] - 1) // 2
     ddirect = add_rows(dvalues[:, 0])[:, None]  # [S, 1, D]
     dv, dw_or = matmul(dvalues, w_or.mT), matmul(v.mT, dvalues)
