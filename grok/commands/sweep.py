@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from grok.sweep.driver import Summary
     from grok.sweep.plan import Batch
     from grok.sweep.store import Store
+    from grok.train.run import Settings
 
 GPU_BATCH = 32  # seeds that one GPU steps together
 
@@ -62,7 +63,7 @@ def sweep(
     from grok.recipe import get_recipe
     from grok.sweep import driver, estimate, local, plan, ray_engine, verdicts
     from grok.sweep.store import Store
-    from grok.train.run import Settings
+    from grok.train import engine as step
 
     for option, value in (("--workers", workers), ("--batch", batch), ("--steps", steps)):
         if value is not None and value < 1:
@@ -74,16 +75,19 @@ def sweep(
     chosen = get_recipe(recipe)
     set_ = set_ if steps is None else (*set_, f"steps={steps}")
     runs = plan.runs(chosen, set_, plan.seeds(seeds))
+    devices = [] if engine == "ray" else local.devices(device, workers)
+    if devices:  # what a Ray cluster has is not seen from here
+        settings = _settings(devices[0], step_engine)
+        step.check(settings.engine, settings.device)
     store = Store(out)
     with nullcontext() if dry_run else store.locked():
         if engine == "ray":
             ray_engine.connect(address, workers)
             device_type, n = ray_engine.slots(device)
+            settings = _settings(device_type, step_engine)
         else:
-            devices = local.devices(device, workers)
-            device_type, n = devices[0].partition(":")[0], len(devices)
-        gpu = device_type == "cuda"
-        settings = Settings(device=device_type, engine=step_engine or ("folded" if gpu else "manual"), threads=1)
+            n = len(devices)
+        gpu = settings.device == "cuda"
         missing = [run for run in runs if not store.done(run)]
         batches = plan.batches(missing, store.begun(), batch or (GPU_BATCH if gpu else 1))
         _announce(chosen.name, runs, missing, batches)
@@ -91,7 +95,7 @@ def sweep(
             if missing:
                 guess = estimate.estimate(store, missing, settings)
                 wall = _duration(guess.seconds / min(n, len(batches)))
-                print(f"about {wall} on {n} {device_type.upper()} workers; from {guess.how}")
+                print(f"about {wall} on {n} {settings.device.upper()} workers; from {guess.how}")
             return 0
         made = ray_engine.Ray(settings) if engine == "ray" else local.Local(devices, settings, store.work)
         summary = driver.drive(made, batches, store, runs)
@@ -101,6 +105,13 @@ def sweep(
             for run in runs:
                 store.export(run, export / run.name / f"seed{run.seed}")
         return _conclude(store, summary, runs)
+
+
+def _settings(device: str, step_engine: str | None) -> Settings:
+    from grok.train.run import Settings
+
+    kind = device.partition(":")[0]
+    return Settings(device=kind, engine=step_engine or ("folded" if kind == "cuda" else "manual"), threads=1)
 
 
 def _announce(name: str, runs: Sequence[Recipe], missing: Sequence[Recipe], batches: Sequence[Batch]) -> None:

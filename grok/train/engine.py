@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -42,32 +43,41 @@ class Engine(Protocol):
 
 
 ENGINES = ("manual", "folded", "cuda_graph", "triton", "definition")
-ON_CPU = ("manual", "definition")
 ALONE_AS_IN_A_BATCH = ("manual", "triton", "definition")  # run i of a batch has the bits of run i alone
 
 
+def check(name: str, device: str) -> None:
+    """Raises GrokError for a device that is not there, and for an engine that is unknown or does not run on it."""
+    found = re.fullmatch(r"(cpu|cuda)(?::(\d+))?", device)
+    if not found:
+        raise GrokError(f"unknown device {device!r}; known: cpu, cuda, cuda:N")
+    if name not in ENGINES:
+        raise GrokError(f"unknown engine {name!r}; known: {', '.join(ENGINES)}")
+    kind, gpus = found[1], torch.cuda.device_count()
+    if kind == "cuda" and int(found[2] or 0) >= gpus:
+        raise GrokError(f"--device {device}: torch finds {gpus or 'no'} GPU here; `grok env` says what it finds")
+    needed = {"manual": "cpu", "definition": "cpu", "cuda_graph": "cuda", "triton": "cuda"}.get(name, kind)
+    if kind != needed and not (name == "triton" and os.environ.get("TRITON_INTERPRET") == "1"):
+        raise GrokError(f"engine {name!r} does not run on {kind}: give --device {needed}, or --engine folded")
+
+
 def make(recipes: list[Recipe], name: str, state: State, eval_every: int = 1) -> Engine | graph.Graphed:
-    """An engine that steps ``state``'s tensors in place. Raises GrokError for one that is unknown or cannot run here.
+    """An engine that steps ``state``'s tensors in place. Raises GrokError like ``check``.
 
     Those that are ``graph.Graphed`` also take many steps at once, with a test loss at every ``eval_every``-th.
     """
-    device = state.flat.device.type
-    if name == "manual" and device == "cpu":
+    check(name, str(state.flat.device))
+    if name == "manual":
         return _Manual(recipes, state)
-    if name == "definition" and device == "cpu":
+    if name == "definition":
         return _Definition(recipes, state)
     if name == "folded":
         return _Folded(recipes, state)
-    if name == "cuda_graph" and device == "cuda":
+    if name == "cuda_graph":
         return graph.Graphed(_Folded(recipes, state), eval_every)
-    if name == "triton" and (device == "cuda" or os.environ.get("TRITON_INTERPRET") == "1"):
-        from grok.train.fused import Fused  # Triton is not on every machine
+    from grok.train.fused import Fused  # Triton is not on every machine
 
-        return graph.Graphed(Fused(recipes, state), eval_every)
-    if name not in ENGINES:
-        raise GrokError(f"unknown engine {name!r}; known: {', '.join(ENGINES)}")
-    needed = "cpu" if name in ON_CPU else "cuda"
-    raise GrokError(f"engine {name!r} does not run on {device}: give --device {needed}, or --engine folded")
+    return graph.Graphed(Fused(recipes, state), eval_every)
 
 
 class _AdamW:

@@ -105,8 +105,10 @@ class State:
 def train(recipes: list[Recipe], work: Path, settings: Settings = DEFAULTS, *, progress: bool = True) -> State:
     """Train recipes that differ only in their seeds, to the end, resuming what ``work`` holds. Returns the last state.
 
-    Raises GrokError (a work folder of another run), Diverged and Interrupted (Ctrl-C, SIGTERM).
+    Raises GrokError (a work folder of another run, an engine or a device that is not there), Diverged, and Interrupted
+    (Ctrl-C, SIGTERM).
     """
+    engine.check(settings.engine, settings.device)
     if settings.threads:
         torch.set_num_threads(settings.threads)
     # What vanishes, moments of a weight without a gradient for one, would go on as subnormal numbers, which are slow.

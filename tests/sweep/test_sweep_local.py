@@ -11,6 +11,7 @@ import pytest
 import scenario
 
 from grok.cli import main
+from grok.commands.sweep import sweep
 from grok.errors import GrokError
 from grok.fixture import load_fixture
 from grok.sweep import compute, driver, plan, table
@@ -189,6 +190,12 @@ def test_digest_depends_on_every_field_of_a_recipe():
 def test_seeds_that_are_none(text):
     with pytest.raises(GrokError, match="--seeds"):
         plan.seeds(text)
+
+
+def test_an_engine_that_cannot_run_is_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(GrokError, match="unknown engine 'fast'"):
+        sweep("add-transformer", seeds="0", out=tmp_path / "sweep", device="cpu", step_engine="fast")
+    assert not (tmp_path / "sweep").exists()
 
 
 @pytest.mark.parametrize(

@@ -143,6 +143,24 @@ def test_an_engine_that_cannot_run_here_says_what_can(monkeypatch: pytest.Monkey
             engine.make([recipe], name, State.fresh([recipe], "cpu"))
 
 
+@pytest.mark.parametrize(
+    ("device", "name", "expected"),
+    [
+        ("cpu", "fast", "unknown engine 'fast'"),
+        ("cpu", "cuda_graph", "give --device cuda"),
+        ("gpu", "folded", "unknown device 'gpu'"),
+        ("cuda:", "folded", "unknown device 'cuda:'"),
+        ("cuda:99", "folded", "torch finds"),
+        ("cuda:99", "manual", "torch finds"),
+    ],
+)
+def test_what_cannot_run_leaves_nothing_behind(tmp_path: Path, device: str, name: str, expected: str):
+    """Or the same command with the mistake corrected would find another run in the folder."""
+    with pytest.raises(GrokError, match=expected):
+        run.train([_small("modadd-mlp")], tmp_path / "work", run.Settings(device=device, engine=name), progress=False)
+    assert not (tmp_path / "work").exists()
+
+
 @pytest.mark.skipif(DEVICE == "cpu", reason="CUDA graphs need a GPU")
 @pytest.mark.parametrize("name", ["cuda_graph", "triton"])
 def test_a_captured_chunk_is_the_steps_one_by_one(name: str):
