@@ -17,6 +17,7 @@ are about nothing and say so.
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 import subprocess
 import sys
@@ -277,6 +278,8 @@ def main(arguments: list[str] | None = None) -> int:
     if not options.rehearse and not torch.cuda.is_available():
         print("gpu_suite: torch sees no CUDA device; --rehearse runs the same path on the CPU", file=sys.stderr)
         return 2
+    if options.rehearse:
+        os.environ["TRITON_INTERPRET"] = "1"  # before any kernel is imported
     plan = rehearsal_plan() if options.rehearse else full_plan()
     if options.engine:
         plan = replace(plan, engine=options.engine)

@@ -1,6 +1,9 @@
 """The suite for GPU machines, rehearsed on the CPU: every section runs, results are complete and can be read."""
 
 import json
+import os
+import subprocess
+import sys
 import tarfile
 import time
 from dataclasses import replace
@@ -34,6 +37,17 @@ def test_every_section_ran_and_says_that_it_was_a_rehearsal(out: Path):
     assert report["environment"]["device"] == "cpu"
     assert {"determinism", "canonical", "timing", "seeds", "results"} <= report.keys()
     assert all(row["same_twice"] for row in report["determinism"]["result"])
+
+
+def test_the_rehearsal_by_its_command(tmp_path: Path):
+    """Of its own accord in Triton's interpreter."""
+    pytest.importorskip("triton", reason="Triton is for Linux on x86-64")
+    bare = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"} | {"OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "grok.train.gpu_suite", "--rehearse", "--out", str(tmp_path)]
+    done = subprocess.run(command, env=bare, capture_output=True, text=True)
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert done.returncode == 0, {k: report[k]["error"] for k in report["failed"]}
+    assert {row["kernel"] for row in report["timing"]["result"]["kernels"]} >= {"matmul", "cross_entropy", "token_mix"}
 
 
 def test_an_engine_whose_bits_depend_on_the_batch_fails(monkeypatch: pytest.MonkeyPatch):
