@@ -21,7 +21,7 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.run
 
 gpu: $(READY)
-	$(BIN)/python -m grok.train.gpu_suite --out gpu-results
+	$(BIN)/python -m benchmarks.gpu.suite --out gpu-results
 
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || python3 -m venv $(ENV)

@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from benchmarks import formulas
-from grok.fixture import load_fixture
 from grok.kernels import diagonal_sum
 from grok.measure import embedding
-from grok.measure.snapshot import Pairs, Snapshot
-from grok.models import definition
-from grok.weights import Weights
+from grok.models.hooked import definition
+from grok.models.matrices import Weights
+from grok.store.fixture import load_fixture
+from grok.train.snapshot import Pairs, Snapshot
 
 FIXTURE = Path(__file__).parent.parent / "fixtures" / "modsub-transformer" / "seed999"
 GROUP = "progress measures of one checkpoint, modsub-transformer"

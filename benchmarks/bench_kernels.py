@@ -6,11 +6,11 @@ Triton's interpreter is for correctness, its times mean nothing. The last group 
 import pytest
 import torch
 
+from benchmarks.gpu import timing as gpu_timing
 from grok.kernels import cross_entropy
 from grok.kernels.token_mix import reference as mix_reference
 from grok.kernels.token_mix.bag import PairIndex, token_mix, token_mix_backward
 from grok.recipe import RECIPES
-from grok.train import gpu_timing
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 RECIPE = RECIPES["modadd-transformer"]

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from grok import weights
-from grok.models import definition
+from grok.models import matrices as weights
+from grok.models.hooked import definition
 from grok.recipe import PUBLISHED, RECIPES, Recipe
 from grok.task import Task
-from grok.train import engine, run
-from grok.train.run import State
+from grok.train import run
+from grok.train.engines import engine
+from grok.train.state import Settings, State
 
 ROOT = Path(__file__).parent.parent
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -66,7 +67,7 @@ def test_definition(benchmark, measure, recipe: Recipe):
 def test_short_run(benchmark, measure, recipe: Recipe, tmp_path: Path):
     """200 steps of ``run.train`` with a test loss at every tenth, snapshots and state on disk."""
     benchmark.group = "run of 200 steps, files included"
-    short, settings = replace(recipe, steps=200), run.Settings(device=DEVICE, engine=BEST)
+    short, settings = replace(recipe, steps=200), Settings(device=DEVICE, engine=BEST)
     folders = iter(range(10**6))
     measure(lambda: run.train([short], tmp_path / str(next(folders)), settings, progress=False), 3)
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from grok.models import definition, transformer
+from grok.models.hooked import definition, transformer
 from grok.task import Split, Task
 
 

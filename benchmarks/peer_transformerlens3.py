@@ -85,9 +85,9 @@ def our_turn(recipe, device: str, name: str, steps: int) -> dict:
     """Times of steps with their test loss, and the first train loss."""
     import torch
 
-    from grok.train import engine
+    from grok.train.engines import engine
     from grok.train.graph import Graphed
-    from grok.train.run import State
+    from grok.train.state import State
 
     torch.set_flush_denormal(True)
     step = engine.make([recipe], name, State.fresh([recipe], device))

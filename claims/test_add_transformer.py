@@ -8,8 +8,8 @@ removes PC2 alone. Ablations go through TransformerLens hooks.
 import torch
 
 from grok.claim import claim, source
-from grok.intervene import Activations, Intervention, by_hand, by_hooks, random_directions
 from grok.measure import addition, components, losses, regression
+from grok.measure.intervene import Activations, Intervention, by_hand, by_hooks, random_directions
 
 pytestmark = source("fibonacci", "Plain integer addition in a one-layer transformer", fixture="add-transformer")
 

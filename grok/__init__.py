@@ -1,6 +1,7 @@
 """Claims of interpretability papers on grokking as executable assertions, with controls.
 
-from grok import load, subjects
+from grok import load
+from grok.suite import subjects
 """
 
 from __future__ import annotations
@@ -9,9 +10,13 @@ from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-    """``load`` imports torch, which takes a second: only when it is asked for."""
+    """What is imported only when it is asked for: ``load`` imports torch, which takes a second."""
+    if name == "subjects":
+        from grok.suite import subjects
+
+        return subjects
     if name == "load":
-        from grok.checkpoint import load
+        from grok.store.checkpoint import load
 
         return load
     raise AttributeError(f"module 'grok' has no attribute {name!r}")

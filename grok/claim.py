@@ -7,44 +7,20 @@
         ratio = evidence("‖W_U on K‖ / ‖W_U‖", neurons.key_norm_ratio(model.U, model.key_frequencies))
         assert ratio >= 0.98
 
-``grok.plugin`` runs it on every subject.
+``grok.suite.plugin`` runs it on every subject.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 import pytest
 
-from grok.asserts import recorded
+from grok.suite.asserts import recorded
+from grok.suite.meta import Info, Source
 
 Test = TypeVar("Test", bound=Callable[..., Any])
-
-
-@dataclass(frozen=True)
-class Info:
-    """What the decorator says. ``expressions``: the asserts as written."""
-
-    id: str
-    title: str
-    published: Any
-    section: str | None
-    control: Literal["default"] | None
-    control_reason: str | None
-    expressions: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where claims come from, and the fixture family they are about (None: the tests' own ``model`` fixture)."""
-
-    key: str
-    title: str
-    ref: str | None
-    fixture: str | None
-    url: str | None
 
 
 def claim(

@@ -8,16 +8,15 @@ from collections.abc import Sequence
 import tyro
 from tyro.extras import SubcommandApp
 
-from grok.commands import info, sweep, train, verify
+from grok.commands import gate, info, report, sweep, train, verify
 from grok.errors import GrokError
-from grok.report import commands as report
 
 app = SubcommandApp()
 app.command(train.train)
 app.command(sweep.sweep)
 app.command(verify.verify)
 app.command(verify.convert)
-app.command(report.gate)
+app.command(gate.gate)
 app.command(report.report)
 app.command(name="list")(info.list_)
 app.command(info.env)

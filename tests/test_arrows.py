@@ -49,7 +49,7 @@ ARROWS: dict[str, set[str]] = {
 }
 
 # TransformerLens takes seconds to import and is not on every machine with a GPU.
-HOOKED = {f"grok/models/{name}.py" for name in ("transformer", "mlp", "definition")} | {"grok/intervene.py"}
+HOOKED = {f"grok/models/{name}.py" for name in ("transformer", "mlp", "definition")} | {"grok/measure/intervene.py"}
 # What may run on such a machine needs these only (and the standard library).
 LEAN_ROOMS = {
     "errors",
@@ -77,7 +77,7 @@ def imports(source: str) -> Iterator[tuple[str, bool]]:
             yield from ((alias.name, id(node) not in inside) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "imports here are absolute"
-            # `from grok import weights` names the module grok.weights
+            # `from grok import weights` names the module grok.models.matrices
             named = [f"grok.{a.name}" for a in node.names] if node.module == "grok" else [str(node.module)]
             yield from ((name, id(node) not in inside) for name in named)
 
@@ -113,9 +113,9 @@ def test_imports_run_one_way():
     [
         ("grok/measure/neurons.py", "from grok.train import run"),
         ("grok/measure/neurons.py", "from grok import claim"),
-        ("grok/train/engine.py", "import transformer_lens.hook_points"),
-        ("grok/train/engine.py", "def f():\n    import transformer_lens"),
-        ("grok/train/engine.py", "import plotly"),
+        ("grok/train/engines/engine.py", "import transformer_lens.hook_points"),
+        ("grok/train/engines/engine.py", "def f():\n    import transformer_lens"),
+        ("grok/train/engines/engine.py", "import plotly"),
         ("grok/report/page.py", "from grok.recipe import RECIPES"),
         ("claims/test_modadd_mlp.py", "from grok.models import analytic"),
     ],
@@ -146,4 +146,4 @@ def test_the_lean_rooms_import_without_transformer_lens():
 
 
 def test_the_subprocess_would_notice_it():
-    assert _imports_transformer_lens("grok.models.mlp")
+    assert _imports_transformer_lens("grok.models.hooked.mlp")

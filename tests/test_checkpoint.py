@@ -6,12 +6,12 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from grok import checkpoint
 from grok.errors import GrokError, NotEvaluable
 from grok.models import analytic
-from grok.network import network
+from grok.models.matrices import Weights
+from grok.models.network import network
+from grok.store import checkpoint
 from grok.task import Task
-from grok.weights import Weights
 
 KEYS = (2, 3, 5)
 

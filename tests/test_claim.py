@@ -5,11 +5,11 @@ import math
 import pytest
 import torch
 
-from grok import asserts
 from grok.claim import claim
 from grok.errors import NotEvaluable
-from grok.evidence import NotFinite, Recorder, recording
-from grok.verdict import least
+from grok.suite import asserts
+from grok.suite.evidence import NotFinite, Recorder, recording
+from grok.verdicts.verdict import least
 
 
 def _plain(x, xs=()):

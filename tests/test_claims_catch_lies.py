@@ -20,10 +20,10 @@ from lies.modadd import MISSED, MISSED_IN_THE_NETWORK, MLP, SUBTRACTION, TRANSFO
 from lies.runs import ADDITION_RUN, SUBTRACTION_RUN
 
 from grok.errors import NotEvaluable
-from grok.evidence import Recorder, recording
-from grok.fixture import Fixture, load_fixture
 from grok.measure import losses
 from grok.recipe import get_recipe
+from grok.store.fixture import Fixture, load_fixture
+from grok.suite.evidence import Recorder, recording
 
 ROOT = Path(__file__).parents[1]
 FILES = {

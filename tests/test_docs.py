@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from grok.commands.info import card_table
-from grok.report.number import percent
+from grok.verdicts.number import percent
 
 ROOT = Path(__file__).parents[1]
 EXPECTED = json.loads((ROOT / "reports" / "expected.json").read_text(encoding="utf-8"))["claims"]

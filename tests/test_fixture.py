@@ -9,10 +9,10 @@ import pytest
 import torch
 from safetensors.torch import load
 
-from grok import weights
 from grok.errors import GrokError
-from grok.fixture import CARD, CONTENTS, MODEL, load_fixture, save_fixture
+from grok.models import matrices as weights
 from grok.recipe import RECIPES, Recipe
+from grok.store.fixture import CARD, CONTENTS, MODEL, load_fixture, save_fixture
 from grok.task import Task
 
 TINY = replace(RECIPES["modadd-mlp"], task=Task(7), steps=200, d_model=8, d_mlp=16)

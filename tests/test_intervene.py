@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from grok import weights
 from grok.errors import NotEvaluable
-from grok.intervene import (
+from grok.measure import losses
+from grok.measure.components import pca
+from grok.measure.intervene import (
     Activations,
     Intervention,
     by_hand,
@@ -18,9 +19,8 @@ from grok.intervene import (
     random_directions,
     remove_frequencies,
 )
-from grok.measure import losses
-from grok.measure.components import pca
-from grok.network import Network, network
+from grok.models import matrices as weights
+from grok.models.network import Network, network
 from grok.recipe import RECIPES
 from grok.task import Task
 

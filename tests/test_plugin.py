@@ -8,15 +8,15 @@ import pytest
 import safetensors.torch
 import torch
 
-import grok.checkpoint  # here, because torch cannot be imported again after a session in this process
-import grok.fixture
-import grok.report.record
+import grok.store.checkpoint  # here, because torch cannot be imported again after a session in this process
+import grok.store.fixture
+import grok.verdicts.record
 from grok.models import analytic
 from grok.recipe import get_recipe
-from grok.results import Results
-from grok.subjects import Subject
+from grok.suite.results import Results
+from grok.suite.subjects import Subject
 from grok.task import Task
-from grok.verdict import Subject as Verdict
+from grok.verdicts.verdict import Subject as Verdict
 
 pytest_plugins = ["pytester"]
 
@@ -223,8 +223,8 @@ def test_starts(run, evidence):
 
 def tiny_fixture(root, name, seed, scale, test_loss):
     """A fixture of p = 7 whose final weights are ``scale`` times its initial ones."""
-    from grok.fixture import save_fixture
-    from grok.weights import initial
+    from grok.models.matrices import initial
+    from grok.store.fixture import save_fixture
 
     recipe = replace(get_recipe("modadd-mlp"), name=name, task=Task(7), steps=10, d_model=4, d_mlp=8).with_seed(seed)
     weights = initial(recipe)
@@ -270,8 +270,10 @@ def test_subjects_are_the_shipped_seed_and_its_controls(shipped):
 
 def test_each_subject_is_loaded_once_and_forgotten(shipped, monkeypatch):
     loaded = []
-    load = grok.fixture.load_fixture
-    monkeypatch.setattr(grok.fixture, "load_fixture", lambda folder: loaded.append(folder.parent.name) or load(folder))
+    load = grok.store.fixture.load_fixture
+    monkeypatch.setattr(
+        grok.store.fixture, "load_fixture", lambda folder: loaded.append(folder.parent.name) or load(folder)
+    )
     dropped = []
     drop = Subject.drop
     monkeypatch.setattr(Subject, "drop", lambda self: dropped.append(self.name) or drop(self))

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grok import seeds
-from grok.seeds import at_or_below, bootstrap, measures, spread
+from grok.verdicts import seeds
+from grok.verdicts.seeds import at_or_below, bootstrap, measures, spread
 
 
 @settings(max_examples=25, deadline=None)

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from grok.errors import GrokError
-from grok.subjects import Checkpoint, Subjects
+from grok.suite.subjects import Checkpoint, Subjects
 
 
 @pytest.fixture

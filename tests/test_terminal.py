@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grok import terminal
-from grok.verdict import Assertion, Claim, Evidence, Subject
+from grok.suite import terminal
+from grok.verdicts.verdict import Assertion, Claim, Evidence, Subject
 
 META = {
     "id": "K8",

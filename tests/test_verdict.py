@@ -6,9 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grok import verdict as verdicts
-from grok.train.fixture import GROKKED_TEST_LOSS
-from grok.verdict import Assertion, Claim, Evidence, Plot, Subject, grokked, grokked_note, order, verdict, wilson
+from grok.train.finish import GROKKED_TEST_LOSS
+from grok.verdicts import verdict as verdicts
+from grok.verdicts.verdict import (
+    Assertion,
+    Claim,
+    Evidence,
+    Plot,
+    Subject,
+    grokked,
+    grokked_note,
+    order,
+    verdict,
+    wilson,
+)
 
 TRUE, FALSE, NULL = True, False, None
 
@@ -101,6 +112,7 @@ def test_order_is_by_role_then_number():
 
 
 def test_neither_the_contract_nor_the_plugin_waits_for_torch():
-    code = "import sys, grok.verdict; assert not {m for m in sys.modules if m.startswith('grok.')} - {'grok.verdict'};"
-    code += "import grok.plugin; assert 'torch' not in sys.modules"
+    code = "import sys, grok.verdicts.verdict; assert not {m for m in sys.modules if m.startswith('grok.')}"
+    code += " - {'grok.verdicts', 'grok.verdicts.verdict'};"
+    code += "import grok.suite.plugin; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

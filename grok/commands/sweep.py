@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from grok.sweep.driver import Summary
     from grok.sweep.plan import Batch
     from grok.sweep.store import Store
-    from grok.train.run import Settings
+    from grok.train.state import Settings
 
 GPU_BATCH = 32  # seeds that one GPU steps together
 
@@ -63,7 +63,7 @@ def sweep(
     from grok.recipe import get_recipe
     from grok.sweep import driver, estimate, local, plan, ray_engine, verdicts
     from grok.sweep.store import Store
-    from grok.train import engine as step
+    from grok.train.engines import engine as step
 
     for option, value in (("--workers", workers), ("--batch", batch), ("--steps", steps)):
         if value is not None and value < 1:
@@ -108,7 +108,7 @@ def sweep(
 
 
 def _settings(device: str, step_engine: str | None) -> Settings:
-    from grok.train.run import Settings
+    from grok.train.state import Settings
 
     kind = device.partition(":")[0]
     return Settings(device=kind, engine=step_engine or ("folded" if kind == "cuda" else "manual"), threads=1)

@@ -37,7 +37,8 @@ def train(
         eval_every: steps between test losses.
     """
     from grok.recipe import get_recipe
-    from grok.train import fixture, run
+    from grok.train import finish, run
+    from grok.train.state import Settings
 
     chosen = get_recipe(recipe)
     if seed is not None:
@@ -53,14 +54,14 @@ def train(
             print(f"{folder}: already finished")
             return 0
         raise GrokError(f"{folder} already holds a finished fixture; remove it, or give another --out")
-    settings = run.Settings(
+    settings = Settings(
         device=device,
         engine=engine or ("manual" if device == "cpu" else "folded"),
         threads=threads,
         eval_every=eval_every,
     )
     run.train([chosen], work, settings)
-    fixture.finish(work, folder)
+    finish.finish(work, folder)
     shutil.rmtree(work)
     print(f"{folder}: {chosen.name}, seed {chosen.seed}, {chosen.steps} steps")
     return 0

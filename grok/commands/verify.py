@@ -12,7 +12,7 @@ import grok
 from grok.errors import GrokError
 
 if TYPE_CHECKING:
-    from grok.checkpoint import Loaded
+    from grok.store.checkpoint import Loaded
 
 
 def verify(
@@ -38,7 +38,7 @@ def verify(
     """
     import pytest
 
-    from grok import checkpoint
+    from grok.store import checkpoint
 
     loaded = checkpoint.load(file, recipe, split_seed, train_frac, index)
     print(f"{file}: {_described(loaded)}", *loaded.notes, sep="\n  ")
@@ -72,7 +72,7 @@ def convert(
         index: which checkpoint, if the file holds a list of them.
         recipe: a recipe of the same task, if it cannot be told from the model's answers.
     """
-    from grok import checkpoint
+    from grok.store import checkpoint
 
     if out.exists():
         raise GrokError(f"{out} is already there; remove it, or give another --out")

@@ -28,9 +28,9 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from grok import weights as names
+from grok.models import matrices as names
+from grok.models.matrices import Weights
 from grok.task import Task
-from grok.weights import Weights
 
 SATURATED = 100.0  # an attention score that leaves e^-100 to the others
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from grok.report.number import is_number, percent, show
+from grok.verdicts.number import is_number, percent, show
 
 
 @dataclass(frozen=True)

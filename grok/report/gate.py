@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from grok import verdict
-from grok.report.number import is_number, percent
+from grok.verdicts import verdict
+from grok.verdicts.number import is_number, percent
 
 # worst first
 KINDS = ("missing", "not evaluated", "contradiction", "verdict", "subject", "margin", "new")

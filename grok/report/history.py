@@ -10,7 +10,7 @@ from typing import Any
 
 from grok.errors import GrokError
 from grok.files import write_json
-from grok.verdict import SCHEMA
+from grok.verdicts.verdict import SCHEMA
 
 
 def entry(verdicts: dict[str, Any]) -> dict[str, Any]:

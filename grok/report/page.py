@@ -21,8 +21,8 @@ import jinja2
 import plotly.offline
 
 from grok.files import write_bytes
-from grok.report.number import show
 from grok.report.view import Card, Pool, cards, counts, runs_note
+from grok.verdicts.number import show
 
 TEMPLATES = importlib.resources.files("grok.report") / "templates"
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from grok import seeds
 from grok.report.columns import short
-from grok.report.number import is_number, show
+from grok.verdicts import seeds
+from grok.verdicts.number import is_number, show
 
 _OPERATORS = ("<", "<=", ">", ">=", "==", "!=")
 _SIGN = {"<=": "≤", ">=": "≥", "==": "=", "!=": "≠"}

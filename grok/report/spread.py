@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from grok import seeds
-from grok.report.number import show
+from grok.verdicts import seeds
+from grok.verdicts.number import show
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from grok.report.gate import Change
-from grok.report.number import percent, show
-from grok.verdict import VERDICTS
+from grok.verdicts.number import percent, show
+from grok.verdicts.verdict import VERDICTS
 
 COMMENT_LIMIT = 65_536  # characters of a pull-request comment; counted in bytes here, which is never less
 SUMMARY_LIMIT = 1024 * 1024  # bytes of a job summary

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from grok.report.number import percent, show
 from grok.report.summary import escaped, headline, measured
+from grok.verdicts.number import percent, show
 
 
 def markdown(verdicts: dict[str, Any]) -> str:

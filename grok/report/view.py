@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from grok.report import columns, spread
-from grok.report.number import is_number, percent, show
 from grok.report.scale import Scale, scales
-from grok.verdict import VERDICTS, grokked, grokked_note, wilson
+from grok.verdicts.number import is_number, percent, show
+from grok.verdicts.verdict import VERDICTS, grokked, grokked_note, wilson
 
 OVERLAID = ("loss_curves", "progress")  # one figure with every subject; the other kinds show one subject at a time
 _ARXIV = re.compile(r"(?:arxiv[:\s]*)?(\d{4}\.\d{4,5})(?:v\d+)?", re.IGNORECASE)

@@ -22,10 +22,11 @@ from typing import Literal
 
 import torch
 
-from grok.fixture import load_fixture, save_fixture
 from grok.recipe import Recipe
+from grok.store.fixture import load_fixture, save_fixture
 from grok.sweep.plan import digest
-from grok.train import fixture, run
+from grok.train import finish, run
+from grok.train.state import Settings, State
 
 Files = dict[str, bytes]
 CONTROLS = ("initial", "memorised")
@@ -49,7 +50,7 @@ class Outcome:
     work: Path | None = None  # the state that the attempt leaves on the worker's machine
 
 
-def attempt(recipes: Sequence[Recipe], settings: run.Settings, folder: Path) -> Outcome:
+def attempt(recipes: Sequence[Recipe], settings: Settings, folder: Path) -> Outcome:
     """Compute a batch in ``folder/<key>``, going on where an earlier attempt there stopped.
 
     The key names the runs and everything that changes bits, so that a state is never carried on by other means.
@@ -93,21 +94,21 @@ def lighten(source: Path, target: Path, keep: Sequence[str] = CONTROLS) -> None:
 def _fixtures(recipes: Sequence[Recipe], work: Path) -> dict[str, Files]:
     out = {}
     with tempfile.TemporaryDirectory(dir=work) as made:
-        for recipe, folder in zip(recipes, fixture.finish(work, Path(made) / "whole", progress=False), strict=True):
+        for recipe, folder in zip(recipes, finish.finish(work, Path(made) / "whole", progress=False), strict=True):
             light = Path(made) / "light" / f"{recipe.seed}"
             lighten(folder, light)
             out[digest(recipe)] = {path.name: path.read_bytes() for path in sorted(light.iterdir())}
     return out
 
 
-def _key(recipes: Sequence[Recipe], settings: run.Settings) -> str:
+def _key(recipes: Sequence[Recipe], settings: Settings) -> str:
     means = {name: value for name, value in settings.describe().items() if name != "commit"}
     return hashlib.sha256(json.dumps([[digest(r) for r in recipes], means], sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _step(work: Path) -> int:
     state = work / "state.safetensors"
-    return run.State.load(state, "cpu").step if state.exists() else 0
+    return State.load(state, "cpu").step if state.exists() else 0
 
 
 def _lock_path(work: Path) -> Path:

@@ -11,6 +11,7 @@ from grok.recipe import Recipe
 from grok.sweep.plan import digest, without_seeds
 from grok.sweep.store import Store
 from grok.train import run
+from grok.train.state import Settings
 
 PROBE_STEPS = 20
 
@@ -23,7 +24,7 @@ class Estimate:
     how: str
 
 
-def estimate(store: Store, missing: Sequence[Recipe], settings: run.Settings) -> Estimate:
+def estimate(store: Store, missing: Sequence[Recipe], settings: Settings) -> Estimate:
     """Seconds per step of finished runs of the same shape, measuring included; else of a probe, training alone."""
     measured = _measured(store)
     total, probed = 0.0, 0
@@ -59,7 +60,7 @@ def _measured(store: Store) -> dict[Recipe, float]:
     return {shape: seconds[shape] / steps[shape] for shape in steps}
 
 
-def _probe(recipe: Recipe, settings: run.Settings) -> float:
+def _probe(recipe: Recipe, settings: Settings) -> float:
     short = replace(recipe, steps=min(PROBE_STEPS, recipe.steps))
     with tempfile.TemporaryDirectory() as work:
         run.train([replace(short, steps=1)], Path(work) / "warm", settings, progress=False)

@@ -20,7 +20,8 @@ import torch
 from grok.errors import GrokError
 from grok.sweep.compute import Outcome, attempt
 from grok.sweep.plan import Batch
-from grok.train.run import Interrupted, Settings
+from grok.train.run import Interrupted
+from grok.train.state import Settings
 
 STOP_SECONDS = 60.0  # for a worker to save its state
 

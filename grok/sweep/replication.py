@@ -18,8 +18,8 @@ import tyro
 
 from grok import files
 from grok.errors import GrokError
-from grok.seeds import Measure, at_or_below, measures, spread, trained
 from grok.sweep.shipped import Runs, read_runs
+from grok.verdicts.seeds import Measure, at_or_below, measures, spread, trained
 
 BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
 

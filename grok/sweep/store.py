@@ -22,8 +22,8 @@ from typing import Any
 
 from grok import files
 from grok.errors import GrokError
-from grok.fixture import CARD, CONTENTS
 from grok.recipe import Recipe
+from grok.store.fixture import CARD, CONTENTS
 from grok.sweep.compute import Files, Outcome, forget
 from grok.sweep.plan import digest
 

@@ -16,7 +16,7 @@ from grok.errors import GrokError
 from grok.recipe import Recipe
 from grok.sweep.plan import digest, without_seeds
 from grok.sweep.store import FAILED, Store
-from grok.train.fixture import GROKKED_TEST_LOSS
+from grok.train.finish import GROKKED_TEST_LOSS
 
 MEMORISED_TRAIN_LOSS = 0.01
 VERDICTS = "verdicts.json"

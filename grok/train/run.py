@@ -14,25 +14,24 @@ from __future__ import annotations
 import json
 import math
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save
-from torch import Tensor
+from safetensors.torch import save
 
-from grok import files, weights
+from grok import files
 from grok.errors import GrokError
+from grok.models import matrices as weights
 from grok.progress import bar as progress_bar
 from grok.recipe import Recipe
-from grok.train import engine
+from grok.train.engines import engine
 from grok.train.graph import Graphed
+from grok.train.state import DEFAULTS, Settings, State
 
 SNAPSHOT_EVERY = 100
 STATE_EVERY_SECONDS = 60.0
@@ -44,62 +43,6 @@ class Diverged(GrokError):
 
 class Interrupted(Exception):
     """Stopped by the user; the state is saved."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a recipe is run; none of it is meant to change the result beyond rounding."""
-
-    device: str = "cpu"
-    engine: str = "manual"
-    threads: int = 0  # 0: torch's default
-    eval_every: int = 10
-
-    def describe(self) -> dict[str, Any]:
-        cuda = self.device.startswith("cuda")
-        return {
-            "engine": self.engine,
-            "device": torch.cuda.get_device_name(self.device) if cuda else "cpu",
-            "threads": torch.get_num_threads(),
-            "eval_every": self.eval_every,
-            "torch": torch.__version__,
-            "commit": _commit(),
-        }
-
-
-DEFAULTS = Settings()
-
-
-@dataclass(eq=False)
-class State:
-    """Everything that the next step depends on, and the record so far. S seeds in rows."""
-
-    step: int
-    flat: Tensor  # [S, P]
-    exp_avg: Tensor  # [S, P]
-    exp_avg_sq: Tensor  # [S, P]
-    train_loss: Tensor  # [S, steps + 1] float64: loss of the weights after t updates; NaN where not computed
-    test_loss: Tensor  # [S, steps + 1], at multiples of eval_every and at the end
-    seconds: float = 0.0
-
-    def tensors(self) -> dict[str, Tensor]:
-        names = ("flat", "exp_avg", "exp_avg_sq", "train_loss", "test_loss")
-        scalars = {"step": torch.tensor(self.step), "seconds": torch.tensor(self.seconds, dtype=torch.float64)}
-        return {name: getattr(self, name).cpu().contiguous() for name in names} | scalars
-
-    @classmethod
-    def fresh(cls, recipes: list[Recipe], device: str) -> State:
-        flat = torch.stack([weights.flatten(weights.initial(r), r) for r in recipes]).to(device)
-        losses = torch.full((len(recipes), recipes[0].steps + 1), float("nan"), dtype=torch.float64)
-        return cls(0, flat, torch.zeros_like(flat), torch.zeros_like(flat), losses, losses.clone())
-
-    @classmethod
-    def load(cls, path: Path, device: str) -> State:
-        t = load_file(path)
-        moved = {name: t[name].to(device) for name in ("flat", "exp_avg", "exp_avg_sq")}
-        return cls(
-            int(t["step"]), **moved, train_loss=t["train_loss"], test_loss=t["test_loss"], seconds=float(t["seconds"])
-        )
 
 
 def train(recipes: list[Recipe], work: Path, settings: Settings = DEFAULTS, *, progress: bool = True) -> State:
@@ -208,19 +151,3 @@ def _stop_signals() -> Iterator[list[int]]:
 
 def _losses(state: State, t: int) -> str:
     return f"train {state.train_loss[0, t]:.2e} test {state.test_loss[0, t]:.2e}"
-
-
-def _commit() -> str | None:
-    """Commit of the source tree, "+changes" if it is not clean; None outside a checkout."""
-    here = Path(__file__).parent
-
-    def git(*args: str) -> str:
-        # without its lock: a killed run must not leave the repository locked
-        return subprocess.run(
-            ["git", "--no-optional-locks", *args], cwd=here, capture_output=True, text=True, check=True
-        ).stdout.strip()
-
-    try:
-        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", "--", ":/grok") else "")
-    except (OSError, subprocess.CalledProcessError):
-        return None

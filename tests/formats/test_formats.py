@@ -8,10 +8,10 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from grok import checkpoint
 from grok.errors import GrokError
-from grok.formats import container
-from grok.network import network
+from grok.models.network import network
+from grok.store import checkpoint
+from grok.store.formats import container
 from grok.task import Task
 
 P = st.sampled_from([5, 7, 11])

@@ -9,9 +9,9 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from grok.network import Network
+from grok.models.network import Network
+from grok.store.run import Run
 from grok.task import Split
-from grok.trajectory import Run
 
 Subject = TypeVar("Subject", Network, Run)
 SEED = 0

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from grok import weights as names
 from grok.measure import components, regression
-from grok.network import Network
+from grok.models import matrices as names
+from grok.models.network import Network
 from lies import Lie, altered, noisy, randn
 from lies.attention import a_preferred
 

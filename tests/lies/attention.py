@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from grok.network import Network
+from grok.models.network import Network
 from lies import altered
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from grok import weights as names
-from grok.network import Network
+from grok.models import matrices as names
+from grok.models.network import Network
 from grok.task import Split
 from lies import altered, randn
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from grok import weights as names
 from grok.fourier.basis import basis
 from grok.measure import neurons
-from grok.network import Network
+from grok.models import matrices as names
+from grok.models.network import Network
 from lies import Lie, altered, noisy, randn
 from lies.attention import a_preferred, equals_attended
 from lies.runs import pairs_exchanged

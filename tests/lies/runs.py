@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from grok.network import Network
-from grok.trajectory import Column, Run
+from grok.models.network import Network
+from grok.store.run import Column, Run
 from lies import Lie, Subject, altered, swapped
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from grok import weights
-from grok.fixture import load_fixture
 from grok.measure import logits, losses
-from grok.measure.snapshot import Pairs, Snapshot
-from grok.network import network
+from grok.models import matrices as weights
+from grok.models.network import network
 from grok.recipe import get_recipe
+from grok.store.fixture import load_fixture
+from grok.train.snapshot import Pairs, Snapshot
 
 KEYS = (2, 5)
 ROOT = Path(__file__).parents[2]
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.parametrize("name", ["modadd-mlp", "modadd-transformer", "modsub-transformer"])
 def test_every_measure_equals_that_of_the_network(name: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("grok.tables.BLOCK", 50)  # 169 pairs: several blocks, the last one smaller
+    monkeypatch.setattr("grok.models.tables.BLOCK", 50)  # 169 pairs: several blocks, the last one smaller
     recipe = get_recipe(name)
     recipe = replace(recipe, task=replace(recipe.task, p=13), d_model=16, d_mlp=23)  # rows end inside a cache line
     given = {n: 5 * w.double() for n, w in weights.initial(recipe).items()}
@@ -37,7 +37,7 @@ def test_every_measure_equals_that_of_the_network(name: str, monkeypatch: pytest
 
 
 def test_float32_is_enough_for_a_trained_model():
-    """Losses of 1e-7 beside logits of 100: what the docstring of ``trajectory.columns`` promises."""
+    """Losses of 1e-7 beside logits of 100: what the docstring of ``record.columns`` promises."""
     fixture = load_fixture(ROOT / "fixtures" / "modsub-transformer" / "seed999")
     recipe, plain = fixture.recipe, fixture.network()
     K = plain.key_frequencies

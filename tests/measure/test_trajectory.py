@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 import torch
 
-from grok import weights
 from grok.errors import NotEvaluable
 from grok.measure import embedding, logits, losses, trajectory
-from grok.network import network
+from grok.models import matrices as weights
+from grok.models.network import network
 from grok.recipe import get_recipe
+from grok.train import record
 
 STEPS = [0, 100, 200, 300, 400]
 
@@ -34,7 +35,7 @@ def snapshots_with_keys(recipe, keys=(2, 5)):
 def test_columns_agree_with_the_float64_definition(name):
     recipe = small(name)
     flat, both = snapshots_with_keys(recipe)
-    keys, columns = trajectory.columns(recipe, flat, [0, 100], [3.0, 1.0], [3.0, 2.0])
+    keys, columns = record.columns(recipe, flat, [0, 100], [3.0, 1.0], [3.0, 2.0])
     assert keys == (2, 5)
     assert (columns["train_loss"], columns["test_loss"]) == ([3.0, 1.0], [3.0, 2.0])
     for i, matrices in enumerate(both):
@@ -57,7 +58,7 @@ def test_columns_agree_with_the_float64_definition(name):
 def test_without_key_frequencies_the_progress_columns_are_missing():
     recipe = small("modadd-mlp")
     flat = weights.flatten(weights.initial(recipe), recipe)[None].numpy()
-    keys, columns = trajectory.columns(recipe, flat, [0], [1.0], [1.0])
+    keys, columns = record.columns(recipe, flat, [0], [1.0], [1.0])
     assert keys is None
     assert columns["key_cos2"] == columns["restricted_loss"] == columns["excluded_loss"] == [None]
     assert columns["gini_U"][0] is not None
@@ -68,16 +69,16 @@ def test_without_key_frequencies_the_progress_columns_are_missing():
 def test_plain_addition_has_losses_accuracies_and_norm_only():
     recipe = small("add-transformer")
     flat = weights.flatten(weights.initial(recipe), recipe)[None].numpy()
-    keys, columns = trajectory.columns(recipe, flat, [0], [1.0], [1.0])
+    keys, columns = record.columns(recipe, flat, [0], [1.0], [1.0])
     assert keys is None
-    assert set(columns) == set(trajectory.EVERY)
+    assert set(columns) == set(record.EVERY)
 
 
 def test_every_recipe_gets_a_column_entry_per_step_or_an_error():
     recipe = small("modadd-mlp")
     flat = weights.flatten(weights.initial(recipe), recipe)[None].numpy()
     with pytest.raises(ValueError, match="2 steps"):
-        trajectory.columns(recipe, flat, [0, 100], [1.0, 1.0], [1.0, 1.0])
+        record.columns(recipe, flat, [0, 100], [1.0, 1.0], [1.0, 1.0])
 
 
 def test_crossings_of_written_curves():

@@ -11,10 +11,11 @@ from torch import Tensor
 from grok.errors import NotEvaluable
 from grok.fourier.basis import basis, pair_powers, powers, spectrum_2d
 from grok.measure import embedding, logits, losses, neurons, spectrum
-from grok.models import analytic, definition
-from grok.network import Network, network
+from grok.models import analytic
+from grok.models.hooked import definition
+from grok.models.matrices import Weights
+from grok.models.network import Network, network
 from grok.task import Task
-from grok.weights import Weights
 
 EXACT = 1e-10  # float64 rounding of the construction; the models add numbers up to 2,000 that cancel to 1
 SHAPES = ((analytic.mlp, "add_mod"), (analytic.transformer, "add_mod"), (analytic.transformer, "sub_mod"))

@@ -1,13 +1,13 @@
-"""The hooked definitions: published untrained losses, hooks that act, and the same activations as ``grok.network``."""
+"""The hooked definitions: published untrained losses, hooks that act, the same activations as ``Network``."""
 
 from dataclasses import replace
 
 import pytest
 import torch
 
-from grok import weights
-from grok.models import definition, mlp, transformer
-from grok.network import network
+from grok.models import matrices as weights
+from grok.models.hooked import definition, mlp, transformer
+from grok.models.network import network
 from grok.recipe import RECIPES
 from grok.task import Task
 

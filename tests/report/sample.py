@@ -6,7 +6,7 @@ import math
 import random
 from typing import Any
 
-from grok.verdict import Assertion, Claim, Evidence, Plot, Subject, to_json
+from grok.verdicts.verdict import Assertion, Claim, Evidence, Plot, Subject, to_json
 
 HOSTILE = (
     "</script><script>window.stolen=1</script>\"'`${window.stolen=1}"

@@ -12,8 +12,9 @@ import sample
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from grok.commands import gate
 from grok.errors import GrokError
-from grok.report import commands, history
+from grok.report import history
 from grok.report.gate import accepted, compare
 
 ONLY_EVALUATED = sample.one_of_each()[:4]
@@ -121,10 +122,10 @@ def files(tmp_path, verdicts) -> tuple[Path, Path]:
 
 def test_exit_codes_and_what_is_printed(files, capsys):
     verdicts, want = files
-    assert commands.gate(verdicts, expected=want) == 0
+    assert gate.gate(verdicts, expected=want) == 0
     assert capsys.readouterr().out == "ok: 1 replicated, 1 refuted, 1 mixed, 1 vacuous; none unexpected\n"
     want.write_text(want.read_text().replace('"verdict": "refuted"', '"verdict": "replicated"'))
-    assert commands.gate(verdicts, expected=want) == 1
+    assert gate.gate(verdicts, expected=want) == 1
     assert capsys.readouterr().out.startswith("K2: replicated → refuted (margin −7.14 % → −7.14 %)\n")
 
 
@@ -148,7 +149,7 @@ def test_wrong_use_is_an_error_that_says_what_to_run(files, content, says):
     verdicts, want = files
     verdicts.unlink() if content is None else verdicts.write_text(content)
     with pytest.raises(GrokError) as error:
-        commands.gate(verdicts, expected=want)
+        gate.gate(verdicts, expected=want)
     assert says in str(error.value)
     assert str(verdicts) in str(error.value)
     assert "pytest claims/ --claims-json" in str(error.value)
@@ -158,7 +159,7 @@ def test_the_same_id_twice_is_an_error(files, verdicts):
     verdicts["claims"].append(verdicts["claims"][0])
     files[0].write_text(json.dumps(verdicts))
     with pytest.raises(GrokError, match="two claims are called 'K1'"):
-        commands.gate(files[0], expected=files[1])
+        gate.gate(files[0], expected=files[1])
 
 
 def test_accepting_is_for_the_desk_not_for_ci(files, monkeypatch, capsys):
@@ -166,13 +167,13 @@ def test_accepting_is_for_the_desk_not_for_ci(files, monkeypatch, capsys):
     want.unlink()
     monkeypatch.setenv("CI", "true")
     with pytest.raises(GrokError, match="refused where CI is set"):
-        commands.gate(verdicts, expected=want, accept=True)
+        gate.gate(verdicts, expected=want, accept=True)
     monkeypatch.delenv("CI")
-    assert commands.gate(verdicts, expected=want, accept=True) == 0
-    assert commands.gate(verdicts, expected=want, max_margin_drop=0) == 0
+    assert gate.gate(verdicts, expected=want, accept=True) == 0
+    assert gate.gate(verdicts, expected=want, max_margin_drop=0) == 0
     verdicts.write_text(verdicts.read_text().replace('"left": 0.9823', '"left": 0.5'))
     with pytest.raises(GrokError, match="such a record is not accepted"):
-        commands.gate(verdicts, expected=want, accept=True)
+        gate.gate(verdicts, expected=want, accept=True)
 
 
 def test_history_has_one_file_a_run_and_comes_back_in_order(files, verdicts, tmp_path):
@@ -180,7 +181,7 @@ def test_history_has_one_file_a_run_and_comes_back_in_order(files, verdicts, tmp
     for started in ("2026-11-22T00:00:00Z", "2026-11-20T00:00:00Z", "2026-11-22T00:00:00Z"):
         verdicts["run"]["started"] = started
         files[0].write_text(json.dumps(verdicts))
-        assert commands.gate(files[0], expected=files[1], history=folder) == 0
+        assert gate.gate(files[0], expected=files[1], history=folder) == 0
     loaded = history.load(folder)
     assert [run["started"] for run in loaded] == ["2026-11-20T00:00:00Z", "2026-11-22T00:00:00Z"]
     assert loaded[0]["claims"]["K2"] == {"verdict": "refuted", "margin": verdicts["claims"][1]["margin"]}

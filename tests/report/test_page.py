@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 import sample
 
+from grok.commands import report
 from grok.errors import GrokError
-from grok.report import commands, page
-from grok.report.number import percent, show
+from grok.report import page
 from grok.report.scale import scales
+from grok.verdicts.number import percent, show
 
 LIMIT = 8_000_000
 
@@ -53,7 +54,7 @@ def test_report_gives_the_same_bytes_twice(tmp_path):
     verdicts = tmp_path / "verdicts.json"
     verdicts.write_text(json.dumps(sample.verdicts(sample.many(5))))
     for name in ("once.html", "again.html"):
-        assert commands.report(verdicts, out=tmp_path / name) == 0
+        assert report.report(verdicts, out=tmp_path / name) == 0
     assert (tmp_path / "once.html").read_bytes() == (tmp_path / "again.html").read_bytes()
 
 
@@ -118,7 +119,7 @@ def test_history_shows_the_margin_over_runs():
 
 def test_report_without_its_file_is_an_error(tmp_path):
     with pytest.raises(GrokError, match="does not exist"):
-        commands.report(tmp_path / "verdicts.json", out=tmp_path / "out.html")
+        report.report(tmp_path / "verdicts.json", out=tmp_path / "out.html")
 
 
 # ── several seeds ─────────────────────────────────────────────────────────────────────────────────────────────────

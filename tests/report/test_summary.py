@@ -8,7 +8,8 @@ import xml.etree.ElementTree as ET
 import pytest
 import sample
 
-from grok.report import commands, summary
+from grok.commands import gate, report
+from grok.report import summary
 from grok.report.gate import Change, compare
 
 CLAIMS = [*sample.one_of_each()[:4], sample.hostile()]
@@ -86,7 +87,7 @@ def test_badge():
 def test_the_gate_writes_them_all(tmp_path, capsys):
     (tmp_path / "verdicts.json").write_text(json.dumps(VERDICTS))
     (tmp_path / "expected.json").write_text('{"schema": 1, "claims": {"K1": {"verdict": "mixed"}}}')
-    code = commands.gate(
+    code = gate.gate(
         tmp_path / "verdicts.json",
         expected=tmp_path / "expected.json",
         junit=tmp_path / "ci/junit.xml",
@@ -110,7 +111,7 @@ def test_the_gate_writes_them_all(tmp_path, capsys):
 
 def test_the_table_of_all_claims_has_a_row_for_each_and_is_inert(tmp_path):
     (tmp_path / "verdicts.json").write_text(json.dumps(VERDICTS))
-    assert commands.report(tmp_path / "verdicts.json", out=tmp_path / "claims.md") == 0
+    assert report.report(tmp_path / "verdicts.json", out=tmp_path / "claims.md") == 0
     text = (tmp_path / "claims.md").read_text(encoding="utf-8")
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     assert rows[1].startswith("| K1 | ")

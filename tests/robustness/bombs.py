@@ -17,8 +17,8 @@ from pathlib import Path
 import forked
 import torch
 
-from grok import checkpoint
 from grok.errors import GrokError
+from grok.store import checkpoint
 
 CPU_SECONDS = 10
 ALLOWANCE = 300 << 20

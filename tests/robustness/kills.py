@@ -23,10 +23,11 @@ import forked
 
 from grok.commands.train import train
 from grok.errors import GrokError
-from grok.fixture import CARD, load_fixture
 from grok.recipe import RECIPES
+from grok.store.fixture import CARD, load_fixture
 from grok.task import Task
 from grok.train import run
+from grok.train.state import State
 
 TINY = replace(RECIPES["modadd-mlp"], name="tiny", task=Task(5), steps=104, d_model=4, d_mlp=6, train_frac=0.6)
 
@@ -63,7 +64,7 @@ def look(folder: Path) -> str:
         pass
     if not state.exists():
         return "no state yet"
-    assert 0 <= run.State.load(state, "cpu").step <= TINY.steps
+    assert 0 <= State.load(state, "cpu").step <= TINY.steps
     return "a state that loads"
 
 

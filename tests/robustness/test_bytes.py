@@ -11,10 +11,11 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from grok import checkpoint, weights
 from grok.errors import GrokError
-from grok.fixture import CARD, CONTENTS, load_fixture, parse, save_fixture
+from grok.models import matrices as weights
 from grok.recipe import RECIPES
+from grok.store import checkpoint
+from grok.store.fixture import CARD, CONTENTS, load_fixture, parse, save_fixture
 from grok.task import Task
 
 POSITIONS = 2_000

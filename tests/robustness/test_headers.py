@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 import torch
 
-from grok import checkpoint, weights
 from grok.errors import GrokError
+from grok.models import matrices as weights
 from grok.recipe import RECIPES
+from grok.store import checkpoint
 from grok.task import Task
 
 HEADERS = 10_000

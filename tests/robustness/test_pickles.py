@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from grok import checkpoint
 from grok.errors import GrokError
+from grok.store import checkpoint
 
 
 def _text(value: str) -> bytes:

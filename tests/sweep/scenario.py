@@ -16,7 +16,7 @@ from grok.sweep.driver import Engine, Summary, drive
 from grok.sweep.local import Local
 from grok.sweep.plan import Batch
 from grok.sweep.store import Store
-from grok.train.run import Settings
+from grok.train.state import Settings
 
 SETTINGS = Settings(threads=1)
 SMALL = ("p=23", "d_model=16", "n_heads=2", "d_head=8", "d_mlp=32", "steps=30")
@@ -72,7 +72,7 @@ class KillsRayWorker(ray_engine.Ray):
 
 
 def dies_in_the_middle(recipes: tuple[Recipe, ...], settings: Settings) -> None:
-    from grok.train import engine
+    from grok.train.engines import engine
 
     make, left = engine.make, iter(range(10))
 

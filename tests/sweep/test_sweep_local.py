@@ -13,7 +13,7 @@ import scenario
 from grok.cli import main
 from grok.commands.sweep import sweep
 from grok.errors import GrokError
-from grok.fixture import load_fixture
+from grok.store.fixture import load_fixture
 from grok.sweep import compute, driver, plan, table
 from grok.sweep.compute import Outcome
 from grok.sweep.local import Local

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from grok import weights
-from grok.fixture import load_fixture
-from grok.models import definition
+from grok.models import matrices as weights
+from grok.models.hooked import definition
+from grok.models.tables import Batch, fold
 from grok.recipe import RECIPES, Recipe
-from grok.tables import Batch, fold
+from grok.store.fixture import load_fixture
 from grok.task import Task
-from grok.train import engine, folded, manual
-from grok.train.run import State
+from grok.train.engines import engine, folded, manual
+from grok.train.state import State
 
 FIXTURES = Path(__file__).parent.parent.parent / "fixtures"
 SHAPES = ("modadd-mlp", "modadd-transformer", "modsub-transformer", "add-transformer")
@@ -55,7 +55,7 @@ def _manual_in_blocks(
     given: weights.Weights, recipe: Recipe, which: torch.Tensor
 ) -> tuple[torch.Tensor, weights.Weights]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("grok.tables.BLOCK", max(7, len(which) // 3))  # several, the last one smaller
+        patch.setattr("grok.models.tables.BLOCK", max(7, len(which) // 3))  # several, the last one smaller
         return _manual(given, recipe, which)
 
 
@@ -144,7 +144,7 @@ def test_a_seed_has_the_same_bits_alone_and_in_a_batch(name: str):
 @pytest.mark.parametrize("recipe", EVERY, ids=lambda r: f"{r.name}-{r.task.p}")
 def test_the_loss_without_gradients_equals_the_definition(recipe: Recipe, monkeypatch: pytest.MonkeyPatch):
     """It goes its own way through the tables; in several blocks, the last one smaller."""
-    monkeypatch.setattr("grok.tables.BLOCK", max(7, len(recipe.split().test) // 3))
+    monkeypatch.setattr("grok.models.tables.BLOCK", max(7, len(recipe.split().test) // 3))
     given = _double(recipe)
     batch = Batch.of(recipe, recipe.split().test)
     assert len(batch.blocks) > 1

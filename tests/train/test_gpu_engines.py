@@ -13,9 +13,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from grok.errors import GrokError
 from grok.recipe import RECIPES, Recipe
 from grok.task import Task
-from grok.train import engine, folded, run
+from grok.train import run
+from grok.train.engines import engine, folded
 from grok.train.graph import CHUNK, Graphed
-from grok.train.run import State
+from grok.train.state import Settings, State
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
@@ -124,10 +125,10 @@ def test_a_chunk_of_steps_is_the_steps_one_by_one():
 
 def test_a_run_in_chunks_is_the_run_step_by_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     recipe = replace(_small("modadd-mlp"), steps=250)
-    run.train([recipe], tmp_path / "single", run.Settings(engine="folded"), progress=False)
+    run.train([recipe], tmp_path / "single", Settings(engine="folded"), progress=False)
     make = engine.make
     monkeypatch.setattr(run.engine, "make", lambda *a: Graphed(make(*a), a[-1]))
-    run.train([recipe], tmp_path / "chunked", run.Settings(engine="folded"), progress=False)
+    run.train([recipe], tmp_path / "chunked", Settings(engine="folded"), progress=False)
     snapshots = [(tmp_path / kind / "snapshots.f32").read_bytes() for kind in ("single", "chunked")]
     assert snapshots[0] == snapshots[1]
     states = [State.load(tmp_path / kind / "state.safetensors", "cpu").tensors() for kind in ("single", "chunked")]
@@ -157,7 +158,7 @@ def test_an_engine_that_cannot_run_here_says_what_can(monkeypatch: pytest.Monkey
 def test_what_cannot_run_leaves_nothing_behind(tmp_path: Path, device: str, name: str, expected: str):
     """Or the same command with the mistake corrected would find another run in the folder."""
     with pytest.raises(GrokError, match=expected):
-        run.train([_small("modadd-mlp")], tmp_path / "work", run.Settings(device=device, engine=name), progress=False)
+        run.train([_small("modadd-mlp")], tmp_path / "work", Settings(device=device, engine=name), progress=False)
     assert not (tmp_path / "work").exists()
 
 

@@ -14,10 +14,11 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from grok import weights
-from grok.fixture import load_fixture
+from benchmarks.gpu import suite as gpu_suite
+from benchmarks.gpu import training as gpu_training
+from grok.models import matrices as weights
 from grok.recipe import Recipe
-from grok.train import gpu_suite, gpu_training
+from grok.store.fixture import load_fixture
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def test_the_rehearsal_by_its_command(tmp_path: Path):
     """Of its own accord in Triton's interpreter."""
     pytest.importorskip("triton", reason="Triton is for Linux on x86-64")
     bare = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"} | {"OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "grok.train.gpu_suite", "--rehearse", "--out", str(tmp_path)]
+    command = [sys.executable, "-m", "benchmarks.gpu.suite", "--rehearse", "--out", str(tmp_path)]
     done = subprocess.run(command, env=bare, capture_output=True, text=True)
     report = json.loads((tmp_path / "report.json").read_text())
     assert done.returncode == 0, {k: report[k]["error"] for k in report["failed"]}

@@ -1,0 +1,86 @@
+"""``grok gate``: are the verdicts of a run the expected ones?"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from grok.errors import GrokError
+from grok.files import write_bytes, write_json
+from grok.report import gate as gates
+from grok.report import history as runs
+from grok.report import summary
+from grok.verdicts.record import read_expected, read_verdicts
+
+EXPECTED = Path("reports/expected.json")
+
+
+def gate(
+    verdicts: Annotated[Path, tyro.conf.Positional],
+    /,
+    expected: Path = EXPECTED,
+    max_margin_drop: float | None = None,
+    history: Path | None = None,
+    junit: Path | None = None,
+    markdown: Path | None = None,
+    comment: Path | None = None,
+    badge: Path | None = None,
+    annotations: bool = False,
+    accept: bool = False,
+) -> int:
+    """Compare VERDICTS with the expected ones. Exit 0: all as expected; 1: what changed, worst first; 2: wrong use.
+
+    Args:
+        verdicts: verdicts.json of a run.
+        expected: the committed verdicts.
+        max_margin_drop: also fail when a margin shrank by more than this, in units of the threshold (0.05 is 5 %).
+        history: folder to which the run is added, one JSON each.
+        junit: JUnit XML to write.
+        markdown: Markdown to write for a job summary.
+        comment: Markdown to write for a pull-request comment.
+        badge: JSON to write for shields.io's endpoint badge.
+        annotations: print ::error lines for GitHub too.
+        accept: write the expected verdicts from VERDICTS instead of comparing; refused where CI is set.
+    """
+    if max_margin_drop is not None and not max_margin_drop >= 0:
+        raise GrokError(f"--max-margin-drop is at least 0, not {max_margin_drop}")
+    found = read_verdicts(verdicts)
+    if accept:
+        return _accept(found, expected)
+    changes = gates.compare(found, read_expected(expected), max_margin_drop)
+    if history is not None:
+        runs.append(found, history)
+    if junit is not None:
+        _write(junit, summary.junit(found, changes))
+    if markdown is not None:
+        _write(markdown, summary.markdown(found, changes))
+    if comment is not None:
+        _write(comment, summary.markdown(found, changes, summary.COMMENT_LIMIT))
+    if badge is not None:
+        write_json(badge, summary.badge(found, changes))
+    lines = [*map(str, changes), *(summary.error_lines(found, changes) if annotations else ())]
+    print("\n".join([*lines, _last_line(found, changes)]))
+    return 1 if changes else 0
+
+
+def _accept(verdicts: dict[str, Any], expected: Path) -> int:
+    if os.environ.get("CI"):
+        raise GrokError("--accept is refused where CI is set: accept verdicts at your desk and commit them")
+    for claim in verdicts["claims"]:
+        for wrong in gates.contradictions(claim):
+            raise GrokError(f"{claim['id']}: {wrong}; such a record is not accepted")
+    write_json(expected, gates.accepted(verdicts))
+    print(f"wrote {expected}: {summary.headline(verdicts)}; read it, then commit it")
+    return 0
+
+
+def _last_line(verdicts: dict[str, Any], changes: list[gates.Change]) -> str:
+    claims = len({change.claim for change in changes})
+    return f"{'FAIL' if changes else 'ok'}: {summary.headline(verdicts)}; {claims or 'none'} unexpected"
+
+
+def _write(path: Path, text: str) -> None:
+    write_bytes(path, text.encode())

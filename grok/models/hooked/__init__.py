@@ -1,0 +1,1 @@
+"""The definitions: networks with TransformerLens hooks. Only this folder imports TransformerLens."""

@@ -1,0 +1,139 @@
+"""What every engine must equal: the hooked models, their loss in float64 as the sources compute it, autograd, AdamW.
+
+Small and slow on purpose. ``performance`` work never touches this file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor
+from transformer_lens import HookedRootModule
+from transformer_lens.model_bridge import TransformerBridge
+
+from grok.models import matrices as names
+from grok.models.hooked import mlp, transformer
+from grok.models.matrices import Weights
+from grok.recipe import Recipe
+from grok.task import Task
+
+Model = TransformerBridge | HookedRootModule
+
+
+def hooked(weights: Weights, task: Task) -> Model:
+    """The hooked model of these weights; the names decide the architecture."""
+    return mlp.hooked(weights) if names.MLP_W_IN in weights else transformer.hooked(weights, task)
+
+
+def logits(model: Model, task: Task, which: Tensor | None = None) -> Tensor:
+    """Logits at the last position of these pairs (all of them if not given): [N, C]. Differentiable."""
+    if isinstance(model, TransformerBridge):
+        return model(transformer.tokens(task, which), return_type="logits")[:, -1]
+    return model(task.pairs() if which is None else task.pairs()[which])
+
+
+def loss(model: Model, task: Task, which: Tensor) -> Tensor:
+    """Mean cross-entropy of these pairs by a float64 log-softmax, a scalar. Differentiable."""
+    log_probs = logits(model, task, which).double().log_softmax(-1)
+    return -log_probs.gather(1, task.labels()[which, None]).mean()
+
+
+def matrices(model: Model) -> Weights:
+    """The present weights and biases, with the names of ``grok.models.matrices``."""
+    if isinstance(model, TransformerBridge):
+        return transformer.matrices(model)
+    return {name: w.detach().clone() for name, w in model.named_parameters()}
+
+
+def loss_and_grads(weights: Weights, task: Task, which: Tensor) -> tuple[Tensor, Weights]:
+    """Mean loss and its gradient by every matrix, by autograd through the hooked model."""
+    model = hooked(weights, task)
+    value = loss(model, task, which)
+    value.backward()
+    grads = _renamed(hooked(weights, task), {key: w.grad for key, w in _variables(model).items()})
+    return value.detach(), {name: grads[name] for name in weights}
+
+
+class Training:
+    """One run as the sources make it: full batch, autograd through the hooked model, torch's AdamW.
+
+    It goes on from Adam's moments, under the names of the matrices, and the number of updates they come from.
+    """
+
+    def __init__(self, weights: Weights, recipe: Recipe, moments: tuple[Weights, Weights] | None = None, step: int = 0):
+        self.recipe, self.split = recipe, recipe.split()
+        self.model = hooked(weights, recipe.task)
+        self._trained = {key: w for key, w in _variables(self.model).items() if w.requires_grad}
+        # Where each entry of our matrices stands among the model's variables, laid end to end: found once, by renaming
+        # their numbers, because renaming takes twice as long as a step.
+        numbers = torch.arange(sum(w.numel() for w in self._trained.values()), dtype=torch.float64)
+        ends = torch.tensor([w.numel() for w in self._trained.values()]).cumsum(0)[:-1]
+        parts = zip(self._trained.items(), numbers.tensor_split(ends), strict=True)
+        doubles = {name: w.double() for name, w in weights.items()}
+        renamed = _renamed(hooked(doubles, recipe.task), {key: part.view_as(w) for (key, w), part in parts})
+        self._places = {name: renamed[name].long() for name in weights}
+        self._optimiser = torch.optim.AdamW(
+            self._trained.values(), lr=recipe.lr, betas=recipe.betas, eps=recipe.eps, weight_decay=recipe.weight_decay
+        )
+        if moments is not None and step:
+            first, second = (hooked(given, recipe.task).state_dict() for given in moments)
+            for key, w in self._trained.items():
+                count = torch.tensor(float(step))
+                self._optimiser.state[w] = {"step": count, "exp_avg": first[key], "exp_avg_sq": second[key]}
+
+    def advance(self) -> Tensor:
+        """One update; the train loss before it, a scalar."""
+        self._optimiser.zero_grad()
+        value = loss(self.model, self.recipe.task, self.split.train)
+        value.backward()
+        self._optimiser.step()
+        return value.detach()
+
+    @torch.no_grad()
+    def train_loss(self) -> Tensor:
+        return loss(self.model, self.recipe.task, self.split.train)
+
+    @torch.no_grad()
+    def test_loss(self) -> Tensor:
+        return loss(self.model, self.recipe.task, self.split.test)
+
+    def weights(self) -> Weights:
+        """As they are now."""
+        return self._named([w.detach() for w in self._trained.values()])
+
+    def moments(self) -> tuple[Weights, Weights]:
+        """Adam's first and second, of every matrix. Zero before the first update."""
+        states = [self._optimiser.state[w] for w in self._trained.values()]
+        zeros = [torch.zeros_like(w) for w in self._trained.values()]
+        first, second = (
+            self._named([state.get(moment, zero) for state, zero in zip(states, zeros, strict=True)])
+            for moment in ("exp_avg", "exp_avg_sq")
+        )
+        return first, second
+
+    def _named(self, values: list[Tensor]) -> Weights:
+        together = torch.cat([value.flatten() for value in values])
+        return {name: together[places] for name, places in self._places.items()}
+
+
+def train(weights: Weights, recipe: Recipe, steps: int) -> Iterator[tuple[float, Weights]]:
+    """``Training``: after each update, the loss before it and the weights."""
+    training = Training(weights, recipe)
+    for _ in range(steps):
+        value = training.advance()
+        yield float(value), training.weights()
+
+
+def _variables(model: Model) -> dict[str, Tensor]:
+    return model.state_dict(keep_vars=True)
+
+
+def _renamed(replica: Model, values: Mapping[str, Tensor | None]) -> Weights:
+    """Values of a model's variables with the names and shapes of ``grok.models.matrices``; zero where there is none.
+
+    The replica holds them as its weights, so that TransformerLens itself does the renaming.
+    """
+    zeros = {key: torch.zeros_like(w) for key, w in replica.state_dict().items()}
+    replica.load_state_dict(zeros | {key: value for key, value in values.items() if value is not None}, strict=True)
+    return matrices(replica)

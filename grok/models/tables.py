@@ -1,0 +1,133 @@
+"""A model as tables over tokens: what depends on the weights only is computed once, pairs then look rows up.
+
+One model, any dtype, no autograd. Pairs go through as: mix table rows → [pre | skip], ReLU, one product with U. The
+same function as ``grok.models`` and ``grok.models.network``, to rounding. ``train.manual`` goes back through it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from grok.kernels.token_mix.bag import PairIndex, sum_rows, token_mix
+from grok.models import matrices as names
+from grok.models.matrices import Weights
+from grok.recipe import Recipe
+
+BLOCK = 4608  # pairs, at most: less, and threads meet too often; more, and nothing is gained
+ALIGNED = 16  # floats in a cache line
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Pairs with their labels, indexed for table look-ups: [N, 2], [N]."""
+
+    index: PairIndex
+    labels: Tensor
+
+    @classmethod
+    def of(cls, recipe: Recipe, which: Tensor) -> Batch:
+        """The pairs at these indices, sorted: neighbours share table rows, which then stay in cache."""
+        task, which = recipe.task, which.sort().values
+        index = PairIndex(task.pairs()[which], task.p, max(recipe.n_heads, 1))
+        return cls(index, task.labels()[which])
+
+    @cached_property
+    def blocks(self) -> list[Batch]:
+        """The same pairs in pieces of at most ``BLOCK``, about equal."""
+        n = max(1, math.ceil(len(self.labels) / BLOCK))
+        pieces = zip(self.index.pairs.chunk(n), self.labels.chunk(n), strict=True)
+        return [Batch(PairIndex(pairs, self.index.p, self.index.n_heads), labels) for pairs, labels in pieces]
+
+
+@dataclass(frozen=True, eq=False)
+class MLPTables:
+    """E[a] + E[b] → ReLU → logits; D = m, nothing reaches the logits around the neurons."""
+
+    table: Tensor  # [2p, m]: W_E W_in, twice
+    U: Tensor  # [m, C]
+    readout: Tensor  # [m, C']: U, and zeros behind it up to a cache line
+    never: Tensor  # [C']: 0 for a class, -inf behind C
+
+    def mix(self, index: PairIndex) -> tuple[Tensor, Tensor]:
+        """→ pre of each pair, [N, D], and attention weights: none."""
+        return sum_rows(self.table, index), self.U.new_empty(0)
+
+
+@dataclass(frozen=True, eq=False)
+class TransformerTables:
+    """One layer, last position; D = m + C', the columns [W_in | W_U | 0]."""
+
+    x: Tensor  # [2p+1, d] residual stream at each table row
+    read: Tensor  # [d, D]
+    U: Tensor  # [m, C] = W_out W_U
+    readout: Tensor  # [m, C']: U, and zeros behind it up to a cache line
+    query: Tensor  # [h, k], scaled
+    key: Tensor  # [h, d] = W_K query
+    v: Tensor  # [h, 2p+1, k]
+    relative: Tensor  # [h, 2p, k]: v less that of the = row
+    w_or: Tensor  # [h, k, D] = W_O [W_in | W_U | 0]
+    scores: Tensor  # [2p+1, h]
+    table: Tensor  # [2p·h + 1, D]: relative w_or, token-major, then what all pairs have; -inf behind C
+
+    def mix(self, index: PairIndex) -> tuple[Tensor, Tensor]:
+        """→ [pre | skip | -inf] of each pair, [N, D], and attention weights [N, 2h+1]."""
+        return token_mix(self.scores, self.table, index)
+
+
+Tables = MLPTables | TransformerTables
+
+
+def fold(w: Weights) -> Tables:
+    """The tables of these weights, without a seed dimension; the names decide the architecture."""
+    if names.MLP_W_E in w:
+        U = w[names.MLP_W_U]
+        readout = _aligned(U)
+        never = readout.new_zeros(readout.shape[1])
+        never[U.shape[1] :] = -math.inf
+        return MLPTables((w[names.MLP_W_E] @ w[names.MLP_W_IN]).repeat(2, 1), U, readout, never)
+    embed, pos = w[names.W_E], w[names.W_POS]
+    x = torch.cat([embed[:-1] + pos[0], embed[:-1] + pos[1], embed[-1:] + pos[2]])
+    W_U = _aligned(w[names.W_U])
+    read = torch.cat([w[names.W_IN], W_U], dim=1)
+    query = (x[-1] @ w[names.W_Q]) / math.sqrt(w[names.W_Q].shape[-1])
+    key = (w[names.W_K] @ query[..., None]).squeeze(-1)
+    v = x @ w[names.W_V]
+    relative = v[:, :-1] - v[:, -1:]
+    w_or = w[names.W_O] @ read
+    (n_heads, n_tokens, _), (m, n_classes) = relative.shape, (len(w[names.W_OUT]), w[names.W_U].shape[1])
+    table = x.new_empty(n_tokens * n_heads + 1, read.shape[1])
+    rows = table[:-1].view(n_tokens, n_heads, -1)
+    for head in range(n_heads):
+        torch.mm(relative[head], w_or[head], out=rows[:, head])
+    torch.add(x[-1] @ read, v[:, -1].flatten() @ w_or.flatten(0, 1), out=table[-1])
+    table[-1, m + n_classes :] = -math.inf
+    readout = w[names.W_OUT] @ W_U
+    return TransformerTables(x, read, readout[:, :n_classes], readout, query, key, v, relative, w_or, x @ key.T, table)
+
+
+def _aligned(matrix: Tensor) -> Tensor:
+    """With columns of zeros behind its own, up to a cache line: products are a tenth faster."""
+    return torch.nn.functional.pad(matrix, (0, -matrix.shape[1] % ALIGNED))
+
+
+def outputs(tables: Tables, index: PairIndex) -> tuple[Tensor, Tensor]:
+    """Logits of pairs, -inf behind C, and of them what the neurons write, post U, zeros behind C: [N, C'] each."""
+    mixed, _ = tables.mix(index)
+    m = len(tables.U)
+    written = mixed[:, :m].clamp_min_(0) @ tables.readout
+    return written + (tables.never if isinstance(tables, MLPTables) else mixed[:, m:]), written
+
+
+def keep_memory() -> None:
+    """For what takes and frees many megabytes again and again: a third less time.
+
+    glibc maps what is larger than the largest block freed so far, and gives memory back to the system once twice that
+    is free; either way it comes back page by page. After this block, which is never touched, up to 62 MiB are kept.
+    Elsewhere this does nothing.
+    """
+    torch.empty(31 * 2**20, dtype=torch.uint8)

@@ -1,0 +1,1 @@
+"""What lies on disk: fixtures, training runs, and checkpoints of other people in their layouts."""

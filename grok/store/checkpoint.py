@@ -1,0 +1,210 @@
+"""Checkpoints in and out: the shipped fixtures, and models of others in any layout that is recognised.
+
+Loading is a boundary. A file is opened within bounds (``formats.container``), its layout is read from names and
+shapes, and every matrix is checked for type, shape and finiteness before anything is computed from it. What the model
+does, add or subtract, is read from which labels it gets right.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from grok import files
+from grok.errors import GrokError
+from grok.models import matrices as names
+from grok.models.matrices import Weights
+from grok.models.network import Network, network
+from grok.recipe import PUBLISHED, RECIPES
+from grok.store import formats
+from grok.store.fixture import Fixture, load_fixture, save_fixture
+from grok.store.formats import container, unwrap
+from grok.store.formats.shapes import Layout, listed, shown
+from grok.task import Operation, Split, Task
+
+__all__ = ["Fixture", "Loaded", "convert", "load", "load_fixture", "save_fixture"]
+
+MAX_PARAMETERS = 1 << 24
+MAX_ACTIVATION_BYTES = 1 << 30  # one activation of all pairs in float64; the suite holds several
+CHUNK_BYTES = 34 << 20  # of one activation: malloc gives blocks over 32 MB back, smaller ones it may keep as holes
+GROKKED = 0.99
+MODULAR: tuple[Operation, ...] = ("add_mod", "sub_mod")
+TYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """A model from a file, and what was found in it.
+
+    recipe_name: the recipe whose claims apply; None if no source makes claims about such a model.
+    accuracy: share of pairs answered rightly: "all", and "train" and "test" if the split is known.
+    notes: what the user should know before reading verdicts. format: layout. ignored_keys: names not used.
+    sha256: of the file.
+    """
+
+    path: Path
+    network: Network
+    recipe_name: str | None
+    accuracy: dict[str, float]
+    notes: list[str]
+    format: str
+    ignored_keys: list[str]
+    sha256: str
+
+    @property
+    def grokked(self) -> bool:
+        return self.accuracy.get("test", self.accuracy["all"]) >= GROKKED
+
+
+def load(
+    path: Path | str,
+    recipe: str | None = None,
+    split_seed: int | None = None,
+    train_frac: float | None = None,
+    index: int | None = None,
+) -> Loaded:
+    """Load a checkpoint of any known layout.
+
+    recipe: expected recipe; another task or architecture is an error, and an undecidable task is taken from it.
+    split_seed, train_frac: both, or neither; then the split is unknown. index: which of a list of checkpoints.
+    Raises GrokError for anything that cannot be taken; no code in the file is ever run.
+    """
+    path = Path(path)
+    try:
+        tensors, ignored = unwrap.state_dict(container.read(path), index)
+        name, layout = formats.recognise(tensors)
+        weights = _checked(layout.weights)
+        architecture = "mlp" if names.MLP_W_IN in weights else "transformer"
+        guess = _answers(weights, layout.p)
+        task, told = _task(layout, weights, guess, architecture, recipe)
+        split = _split(task, split_seed, train_frac)
+        accuracy = _accuracy(task, split, guess)
+    except GrokError as error:
+        raise GrokError(f"{path}: {error}") from None
+    family = next(
+        (r.name for r in PUBLISHED if (r.architecture, r.task.operation) == (architecture, task.operation)), None
+    )
+    ignored += [shown(key) for key in tensors if key not in layout.used]
+    notes = [*layout.notes, *told]
+    if ignored:
+        notes.append(f"not used: {listed(ignored)}")
+    if split is None:
+        notes.append(
+            "the split is not known (--split-seed, --train-frac): test = all pairs, and there are no train pairs"
+        )
+    if accuracy.get("test", accuracy["all"]) < GROKKED:
+        figures = ", ".join(f"{value:.4f} of {which} pairs" for which, value in accuracy.items())
+        notes.append(f"this model has not grokked: it is right on {figures}")
+    return Loaded(path, network(weights, task, split), family, accuracy, notes, name, ignored, _sha256(path))
+
+
+def convert(loaded: Loaded, out: Path) -> None:
+    """Write the weights as safetensors under this project's names, in float32 (float64 stays). Raises OSError.
+
+    ``load`` gives the same network from the file, to the bit.
+    """
+    files.write_bytes(out, save({n: _narrow(w) for n, w in loaded.network.weights.items()}))
+
+
+def _narrow(weight: Tensor) -> Tensor:
+    single = weight.float()
+    return (single if torch.equal(single.double(), weight) else weight).contiguous().clone()
+
+
+def _checked(tensors: Mapping[str, Tensor]) -> Weights:
+    """The tensors, dense, of a floating type and finite; float32 unless they are float64."""
+    total = sum(w.numel() for w in tensors.values())
+    if total > MAX_PARAMETERS:
+        raise GrokError(f"it has {total:,} parameters, expected at most {MAX_PARAMETERS:,}")
+    out = {}
+    for name, w in tensors.items():
+        if w.layout != torch.strided or w.dtype not in TYPES or w.device.type != "cpu":
+            raise GrokError(f"{name} is {w.dtype} ({w.layout}), expected float16, bfloat16, float32 or float64, dense")
+        if w.numel() * w.element_size() > w.untyped_storage().nbytes():
+            raise GrokError(f"{name} {list(w.shape)} repeats its values; save it with .contiguous()")
+        if not torch.isfinite(w).all():
+            raise GrokError(f"{name} holds NaN or infinity")
+        # a copy, contiguous and aligned, so that rounding does not depend on how the file stored it
+        wide = torch.float64 if w.dtype == torch.float64 else torch.float32
+        out[name] = w.to(wide, copy=True, memory_format=torch.contiguous_format)
+    return out
+
+
+def _answers(weights: Weights, p: int) -> Tensor:
+    """The class with the greatest logit for every pair: [p²]; float32, a few rows of a at a time to bound memory."""
+    widths = [max(w.shape) for w in weights.values()]
+    if p < 5 or p * p * max(widths) * 8 > MAX_ACTIVATION_BYTES:
+        raise GrokError(f"p = {p} with matrices up to {max(widths)} wide; expected p ≥ 5 and p² × width ≤ 2²⁷")
+    if names.MLP_W_IN in weights:
+        first, table = names.MLP_W_E, weights[names.MLP_W_E]
+        weights = {"W_E_b": table, **weights}
+    else:
+        first, table = "embed.W_E_a", weights[names.W_E][:p]
+    rows = -(-CHUNK_BYTES // (p * max(widths) * 4))
+    chunks = (network(weights | {first: part}, Task(p), dtype=torch.float32) for part in table.split(rows))
+    return torch.cat([chunk.logits.argmax(-1) for chunk in chunks])
+
+
+def _task(
+    layout: Layout, weights: Weights, guess: Tensor, architecture: str, recipe: str | None
+) -> tuple[Task, list[str]]:
+    """The task, from the number of classes and from which labels the model gets right; and how that was told."""
+    wanted = None
+    if recipe is not None:
+        if recipe not in RECIPES:
+            raise GrokError(f"unknown recipe {recipe!r}; known: {', '.join(RECIPES)}")
+        wanted = RECIPES[recipe]
+        if wanted.architecture != architecture:
+            raise GrokError(f"it is a {architecture}, but {recipe} is a {wanted.architecture}; leave out --recipe")
+    p = layout.p
+    classes = weights[names.MLP_W_U if architecture == "mlp" else names.W_U].shape[1]
+    if classes == 2 * p:
+        found: Operation | None = "add"
+        told = f"p = {p}, a + b without a modulus: there are {classes} classes"
+    else:
+        if p % 2 == 0:
+            raise GrokError(f"p = {p} is even; the claims' Fourier basis needs an odd p")
+        right: dict[Operation, float] = {op: float((guess == Task(p, op).labels()).double().mean()) for op in MODULAR}
+        found = _told_apart(right, p)
+        told = f"p = {p}; right on {right['add_mod']:.4f} of all a + b and {right['sub_mod']:.4f} of all a - b modulo p"
+    if found is None and wanted is None:
+        raise GrokError(f"the task cannot be told ({told}); give --recipe")
+    if wanted is not None and found is not None and wanted.task.operation != found:
+        raise GrokError(f"the model's task is {found}, but {recipe} is {wanted.task.operation} ({told})")
+    operation = found or wanted.task.operation  # type: ignore[union-attr]
+    if (operation == "add") != (classes == 2 * p):
+        raise GrokError(f"{recipe} has 2p classes, the file has {classes} with p = {p}")
+    return Task(p, operation), [told]
+
+
+def _told_apart(right: Mapping[Operation, float], p: int) -> Operation | None:
+    """The operation that clearly more answers fit than chance (1/p) and than the other; None if neither."""
+    (best, most), (_, other) = sorted(right.items(), key=lambda item: -item[1])
+    return best if most > 2 / p and most > 2 * other else None
+
+
+def _split(task: Task, seed: int | None, fraction: float | None) -> Split | None:
+    if seed is None and fraction is None:
+        return None
+    if seed is None or fraction is None:
+        raise GrokError("--split-seed and --train-frac belong together: give both, or neither")
+    if not 0 < fraction < 1:
+        raise GrokError(f"--train-frac is {fraction}, expected a share between 0 and 1")
+    return task.split(seed, fraction)
+
+
+def _accuracy(task: Task, split: Split | None, guess: Tensor) -> dict[str, float]:
+    right = (guess == task.labels()).double()
+    parts = {"all": right} | ({} if split is None else {"train": right[split.train], "test": right[split.test]})
+    return {which: float(part.mean()) for which, part in parts.items()}
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,29 @@
+"""Layouts of other people's checkpoints, recognised by names and shapes.
+
+One module per layout, each with ``NAME`` and ``recognise(tensors) -> Layout | None``: None if the names are not there,
+GrokError if they are and the shapes do not fit together. ``container`` and ``pickles`` read files that may be hostile;
+``unwrap`` finds the state dict in what they hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from grok.errors import GrokError
+from grok.store.formats import kissane_mlp, progress_measures_2022, transformerlens, two_embedding_mlp
+from grok.store.formats.shapes import Layout, listed, shown
+
+FORMATS = (transformerlens, progress_measures_2022, kissane_mlp, two_embedding_mlp)
+
+
+def recognise(tensors: Mapping[str, Tensor]) -> tuple[str, Layout]:
+    """Name of the layout and the weights under this project's names. Raises GrokError if no layout fits."""
+    for layout in FORMATS:
+        found = layout.recognise(tensors)
+        if found is not None:
+            return layout.NAME, found
+    held = listed([f"{shown(name)} {list(t.shape)}" for name, t in tensors.items()])
+    known = ", ".join(layout.NAME for layout in FORMATS)
+    raise GrokError(f"no known layout; it holds {held}.\nExpected one of: {known} (docs/checkpoints.md)")

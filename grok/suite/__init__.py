@@ -1,0 +1,1 @@
+"""The pytest plugin: runs each claim on its subjects and prints the table."""

@@ -1,0 +1,228 @@
+"""Recorded asserts: what a claim compares is kept with its numbers, so that a threshold is written once.
+
+``recorded`` compiles a function again with ``assert a >= b`` turned into ``assert compare("a >= b", a, b)``. Lines,
+names and the order of evaluation stay, so debuggers and coverage see the source as it is written.
+"""
+
+from __future__ import annotations
+import __future__
+
+import ast
+import inspect
+import linecache
+import math
+import operator
+import sys
+from collections.abc import Callable, Iterable
+from types import CodeType
+from typing import Any
+
+from grok.errors import NotEvaluable
+from grok.suite.evidence import NotFinite, active
+from grok.verdicts.verdict import Assertion
+
+_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
+    ">=": operator.ge,
+    ">": operator.gt,
+    "<=": operator.le,
+    "<": operator.lt,
+    "==": operator.eq,
+    "!=": operator.ne,
+    "in": lambda a, b: a in b,
+    "not in": lambda a, b: a not in b,
+    "is": operator.is_,
+    "is not": operator.is_not,
+}
+_NODES = (ast.GtE, ast.Gt, ast.LtE, ast.Lt, ast.Eq, ast.NotEq, ast.In, ast.NotIn, ast.Is, ast.IsNot)
+_SYMBOLS = dict(zip(_NODES, _OPERATORS, strict=True))
+_FLIPPED = {">=": "<=", ">": "<", "<=": ">=", "<": ">", "==": "==", "!=": "!="}
+_SELF = "@grok_asserts"  # not an identifier, so it cannot clash with a name of the claim's module
+
+
+# ── while a claim runs ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def compare(text: str, ops: tuple[str, ...], literal: tuple[bool, ...], operands: tuple[Any, ...]) -> bool:
+    """A comparison, possibly chained, of these operands. ``literal``: which are written as constants."""
+    tightest, shown, passed = _chain(text, ops, literal, operands)
+    return _record(Assertion(text, shown, passed, *tightest))
+
+
+def every(text: str, ops: tuple[str, ...], literal: tuple[bool, ...], rows: Iterable[tuple[Any, ...]]) -> bool:
+    """``all(a >= b for …)``, recorded by its tightest comparison. Raises NotEvaluable if there is none."""
+    chains = [_chain(text, ops, literal, row) for row in rows]
+    if not chains:
+        raise NotEvaluable(f"nothing to compare in {text}")
+    tightest, shown, passed = min(chains, key=lambda chain: _tightness(chain[2], chain[0][3]))
+    failed = sum(not chain[2] for chain in chains)
+    count = f"{failed} of {len(chains)} fail, the worst by" if failed else f"all {len(chains)}, the tightest:"
+    return _record(Assertion(text, f"{count} {shown}", passed, *tightest))
+
+
+def truth(text: str, value: Any) -> bool:
+    """Anything else: only whether it is true."""
+    return _record(Assertion(text, _shown(value), bool(value)))
+
+
+def message() -> str:
+    """Of the assert that just failed."""
+    recorder = active()
+    return recorder.asserts[-1].values if recorder else ""
+
+
+def margin(left: Any, op: str, right: Any) -> float | None:
+    """Signed distance to the threshold ``right`` over max(|right|, 1e-12); positive = holds.
+
+    None if a side is no number, and for an equality that holds: it has no room.
+    """
+    if not all(isinstance(side, (int, float)) and not isinstance(side, bool) for side in (left, right)):
+        return None
+    gap = (left - right) / max(abs(right), 1e-12)
+    if op in (">=", ">"):
+        return gap
+    if op in ("<=", "<"):
+        return -gap
+    return -abs(gap) if op == "==" and gap else None
+
+
+Tightest = tuple[Any, str, Any, float | None]  # left, op, right, margin: the measured side is on the left
+
+
+def _chain(
+    text: str, ops: tuple[str, ...], literal: tuple[bool, ...], operands: tuple[Any, ...]
+) -> tuple[Tightest, str, bool]:
+    """The tightest of these neighbouring comparisons, the numbers as a text, and whether all hold."""
+    values = [_scalar(text, operand) for operand in operands]
+    pairs: list[tuple[bool, Tightest]] = []
+    for op, left, right, left_is_literal in zip(ops, values, values[1:], literal, strict=False):
+        passed = bool(_OPERATORS[op](left, right))
+        if left_is_literal and op in _FLIPPED:
+            left, op, right = right, _FLIPPED[op], left
+        pairs.append((passed, (left, op, right, margin(left, op, right))))
+    tightest = min(pairs, key=lambda pair: _tightness(pair[0], pair[1][3]))[1]
+    digits = _digits(values)
+    shown = "".join(f"{_shown(v, digits)} {op} " for v, op in zip(values, ops, strict=False)) + _shown(
+        values[-1], digits
+    )
+    left, op, right, room = tightest
+    return (_number(left), op, _number(right), room), shown, all(passed for passed, _ in pairs)
+
+
+def _tightness(passed: bool, room: float | None) -> tuple[bool, float]:
+    return passed, math.inf if room is None else room
+
+
+def _scalar(text: str, value: Any) -> Any:
+    """0-d tensors as numbers. Raises NotFinite: a comparison with NaN is false, but no refutation."""
+    if hasattr(value, "tolist") and getattr(value, "ndim", None) == 0:
+        value = value.tolist()
+    if isinstance(value, float) and not math.isfinite(value):
+        raise NotFinite(f"{text}: compared with {value}, not a finite number")
+    return value
+
+
+def _number(value: Any) -> Any:
+    return value if isinstance(value, (int, float)) else None
+
+
+def _digits(values: list[Any]) -> int:
+    """As many significant digits as it takes to tell unequal numbers apart; five at least."""
+    numbers = {v for v in values if isinstance(v, float)} | {v for v in values if isinstance(v, int)}
+    return next((d for d in range(5, 17) if len({f"{v:.{d}g}" for v in numbers}) == len(numbers)), 17)
+
+
+def _shown(value: Any, digits: int = 5) -> str:
+    if isinstance(value, float):
+        return f"{value:.{digits}g}"
+    text = repr(value) if not isinstance(value, (set, frozenset)) else "{" + ", ".join(map(repr, sorted(value))) + "}"
+    return text if len(text) <= 100 else text[:99] + "…"
+
+
+def _record(assertion: Assertion) -> bool:
+    recorder = active()
+    if recorder is not None:
+        recorder.asserts.append(assertion)
+    return assertion.passed
+
+
+# ── before it runs ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def recorded(function: Callable[..., Any]) -> tuple[str, ...]:
+    """Make the asserts of this function recorded ones, in place. Returns their expressions as written.
+
+    Raises TypeError if the source cannot be had, or if the function closes over variables of another one.
+    """
+    function = inspect.unwrap(function)
+    code: CodeType = function.__code__
+    if code.co_freevars:
+        raise TypeError(f"{function.__name__} uses variables of an enclosing function; a claim stands at module level")
+    linecache.checkcache(code.co_filename)
+    source = "".join(linecache.getlines(code.co_filename))
+    node = _definition(source, code)
+    if node is None:
+        raise TypeError(f"no source for {function.__name__} in {code.co_filename}; a claim's asserts are read from it")
+    found = sorted((a for a in ast.walk(node) if isinstance(a, ast.Assert)), key=lambda a: a.lineno)
+    texts = tuple(_text(source, a.test) for a in found)
+    node.decorator_list = []
+    tree = ast.fix_missing_locations(ast.Module([_Recording(source).visit(node)], []))
+    flags = code.co_flags & __future__.annotations.compiler_flag
+    module = compile(tree, code.co_filename, "exec", flags=flags, dont_inherit=True)
+    again = next(c for c in module.co_consts if isinstance(c, CodeType) and c.co_name == code.co_name)
+    function.__code__ = again.replace(co_qualname=code.co_qualname, co_firstlineno=code.co_firstlineno)
+    function.__globals__[_SELF] = sys.modules[__name__]
+    return texts
+
+
+def _definition(source: str, code: CodeType) -> ast.FunctionDef | None:
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef) and node.name == code.co_name:
+            first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+            if first == code.co_firstlineno:
+                return node
+    return None
+
+
+def _text(source: str, node: ast.AST) -> str:
+    return " ".join((ast.get_source_segment(source, node) or ast.unparse(node)).split())
+
+
+class _Recording(ast.NodeTransformer):
+    def __init__(self, source: str) -> None:
+        self.source = source
+
+    def visit_Assert(self, node: ast.Assert) -> ast.Assert:
+        node.test = self.recorded(node.test)
+        node.msg = node.msg or self.call("message", node.test)
+        return node
+
+    def recorded(self, test: ast.expr) -> ast.expr:
+        match test:
+            case ast.BoolOp(op=ast.And(), values=values):
+                return ast.copy_location(ast.BoolOp(ast.And(), [self.recorded(v) for v in values]), test)
+            case ast.Compare():
+                return self.call("compare", test, *self.parts(test, test), self.operands(test))
+            case ast.Call(
+                func=ast.Name("all"), args=[ast.GeneratorExp(elt=ast.Compare() as each) as rows], keywords=[]
+            ):
+                parts = self.parts(test, each)
+                rows.elt = self.operands(each)
+                return self.call("every", test, *parts, rows)
+        return self.call("truth", test, ast.Constant(_text(self.source, test)), test)
+
+    def parts(self, whole: ast.expr, test: ast.Compare) -> tuple[ast.expr, ast.expr, ast.expr]:
+        literal = [_is_literal(operand) for operand in (test.left, *test.comparators)]
+        ops: list[ast.expr] = [ast.Constant(_SYMBOLS[type(op)]) for op in test.ops]
+        text = ast.Constant(_text(self.source, whole))
+        return text, ast.Tuple(ops, ast.Load()), ast.Tuple([ast.Constant(x) for x in literal], ast.Load())
+
+    def operands(self, test: ast.Compare) -> ast.Tuple:
+        return ast.copy_location(ast.Tuple([test.left, *test.comparators], ast.Load()), test)
+
+    def call(self, name: str, where: ast.expr, *args: ast.expr) -> ast.Call:
+        function = ast.Attribute(ast.Name(_SELF, ast.Load()), name, ast.Load())
+        return ast.copy_location(ast.Call(function, list(args), []), where)
+
+
+def _is_literal(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) or (isinstance(node, ast.UnaryOp) and isinstance(node.operand, ast.Constant))

@@ -1,0 +1,108 @@
+"""What a claim measured and asserted on one subject, recorded as plain JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from grok.verdicts.verdict import Assertion, Evidence, Plot
+
+MAX_BYTES = 60_000  # of one plot or table, as JSON: what a page can carry a hundred times
+VALUE_DIGITS = 10  # significant; more would differ between machines and say nothing
+PLOT_DIGITS = 5
+
+
+class NotFinite(ValueError):
+    """NaN or infinity where a number is due: the measure failed, which says nothing of the claim."""
+
+
+def plain(value: Any, digits: int, what: str) -> Any:
+    """``value`` as JSON: tensors and arrays become lists, floats are rounded to ``digits`` significant digits.
+
+    Raises NotFinite naming ``what``, and TypeError for what JSON does not know.
+    """
+    if hasattr(value, "tolist"):  # torch and numpy, without importing either
+        value = value.tolist()
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case float():
+            if not math.isfinite(value):
+                raise NotFinite(f"{what} is {value}, not a finite number")
+            return float(f"{value:.{digits}g}")
+        case dict():
+            return {str(key): plain(v, digits, what) for key, v in value.items()}
+        case list() | tuple() | range():
+            return [plain(v, digits, what) for v in value]
+        case set() | frozenset():
+            return [plain(v, digits, what) for v in sorted(value)]
+    raise TypeError(f"{what} is a {type(value).__name__}; evidence is numbers, text, lists, tensors or dicts of them")
+
+
+def _checked(value: Any, digits: int, what: str) -> Any:
+    result = plain(value, digits, what)
+    if isinstance(result, (list, dict)) and (size := len(json.dumps(result))) > MAX_BYTES:
+        raise ValueError(f"{what} takes {size} bytes, over {MAX_BYTES}: record less of it")
+    return result
+
+
+class Recorder:
+    """The ``evidence`` fixture: ``evidence(name, value)`` records the value and returns it.
+
+    A 0-d tensor or numpy scalar comes back as a Python number; everything else as it was given.
+    """
+
+    def __init__(self) -> None:
+        self.evidence: list[Evidence] = []
+        self.asserts: list[Assertion] = []
+        self.plots: list[Plot] = []
+
+    def __call__(
+        self,
+        name: str,
+        value: Any,
+        published: Any = None,
+        control_range: Sequence[float] | None = None,
+        control_draws: Any = None,
+    ) -> Any:
+        """Record a measured value (scalar or table) and return it.
+
+        published: the source's own figure. control_range: (least, greatest) of the matched random controls.
+        control_draws: how many draws that range is of; or the draws themselves, and then the range is theirs.
+        Raises NotFinite, TypeError.
+        """
+        if hasattr(control_draws, "tolist"):
+            control_draws = control_draws.tolist()
+        if isinstance(control_draws, Sequence):
+            control_range = control_range or (min(control_draws), max(control_draws))
+            control_draws = len(control_draws)
+        limits = None if control_range is None else plain(list(control_range), VALUE_DIGITS, f"control range of {name}")
+        figure = plain(published, VALUE_DIGITS, f"published {name}")
+        self.evidence.append(Evidence(name, _checked(value, VALUE_DIGITS, name), figure, limits, control_draws))
+        return value.tolist() if getattr(value, "ndim", None) == 0 else value
+
+    def plot(self, kind: str, name: str, **data: Any) -> None:
+        """Record arrays for a plot of this kind on the page; rounded to 5 significant digits. Raises as above."""
+        self.plots.append(Plot(kind, name, _checked(data, PLOT_DIGITS, f"plot {name}")))
+
+
+_ACTIVE: ContextVar[Recorder | None] = ContextVar("grok_recorder", default=None)
+
+
+def active() -> Recorder | None:
+    """The recorder of the claim that is running now."""
+    return _ACTIVE.get()
+
+
+@contextmanager
+def recording(recorder: Recorder) -> Iterator[None]:
+    """While open, asserts of claims are recorded here."""
+    token = _ACTIVE.set(recorder)
+    try:
+        yield
+    finally:
+        _ACTIVE.reset(token)

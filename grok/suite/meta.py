@@ -1,0 +1,30 @@
+"""What a claim's decorator and a module's source say of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class Info:
+    """What the decorator says. ``expressions``: the asserts as written."""
+
+    id: str
+    title: str
+    published: Any
+    section: str | None
+    control: Literal["default"] | None
+    control_reason: str | None
+    expressions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where claims come from, and the fixture family they are about (None: the tests' own ``model`` fixture)."""
+
+    key: str
+    title: str
+    ref: str | None
+    fixture: str | None
+    url: str | None

@@ -1,0 +1,130 @@
+"""The plugin's command line options, checked."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grok.errors import GrokError
+from grok.suite.subjects import Checkpoint, load_checkpoints
+
+UPDATE = "--update-expected"
+
+
+def add_options(parser: pytest.Parser) -> None:
+    group = parser.getgroup("grok claims")
+    add = group.addoption
+    add("--claims-json", metavar="FILE", help="write verdicts.json")
+    add("--claims-html", metavar="FILE", help="write the page")
+    add("--expected", metavar="FILE", help="committed verdicts to compare with")
+    add(UPDATE, action="store_true", help="rewrite the committed verdicts from this run; refused where CI is set")
+    add("--checkpoint", metavar="FILE", action="append", help="try the claims on this model of yours; repeatable")
+    add("--recipe", metavar="NAME", help="family of the checkpoint; without one, run only the claims of this family")
+    add("--split-seed", metavar="N", type=int, help="of the checkpoint: seed of its train pairs")
+    add("--train-frac", metavar="X", type=float, help="of the checkpoint: share of its train pairs")
+    add("--index", metavar="N", type=int, help="of the checkpoint: which one, if the file holds a list")
+    add("--seeds", metavar="SEEDS", default="canonical", help="fixtures: canonical (default), all, or 0,3,7")
+    add("--fixture-dir", metavar="DIR", help="where fixtures are, as DIR/<recipe>/seed<N>")
+
+
+@dataclass(frozen=True)
+class Options:
+    """``expected``: claim id → committed entry, None if nothing is committed. ``free``: nothing is expected."""
+
+    json_file: Path | None
+    html_file: Path | None
+    expected_file: Path | None
+    update_expected: bool
+    recipe: str | None
+    seeds: str
+    fixtures: Path
+    tracebacks: bool
+    expected: dict[str, Any] | None
+    _checkpoints: tuple[str, ...]
+    _loading: dict[str, Any]
+
+    @classmethod
+    def of(cls, config: pytest.Config) -> Options:
+        """Raises pytest.UsageError, and exits with 2 where the expected verdicts must not be rewritten."""
+        get = config.getoption
+        here = config.invocation_params.dir
+        expected, update = get("expected") and _near(here / get("expected")), get("update_expected")
+        if update and os.environ.get("CI"):
+            pytest.exit(f"{UPDATE} is refused where CI is set: rewrite the verdicts at your desk and commit them", 2)
+        if update and expected is None:
+            raise pytest.UsageError(f"{UPDATE} needs --expected FILE: the file to rewrite")
+        if update and get("checkpoint"):
+            raise pytest.UsageError(f"{UPDATE} is for shipped fixtures; it does not go with --checkpoint")
+        if not re.fullmatch(r"canonical|all|\d+(,\d+)*", get("seeds")):
+            raise pytest.UsageError(f"--seeds: expected canonical, all, or numbers like 0,3,7; found {get('seeds')!r}")
+        if get("claims_html") and importlib.util.find_spec("jinja2") is None:
+            raise pytest.UsageError("--claims-html needs jinja2, which is not installed: pip install jinja2 plotly")
+        if get("recipe"):
+            _check_recipe(get("recipe"))
+        return cls(
+            json_file=_path(here, get("claims_json")),
+            html_file=_path(here, get("claims_html")),
+            expected_file=expected,
+            update_expected=update,
+            recipe=get("recipe"),
+            seeds=get("seeds"),
+            fixtures=_near(_path(here, get("fixture_dir")) or config.rootpath / "fixtures"),
+            tracebacks=get("tbstyle") != "auto" or bool(get("usepdb")),
+            expected=_read(expected),
+            _checkpoints=tuple(get("checkpoint") or ()),
+            _loading={name: get(name) for name in ("recipe", "split_seed", "train_frac", "index")},
+        )
+
+    @property
+    def free(self) -> bool:
+        return self.update_expected or bool(self._checkpoints)
+
+    def expected_of(self, claim: str) -> dict[str, Any] | None:
+        """The committed entry of a claim; None if there is none."""
+        return (self.expected or {}).get(claim)
+
+    def load_checkpoints(self) -> tuple[Checkpoint, ...]:
+        """Raises pytest.UsageError, in a line, for a file that is missing, hostile, or of another family."""
+        if not self._checkpoints:
+            return ()
+        try:
+            return load_checkpoints(list(self._checkpoints), **self._loading)
+        except (GrokError, OSError) as error:
+            raise pytest.UsageError(str(error)) from None
+
+
+def _path(here: Path, given: str | None) -> Path | None:
+    return here / given if given else None
+
+
+def _near(path: Path) -> Path:
+    """Relative where it is below the working directory: so errors and verdicts name no place on this machine."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _check_recipe(name: str) -> None:
+    from grok.recipe import PUBLISHED  # imports torch
+
+    known = [recipe.name for recipe in PUBLISHED]
+    if name not in known:
+        raise pytest.UsageError(f"--recipe: unknown recipe {name!r}; there are claims about {', '.join(known)}")
+
+
+def _read(file: Path | None) -> dict[str, Any] | None:
+    """The committed entries. A file that is not there yet holds none."""
+    if file is None:
+        return None
+    if not file.exists():
+        return {}
+    from grok.verdicts.record import read_expected
+
+    try:
+        return read_expected(file)["claims"]
+    except GrokError as error:
+        raise pytest.UsageError(str(error)) from None

@@ -1,0 +1,101 @@
+"""One claim on one subject: from what the test did to what it says."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grok.errors import GrokError, NotEvaluable
+from grok.suite.evidence import VALUE_DIGITS, Recorder, plain
+from grok.suite.meta import Info, Source
+from grok.verdicts.verdict import Subject
+
+
+def judge(raised: BaseException | None, recorder: Recorder, file: Path) -> dict[str, Any]:
+    """``holds``, ``reason`` and ``error`` of a test that ended so.
+
+    file: the claim's own; an assert raised elsewhere is an error, and so is any exception but NotEvaluable.
+    """
+    holds: bool | None = None
+    reason = error = None
+    where, line = _where(raised)
+    match raised:
+        case None if recorder.asserts:
+            holds = True
+        case None:
+            error = "it asserts nothing: a claim needs an assert in the test function itself"
+        case AssertionError() if where == str(file):
+            holds, reason = False, _first_line(raised)
+        case AssertionError():
+            error = f"an assert outside the claim's file failed: {where}, line {line}"
+        case NotEvaluable() | pytest.skip.Exception():
+            reason = str(raised)
+        case GrokError():
+            error = str(raised)
+        case _:
+            error = f"{type(raised).__name__}: {_first_line(raised)} ({Path(where).name}, line {line})"
+    return {"holds": holds, "reason": reason, "error": error}
+
+
+def _where(raised: BaseException | None) -> tuple[str, int | None]:
+    """File and line of the innermost frame."""
+    frames = traceback.extract_tb(raised.__traceback__) if raised else ()
+    return (frames[-1].filename, frames[-1].lineno) if frames else ("?", None)
+
+
+def _first_line(raised: BaseException | None) -> str | None:
+    return str(raised).splitlines()[0] if str(raised) else None
+
+
+def surprise(claim: Info, result: Subject, expected: dict[str, Any] | None, free: bool, file: str) -> str | None:
+    """Why this result fails its test; None if it passes.
+
+    expected: the committed entry of this claim. free: there is nothing to expect (a user's checkpoint, or the
+    expectation is being rewritten), so whatever could be evaluated or not passes.
+    """
+    here = f"{claim.id} on {result.subject}"
+    if result.error is not None:
+        return f"{here}: an error, not a verdict\n  {result.error}"
+    if free:
+        return None
+    if expected is None:
+        right = (result.holds is not True) if result.role == "control" else (result.holds is True)
+        wanted = "it must not on a control" if result.role == "control" else "it must hold on a model"
+    else:
+        known = expected.get("subjects", {})
+        right = result.subject not in known or result.holds == known[result.subject]
+        wanted = f"expected: {_WORD[known.get(result.subject)]}"
+    if right:
+        return None
+    reason = f" ({result.reason})" if result.holds is None else ""
+    failed = [a for a in result.asserts if not a.passed] or result.asserts
+    numbers = f"\n  {failed[-1].shown}" if failed else ""
+    return f"{here}: {_WORD[result.holds]}{reason}; {wanted}{numbers}\n  {file}"
+
+
+_WORD = {True: "holds", False: "does not hold", None: "not evaluated"}
+
+
+def describe(claim: Info, source: Source | None, nodeid: str, file: str, line: int) -> dict[str, Any]:
+    """What verdicts.json says of a claim whatever came of it."""
+    return {
+        "id": claim.id,
+        "title": claim.title,
+        "source": source.key if source else None,
+        "source_title": source.title if source else None,
+        "ref": source.ref if source else None,
+        "url": source.url if source else None,
+        "section": claim.section,
+        "fixture": source.fixture if source else None,
+        "published": plain(claim.published, VALUE_DIGITS, f"published figure of {claim.id}"),
+        "control": claim.control,
+        "control_reason": claim.control_reason,
+        "expression": list(claim.expressions),
+        "file": file,
+        "line": line,
+        "nodeid": nodeid,
+        "command": f"pytest '{nodeid}'",
+    }

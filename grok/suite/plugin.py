@@ -1,0 +1,225 @@
+"""The pytest plugin: runs each claim on its subjects and judges what came of it. Nothing is ever trained here.
+
+A claim's test passes on a subject when the outcome there is the one committed in the expected verdicts; without
+those, when it holds on a model and fails on a control. Loaded in every pytest session of an environment that has
+grok-claims, so importing it imports no torch.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grok.errors import GrokError, NotEvaluable
+from grok.suite import outcome, results
+from grok.suite.evidence import Recorder, recording
+from grok.suite.meta import Info, Source
+from grok.suite.options import Options, add_options
+from grok.suite.session import MESSAGE, Session
+from grok.suite.subjects import AnySubject, Subjects
+from grok.verdicts.verdict import Subject
+
+SUBJECT = "grok_subject"
+OPTIONS = pytest.StashKey[Options]()
+SUBJECTS = pytest.StashKey[Subjects]()
+RECORDER = pytest.StashKey[Recorder]()
+RESULT = pytest.StashKey[Subject]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "claim(info): a claim of a source; written with grok.claim.claim")
+    config.addinivalue_line("markers", "source(source): where claims come from; written with grok.claim.source")
+    config.addinivalue_line("markers", "control: a model on which claims must fail; for the params of a model fixture")
+    options = Options.of(config)
+    config.stash[OPTIONS] = options
+    config.stash[SUBJECTS] = Subjects(options.fixtures, options.seeds, options.load_checkpoints())
+    if not _is_worker(config):
+        config.pluginmanager.register(Session(config, options, config.stash[SUBJECTS].checkpoints), "grok-session")
+
+
+# ── which subjects ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    mark = metafunc.definition.get_closest_marker("claim")
+    if mark is None or SUBJECT not in metafunc.fixturenames:
+        return
+    info: Info = mark.args[0]
+    source = _source(metafunc.definition)
+    subjects = metafunc.config.stash[SUBJECTS]
+    recipe = source.fixture if source else None
+    found = (subjects.of_run if "run" in metafunc.fixturenames else subjects.of_model)(recipe)
+    if not found:
+        raise pytest.Collector.CollectError(
+            f"claim {info.id} asks for a model, but its source() names no fixture, and no model fixture is yours"
+        )
+    chosen = [s for s in found if info.control is not None or s.role != "control"]
+    metafunc.parametrize(SUBJECT, chosen, ids=[s.name for s in chosen], indirect=True, scope="session")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """One id, one claim. With a recipe or a checkpoint given, claims of other families are left out."""
+    if not _is_worker(config):  # where a worker stops, pytest-xdist breaks; then the session tells it at the end
+        _refuse_clashes(items)
+    checkpoints = config.stash[SUBJECTS].checkpoints
+    family = checkpoints[0].family if checkpoints else config.stash[OPTIONS].recipe
+    left_out = [item for item in items if _info(item) and (_foreign(item, family) or _uncalled_control(item))]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
+
+
+def _refuse_clashes(items: list[pytest.Item]) -> None:
+    homes: dict[str, str] = {}
+    for item in items:
+        if (info := _info(item)) and (home := homes.setdefault(info.id, _nodeid(item))) != _nodeid(item):
+            raise pytest.UsageError(results.clash(info.id, home, _nodeid(item)))
+
+
+def _is_worker(config: pytest.Config) -> bool:
+    """Whether this is a process that pytest-xdist started."""
+    return hasattr(config, "workerinput")
+
+
+def _foreign(item: pytest.Item, family: str | None) -> bool:
+    source = _source(item)
+    return bool(family and source and source.fixture not in (None, family))
+
+
+def _uncalled_control(item: pytest.Item) -> bool:
+    """A control model of the tests' own, for a claim that has no control."""
+    info = _info(item)
+    return info is not None and info.control is None and item.get_closest_marker("control") is not None
+
+
+@pytest.fixture(scope="session")
+def grok_subject(request: pytest.FixtureRequest) -> Iterator[AnySubject]:
+    """The model or run that a claim is tried on; one at a time is in memory."""
+    if not hasattr(request, "param"):
+        pytest.fail("the model and run fixtures of grok-claims are for tests with @claim", pytrace=False)
+    yield request.param
+    request.param.drop()
+
+
+@pytest.fixture
+def model(grok_subject: AnySubject) -> Any:
+    """The subject's ``grok.models.network.Network``. Override it with a fixture of your own for your own models."""
+    return grok_subject.network
+
+
+@pytest.fixture
+def run(grok_subject: AnySubject) -> Any:
+    """The subject's ``grok.store.run.Run``."""
+    return grok_subject.run
+
+
+@pytest.fixture
+def evidence(request: pytest.FixtureRequest) -> Recorder:
+    """``evidence(name, value)`` records a measured value and returns it; ``evidence.plot(…)`` records arrays."""
+    return request.node.stash.setdefault(RECORDER, Recorder())
+
+
+# ── one test ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]:
+    """A claim's test passes or fails by what is expected of it, not by whether its assert holds."""
+    info = _info(pyfuncitem)
+    if info is None:
+        return (yield)
+    recorder = pyfuncitem.stash.setdefault(RECORDER, Recorder())
+    raised: BaseException | None = None
+    try:
+        with recording(recorder):
+            yield
+    except (Exception, pytest.skip.Exception, pytest.fail.Exception) as error:
+        raised = error
+    lists = {"evidence": recorder.evidence, "asserts": recorder.asserts, "plots": recorder.plots}
+    result = _subject(pyfuncitem, **outcome.judge(raised, recorder, pyfuncitem.path), **lists)
+    pyfuncitem.stash[RESULT] = result
+    if isinstance(raised, pytest.skip.Exception):
+        raise raised
+    options = pyfuncitem.config.stash[OPTIONS]
+    why = outcome.surprise(info, result, options.expected_of(info.id), options.free, _place(pyfuncitem))
+    if why is None:
+        return True
+    if raised is not None and result.error is not None and options.tracebacks:
+        raise raised
+    pytest.fail(why, pytrace=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+    report: pytest.TestReport = yield
+    raised = call.excinfo.value if call.excinfo else None
+    if isinstance(raised, GrokError):  # a fixture that is missing or damaged: its message says all
+        report.longrepr = str(raised)
+    info = _info(item)
+    if info is None or report.when == "teardown" or (report.when == "setup" and report.passed):
+        return report
+    if report.when == "setup" and isinstance(raised, NotEvaluable):
+        report.outcome, report.longrepr = "skipped", (str(item.path), item.location[1] or 0, f"Skipped: {raised}")
+    result = item.stash.get(RESULT, None) or _subject(item, **_unreached(raised))
+    subject = _param(item)
+    meta = outcome.describe(info, _source(item), _nodeid(item), *_location(item))
+    message = {"meta": meta, "subject": result.to_json(), "card": subject.card() if subject else None}
+    report.user_properties.append((MESSAGE, json.dumps(message)))
+    holds = {True: "true", False: "false", None: "not evaluated"}[result.holds]
+    item.user_properties.extend([("claim", info.id), ("subject", result.subject), ("holds", holds)])  # for JUnit
+    return report
+
+
+def _unreached(raised: BaseException | None) -> dict[str, Any]:
+    """``holds``, ``reason`` and ``error`` where the test function was not reached."""
+    text = str(raised).strip().split("\n", maxsplit=1)[0]
+    if isinstance(raised, (NotEvaluable, pytest.skip.Exception)):
+        return {"holds": None, "reason": text}
+    return {"holds": None, "error": text if isinstance(raised, GrokError) else f"{type(raised).__name__}: {text}"}
+
+
+def _info(item: Any) -> Info | None:
+    mark = item.get_closest_marker("claim")
+    return mark.args[0] if mark else None
+
+
+def _source(item: Any) -> Source | None:
+    mark = item.get_closest_marker("source")
+    return mark.args[0] if mark else None
+
+
+def _param(item: Any) -> AnySubject | None:
+    callspec = getattr(item, "callspec", None)
+    return callspec.params.get(SUBJECT) if callspec else None
+
+
+def _subject(item: Any, **result: Any) -> Subject:
+    """The result under the subject's name; where the tests bring their own model, that is the id of its parameter."""
+    callspec = getattr(item, "callspec", None)
+    name = callspec.id if callspec else "model"
+    if (subject := _param(item)) is not None:
+        return Subject(name, subject.role, **subject.about(), **result)
+    return Subject(name, "control" if item.get_closest_marker("control") else "trained", **result)
+
+
+def _nodeid(item: Any) -> str:
+    return f"{item.parent.nodeid}::{getattr(item, 'originalname', item.name)}"
+
+
+def _location(item: Any) -> tuple[str, int]:
+    """File, relative to the root, and line of the test."""
+    file, line, _ = item.location
+    return Path(file).as_posix(), (line or 0) + 1
+
+
+def _place(item: Any) -> str:
+    return "{}:{}".format(*_location(item))

@@ -1,0 +1,173 @@
+"""Which models and runs a claim is tried on: shipped seeds, controls, and the user's own checkpoints.
+
+Nothing is read from disk before a test asks for it, and a subject forgets what it read when it is dropped.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from grok.errors import GrokError, NotEvaluable
+from grok.verdicts.verdict import Role
+
+if TYPE_CHECKING:  # torch takes a second to import; a session without claims does not wait for it
+    from grok.models.network import Network
+    from grok.store.fixture import Fixture
+    from grok.store.run import Run
+
+CONTROLS = {"untrained": "initial", "memorised": "memorised"}  # name → role of the checkpoint in the fixture's card
+FINAL = "final"
+
+
+@dataclass(eq=False)
+class Subject:
+    """A model or run by name, loaded when first asked for. Raises GrokError if its fixture is missing or damaged."""
+
+    name: str
+    role: Role
+    folder: Path
+    at: str = FINAL  # the role of the checkpoint in the fixture's card
+    _fixture: Fixture | None = field(default=None, repr=False)
+
+    @property
+    def fixture(self) -> Fixture:
+        if self._fixture is None:
+            from grok.store.fixture import load_fixture
+
+            self._fixture = load_fixture(self.folder)
+        return self._fixture
+
+    @property
+    def network(self) -> Network:
+        return self.fixture.network(self.at)
+
+    @property
+    def run(self) -> Run:
+        return self.fixture.run
+
+    def about(self) -> dict[str, Any]:
+        """Seed, device and digest, of what is loaded."""
+        if self._fixture is None:
+            return {}
+        card = self._fixture.card
+        return {"seed": card["seed"], "device": card.get("device"), "digest": self._fixture.digest}
+
+    def card(self) -> dict[str, Any] | None:
+        """The fixture as verdicts.json lists it; None if it was not loaded."""
+        if self._fixture is None:
+            return None
+        names = ("device", "torch", "steps", "train_loss", "test_loss", "train_accuracy", "test_accuracy")
+        known = {name: self._fixture.card.get(name) for name in names}
+        return {"fixture": self._fixture.recipe.name, **self.about(), **known}
+
+    def drop(self) -> None:
+        """Forget weights and activations."""
+        self._fixture = None
+
+
+@dataclass(eq=False)
+class Checkpoint:
+    """The user's own model: a loaded file. It has no run."""
+
+    name: str
+    family: str
+    notes: tuple[str, ...]
+    network: Network
+    digest: str
+    role: Role = "checkpoint"
+
+    @property
+    def run(self) -> Run:
+        raise NotEvaluable("a checkpoint has no training run")
+
+    def about(self) -> dict[str, Any]:
+        return {"digest": self.digest}
+
+    def card(self) -> None:
+        return None
+
+    def drop(self) -> None:
+        pass
+
+
+AnySubject = Subject | Checkpoint
+
+
+@dataclass(frozen=True)
+class Subjects:
+    """What there is to try claims on. ``of_model`` and ``of_run`` give the same objects each time.
+
+    seeds: "canonical" (the seed of the published recipe), "all" (every folder), or numbers with commas.
+    checkpoints: if there are any, they take the place of the trained models.
+    """
+
+    fixtures: Path
+    seeds: str = "canonical"
+    checkpoints: tuple[Checkpoint, ...] = ()
+
+    @functools.cache  # noqa: B019 - lives as long as the session
+    def of_model(self, recipe: str | None) -> tuple[AnySubject, ...]:
+        """For a claim about a network: the trained ones, then the controls, which are the canonical seed's."""
+        if recipe is None:
+            return self.checkpoints
+        there = self._canonical(recipe)
+        controls = [Subject(f"{recipe}/{name}", "control", there, at) for name, at in CONTROLS.items()]
+        return (*(self.checkpoints or self._trained(recipe)), *controls)
+
+    @functools.cache  # noqa: B019
+    def of_run(self, recipe: str | None) -> tuple[AnySubject, ...]:
+        """For a claim about the run: those of the trained models, then the run without weight decay."""
+        if self.checkpoints or recipe is None:
+            return self.checkpoints
+        memorising = f"{recipe}-wd0"
+        folder = self._canonical(memorising)
+        return (*self._trained(recipe), Subject(f"{memorising}/{folder.name}", "control", folder))
+
+    @functools.cache  # noqa: B019
+    def _trained(self, recipe: str) -> tuple[Subject, ...]:
+        match self.seeds:
+            case "canonical":
+                folders = [self._canonical(recipe)]
+            case "all":
+                folders = _seed_folders(self.fixtures / recipe) or [self._canonical(recipe)]
+            case listed:
+                folders = [self.fixtures / recipe / f"seed{int(seed)}" for seed in listed.split(",")]
+        return tuple(Subject(f"{recipe}/{folder.name}", "trained", folder) for folder in folders)
+
+    def _canonical(self, recipe: str) -> Path:
+        """The folder of the published seed; for a recipe that is not one of the published, the first there is."""
+        from grok.recipe import RECIPES
+
+        if recipe in RECIPES:
+            return self.fixtures / recipe / f"seed{RECIPES[recipe].seed}"
+        return next(iter(_seed_folders(self.fixtures / recipe)), self.fixtures / recipe / "seed0")
+
+
+def _seed_folders(parent: Path) -> list[Path]:
+    numbered = [path for path in parent.glob("seed*") if re.fullmatch(r"seed\d+", path.name)]
+    return sorted(numbered, key=lambda path: int(path.name[4:]))
+
+
+def load_checkpoints(
+    files: list[str], recipe: str | None, split_seed: int | None, train_frac: float | None, index: int | None
+) -> tuple[Checkpoint, ...]:
+    """The user's files, recognised. Raises GrokError for what cannot be loaded, and if they are of two families."""
+    from grok.recipe import PUBLISHED
+    from grok.store import checkpoint
+
+    known = ", ".join(recipe.name for recipe in PUBLISHED)
+    found = []
+    for file in files:
+        loaded = checkpoint.load(Path(file), recipe=recipe, split_seed=split_seed, train_frac=train_frac, index=index)
+        name = Path(file).name if len({f for f in files if Path(f).name == Path(file).name}) == 1 else file
+        if loaded.recipe_name is None:
+            raise GrokError(f"{file}: no source makes claims about such a model; the families with claims are {known}")
+        found.append(Checkpoint(name, loaded.recipe_name, tuple(loaded.notes), loaded.network, loaded.sha256))
+    if len({c.family for c in found}) > 1:
+        families = ", ".join(f"{c.name} is {c.family}" for c in found)
+        raise GrokError(f"--checkpoint: expected models of one family, found {families}; run them one by one")
+    return tuple(found)

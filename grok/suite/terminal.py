@@ -1,0 +1,174 @@
+"""The table under a session: claim, sentence, measured, published, margin, verdict; 80 columns, or what there is."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import textwrap
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from grok.verdicts.verdict import VERDICTS, Claim, judged, wilson
+
+COLOURS = {"replicated": "green", "refuted": "red", "mixed": "yellow", "vacuous": "yellow", "not evaluated": "purple"}
+Line = list[tuple[str, dict[str, bool]]]  # pieces of text, each with its markup
+
+MEASURED, PUBLISHED, MARGIN, VERDICT, INTERVAL = 8, 9, 6, 14, 8
+MAX_WIDTH = 120
+
+
+def table(claims: list[Claim], width: int) -> Iterator[Line]:
+    """The lines, at most ``width`` columns wide."""
+    names = max(5, *(_wide(claim.id) for claim in claims))
+    width = max(60, min(width, MAX_WIDTH) - 1)
+    verdicts = max(VERDICT, *(len(short(claim)) for claim in claims))
+    several = any(claim.counts[1] > 1 for claim in claims) and width >= 69
+    right = verdicts + several * (INTERVAL + 1)
+    sentence = max(12, width - names - MEASURED - PUBLISHED - MARGIN - right - 5)
+
+    def row(name: str, title: str, measured: str, published: str, margin: str) -> str:
+        left = f"{_fit(name, names)} {_fit(title, sentence)}"
+        return f"{left} {_right(measured, MEASURED)} {_right(published, PUBLISHED)} {_right(margin, MARGIN)} "
+
+    def share(text: str, word: str) -> str:
+        return " " * (verdicts - len(word) + 1) + _right(text, INTERVAL) if several else ""
+
+    heading = row("claim", "sentence", "measured", "published", "margin")
+    yield [(heading + "verdict" + share("95 %", "verdict"), {"bold": True})]
+    families = {_family(claim) for claim in claims}
+    shown = None
+    told: set[str] = set()  # a damaged fixture breaks many claims and is told once
+    for claim in claims:
+        if len(families) > 1 and _family(claim) != shown:
+            shown = _family(claim)
+            yield [(_fit(shown, width).rstrip(), {"bold": True})]
+        cells = row(claim.id, claim.meta["title"], *figures(claim), percent(claim.margin))
+        word = short(claim)
+        yield [(cells, {}), (word, {COLOURS[claim.verdict]: True}), (share(interval(claim), word), {})]
+        if claim.reason and claim.reason not in told:
+            told |= {claim.reason} if any(s.error for s in claim.subjects) else set()
+            yield from (
+                [(" " * (names + 1) + part, {"light": True})] for part in _wrap(claim.reason, width - names - 1)
+            )
+    yield []
+    yield [(summary(claims), {"bold": True})]
+
+
+def _family(claim: Claim) -> str:
+    names = (claim.meta["fixture"], claim.meta["source_title"])
+    return " · ".join(name for name in names if name)
+
+
+def summary(claims: list[Claim]) -> str:
+    """``15 claims: 12 replicated, 1 refuted, 2 vacuous``."""
+    found = Counter(claim.verdict for claim in claims)
+    counts = ", ".join(f"{found[verdict]} {verdict}" for verdict in VERDICTS if found[verdict])
+    holding = [claim for claim in claims if claim.verdict in ("replicated", "mixed") and claim.meta["control"]]
+    alone = sum(all(s.role != "control" for s in claim.subjects) for claim in holding)
+    without = f"; {alone} without a control in this run" if alone else ""
+    return f"{len(claims)} claim{'s' * (len(claims) != 1)}: {counts}{without}"
+
+
+def short(claim: Claim) -> str:
+    """The verdict, with k of n models where there are several or it holds on one."""
+    k, n = claim.counts
+    told = claim.verdict in ("replicated", "mixed") or (n > 1 and claim.verdict != "not evaluated")
+    return f"{claim.verdict} {k}/{n}" if told else claim.verdict
+
+
+def interval(claim: Claim) -> str:
+    """The 95 % interval of the share of models on which it holds (Wilson), in per cent."""
+    found = wilson(*claim.counts)
+    return "–" if found is None else f"{100 * found[0]:.0f}–{100 * found[1]:.0f} %"
+
+
+def figures(claim: Claim) -> tuple[str, str]:
+    """The measured value that decides, the one nearest its threshold or farthest beyond it, and what was published."""
+    subject = min(judged(claim.subjects), key=lambda s: _room(s.margin), default=None)
+    if subject is None:
+        return number(None), number(claim.meta["published"])
+    asserts = [a for a in subject.asserts if a.left is not None]
+    deciding = min(asserts, key=lambda a: _room(a.margin)).left if asserts else None
+    scalars = [e for e in subject.evidence if isinstance(e.value, (int, float, str))]
+    named = next((e for e in scalars if _same(e.value, deciding)), None)
+    named = named or next((e for e in scalars if e.published is not None), None)
+    if named is None:
+        measured = deciding if deciding is not None or not scalars else scalars[0].value
+        return number(measured), number(claim.meta["published"])
+    return number(named.value), number(claim.meta["published"] if named.published is None else named.published)
+
+
+def _room(margin: float | None) -> float:
+    return math.inf if margin is None else margin
+
+
+def _same(value: Any, other: Any) -> bool:
+    numbers = all(isinstance(x, (int, float)) for x in (value, other))
+    return numbers and abs(value - other) <= 1e-9 * max(abs(value), abs(other))
+
+
+def number(value: Any) -> str:
+    """A figure in a column: up to five significant digits; several with commas; – for none."""
+    match value:
+        case None:
+            return "–"
+        case bool() | int() | str():
+            return str(value)
+        case float():
+            exact = next((s for d in (5, 4, 3) if len(s := f"{value:.{d}g}") <= MEASURED), f"{value:.1e}")
+            return exact if "e" not in exact else f"{value:.2e}"
+        case list() | tuple():
+            return ", ".join(number(v) for v in value)
+    return "table"
+
+
+def percent(margin: float | None) -> str:
+    """A margin relative to its threshold, signed."""
+    if margin is None:
+        return "–"
+    if abs(margin) >= 10:
+        return f"{'+' if margin > 0 else '−'}>999%"
+    digits = 1 if abs(margin) < 1e-3 else 2 if abs(margin) < 0.1 else 4
+    text = f"{100 * margin:+.{digits}g}" if digits < 4 else f"{100 * margin:+.0f}"
+    return text.replace("-", "−") + "%"
+
+
+def _wide(text: str) -> int:
+    """Columns on a terminal: none for combining marks, two for wide characters."""
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def _fit(text: str, size: int) -> str:
+    """On one line, cut or padded to ``size`` columns."""
+    text = _printable(text)
+    if _wide(text) > size:
+        while _wide(text) > size - 1:
+            text = text[:-1]
+        text = text.rstrip() + "…"
+    return text + " " * (size - _wide(text))
+
+
+def _right(text: str, size: int) -> str:
+    fitted = _fit(text, size)
+    kept = fitted.rstrip(" ")
+    return " " * (_wide(fitted) - _wide(kept)) + kept
+
+
+def _printable(text: str) -> str:
+    """Without the control characters that would move a terminal's cursor or change its colours."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def _wrap(text: str, size: int, lines: int | None = 2) -> list[str]:
+    return textwrap.wrap(_printable(text), size, max_lines=lines, placeholder=" …")
+
+
+def paragraph(text: str, width: int) -> list[str]:
+    """A note under the table."""
+    return _wrap(text, min(width, MAX_WIDTH) - 1, lines=None)
+
+
+def columns() -> int:
+    return shutil.get_terminal_size((80, 24)).columns

@@ -1,0 +1,1 @@
+"""How one training step is computed. All engines give the same numbers, up to rounding."""

@@ -1,0 +1,88 @@
+"""The model as a function of its weights, reassociated; differentiable, batched over seeds, any device and dtype.
+
+Only the last position counts, its query is the ``=`` token, and the products of weights are taken once, not per
+pair. The same function as ``grok.models``, to rounding; autograd gives the gradients of the original matrices.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from grok.kernels import cross_entropy
+from grok.models import matrices as names
+from grok.models.matrices import Weights
+from grok.recipe import Recipe
+
+
+def logits(weights: Weights, pairs: Tensor, recipe: Recipe) -> Tensor:
+    """Logits at the last position: weights [S, ...], pairs [S, N, 2] → [S, N, C]."""
+    forward = _mlp if recipe.architecture == "mlp" else _transformer
+    return forward(weights, pairs)
+
+
+def mean_loss(weights: Weights, pairs: Tensor, labels: Tensor, recipe: Recipe) -> Tensor:
+    """Mean cross-entropy of each seed: [S]."""
+    return cross_entropy.losses(logits(weights, pairs, recipe), labels).mean(-1)
+
+
+def loss_and_grads(weights: Weights, pairs: Tensor, labels: Tensor, recipe: Recipe) -> tuple[Tensor, Weights]:
+    """Mean loss [S] and its gradient by every matrix, by autograd."""
+    leaves = {name: w.detach().requires_grad_() for name, w in weights.items()}
+    loss = mean_loss(leaves, pairs, labels, recipe)
+    grads = torch.autograd.grad(loss.sum(), list(leaves.values()))
+    return loss.detach(), dict(zip(leaves, grads, strict=True))
+
+
+def _mlp(w: Weights, pairs: Tensor) -> Tensor:
+    table = w[names.MLP_W_E] @ w[names.MLP_W_IN]  # [S, p, m]
+    a, b = pairs.unbind(-1)
+    pre = _rows(table, a) + _rows(table, b)
+    return pre.relu() @ w[names.MLP_W_U]
+
+
+def _transformer(w: Weights, pairs: Tensor) -> Tensor:
+    embed, pos = w[names.W_E], w[names.W_POS]
+    x0, x1 = (embed[:, :-1] + pos[:, i : i + 1] for i in (0, 1))  # [S, p, d]
+    x2 = embed[:, -1:] + pos[:, 2:]  # [S, 1, d]
+    d_head = w[names.W_Q].shape[-1]
+    query = torch.einsum("sid,shdk->shk", x2, w[names.W_Q]) / math.sqrt(d_head)
+    a, b = pairs.unbind(-1)
+    scores, values = [], []
+    for x, token in ((x0, a), (x1, b), (x2, torch.zeros_like(a))):
+        scores.append(_rows(torch.einsum("sid,shdk,shk->sih", x, w[names.W_K], query), token))
+        values.append(
+            _rows(torch.einsum("sid,shdk->sihk", x, w[names.W_V]).flatten(2), token).unflatten(-1, query.shape[1:])
+        )
+    pattern = torch.stack(scores, -1).softmax(-1)  # [S, N, h, 3]
+    z = sum(pattern[..., i, None] * values[i] for i in range(3)).flatten(2)  # [S, N, h·k]
+    w_o = w[names.W_O].flatten(1, 2)  # [S, h·k, d]
+    pre = z @ (w_o @ w[names.W_IN]) + x2 @ w[names.W_IN]
+    direct = z @ (w_o @ w[names.W_U]) + x2 @ w[names.W_U]
+    return direct + pre.relu() @ (w[names.W_OUT] @ w[names.W_U])
+
+
+def _rows(table: Tensor, token: Tensor) -> Tensor:
+    """Rows of a table of each seed: [S, p, D], [S, N] → [S, N, D]."""
+    if table.is_cuda:
+        return OrderedRows.apply(table, token)
+    return table.gather(1, token.unsqueeze(-1).expand(-1, -1, table.shape[-1]))
+
+
+class OrderedRows(torch.autograd.Function):
+    """``gather`` whose gradient adds in a fixed order: on a GPU the usual one uses atomics, other bits every time."""
+
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, token: Tensor) -> Tensor:
+        ctx.save_for_backward(token)
+        ctx.n_rows = table.shape[1]
+        return table.gather(1, token.unsqueeze(-1).expand(-1, -1, table.shape[-1]))
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        (token,) = ctx.saved_tensors
+        used = token.unsqueeze(1) == torch.arange(ctx.n_rows, device=token.device).unsqueeze(-1)  # [S, p, N]
+        return used.to(grad.dtype) @ grad, None

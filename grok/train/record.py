@@ -1,0 +1,77 @@
+"""What a training run leaves for claims to read: the columns of ``trajectory.json``, measured at every snapshot."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from grok.errors import NotEvaluable
+from grok.fourier.keys import key_frequencies
+from grok.measure import embedding
+from grok.measure.trajectory import Column
+from grok.models import matrices as weights
+from grok.progress import bar
+from grok.recipe import Recipe
+from grok.train.snapshot import Pairs, Snapshot
+
+EVERY = ("train_loss", "test_loss", "train_accuracy", "test_accuracy", "weight_norm")
+SPARSITY = ("gini_W_E", "gini_U")
+PROGRESS = ("key_cos2", "restricted_loss", "excluded_loss")
+
+
+def columns(
+    recipe: Recipe,
+    snapshots: np.ndarray,
+    steps: list[int],
+    train_loss: Column,
+    test_loss: Column,
+    progress: bool = False,
+) -> tuple[tuple[int, ...] | None, dict[str, list[float | None]]]:
+    """Measures of every snapshot: flat weights [n, P] float32 and the losses at the same steps → (K, columns).
+
+    K is the final model's, None if it has none; then the ``PROGRESS`` columns are None throughout. A recipe without a
+    modulus has the ``EVERY`` columns only. ``measure.snapshot`` computes them, within 1e-4 of the definition.
+    """
+    pairs = Pairs.of(recipe, recipe.split())
+
+    def vector(flat: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.array(flat, dtype=np.float32))
+
+    keys = _final_keys(Snapshot(weights.views(vector(snapshots[-1]), recipe), pairs)) if recipe.task.modular else None
+    names = EVERY + SPARSITY + PROGRESS if recipe.task.modular else EVERY
+    out: dict[str, list[float | None]] = {name: [] for name in names}
+    out["train_loss"], out["test_loss"] = list(train_loss), list(test_loss)
+    for flat in bar(snapshots, desc="progress measures", unit="snapshot", disable=not progress):
+        present = vector(flat)
+        model = Snapshot(weights.views(present, recipe), pairs)
+        row = {
+            "train_accuracy": model.accuracy(model.train),
+            "test_accuracy": model.accuracy(model.test),
+            # not by numpy: the threads of its BLAS go on spinning, and everything else takes three times as long
+            "weight_norm": float(torch.linalg.vector_norm(present, dtype=torch.float64)),
+        }
+        if recipe.task.modular:
+            row |= {
+                "gini_W_E": embedding.gini(embedding.fourier_norms(model.W_E)),
+                "gini_U": embedding.gini(embedding.fourier_norms(model.U, dim=1)),
+            }
+        if keys is not None:
+            row |= {
+                "key_cos2": model.key_cos2(keys),
+                "restricted_loss": model.restricted_loss(keys),
+                "excluded_loss": model.excluded_loss(keys),
+            }
+        for name, column in out.items():
+            if name not in ("train_loss", "test_loss"):
+                column.append(row.get(name))
+    if any(len(column) != len(steps) for column in out.values()):
+        raise ValueError(f"{len(steps)} steps, but columns of length { {k: len(v) for k, v in out.items()} }")
+    return keys, out
+
+
+def _final_keys(model: Snapshot) -> tuple[int, ...] | None:
+    try:
+        return key_frequencies(model.U)
+    except NotEvaluable:
+        return None

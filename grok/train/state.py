@@ -1,0 +1,71 @@
+"""What a training run is: how it is run, and everything that its next step depends on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from grok import commit
+from grok.models import matrices as weights
+from grok.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a recipe is run; none of it is meant to change the result beyond rounding."""
+
+    device: str = "cpu"
+    engine: str = "manual"
+    threads: int = 0  # 0: torch's default
+    eval_every: int = 10
+
+    def describe(self) -> dict[str, Any]:
+        cuda = self.device.startswith("cuda")
+        return {
+            "engine": self.engine,
+            "device": torch.cuda.get_device_name(self.device) if cuda else "cpu",
+            "threads": torch.get_num_threads(),
+            "eval_every": self.eval_every,
+            "torch": torch.__version__,
+            "commit": commit.of_package(),
+        }
+
+
+DEFAULTS = Settings()
+
+
+@dataclass(eq=False)
+class State:
+    """Everything that the next step depends on, and the record so far. S seeds in rows."""
+
+    step: int
+    flat: Tensor  # [S, P]
+    exp_avg: Tensor  # [S, P]
+    exp_avg_sq: Tensor  # [S, P]
+    train_loss: Tensor  # [S, steps + 1] float64: loss of the weights after t updates; NaN where not computed
+    test_loss: Tensor  # [S, steps + 1], at multiples of eval_every and at the end
+    seconds: float = 0.0
+
+    def tensors(self) -> dict[str, Tensor]:
+        names = ("flat", "exp_avg", "exp_avg_sq", "train_loss", "test_loss")
+        scalars = {"step": torch.tensor(self.step), "seconds": torch.tensor(self.seconds, dtype=torch.float64)}
+        return {name: getattr(self, name).cpu().contiguous() for name in names} | scalars
+
+    @classmethod
+    def fresh(cls, recipes: list[Recipe], device: str) -> State:
+        flat = torch.stack([weights.flatten(weights.initial(r), r) for r in recipes]).to(device)
+        losses = torch.full((len(recipes), recipes[0].steps + 1), float("nan"), dtype=torch.float64)
+        return cls(0, flat, torch.zeros_like(flat), torch.zeros_like(flat), losses, losses.clone())
+
+    @classmethod
+    def load(cls, path: Path, device: str) -> State:
+        t = load_file(path)
+        moved = {name: t[name].to(device) for name in ("flat", "exp_avg", "exp_avg_sq")}
+        return cls(
+            int(t["step"]), **moved, train_loss=t["train_loss"], test_loss=t["test_loss"], seconds=float(t["seconds"])
+        )

@@ -1,0 +1,1 @@
+"""What came of claims: verdicts, what is expected of them, their spread over seeds. Imports no torch."""

@@ -1,0 +1,239 @@
+"""What came of a claim: the contract between running claims and showing them.
+
+``verdicts.json`` (schema 1) takes its shape here. This module imports neither torch nor the rest of ``grok``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+SCHEMA = 1
+GROKKED_TEST_LOSS = 0.01  # a run grokked if it ends below; the value of ``grok.train.finish``, which has torch
+
+Role = Literal["trained", "control", "checkpoint"]
+Verdict = Literal["replicated", "refuted", "mixed", "vacuous", "not evaluated"]
+VERDICTS: tuple[Verdict, ...] = ("replicated", "refuted", "mixed", "vacuous", "not evaluated")
+ROLES: tuple[Role, ...] = ("trained", "checkpoint", "control")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A named value that was measured; ``control_range`` is that of ``control_draws`` matched random controls."""
+
+    name: str
+    value: Any
+    published: Any = None
+    control_range: list[float] | None = None
+    control_draws: int | None = None
+
+
+@dataclass(frozen=True)
+class Assertion:
+    """One asserted expression. ``left op right`` is its tightest comparison, measured value on the left.
+
+    margin: signed distance to the threshold over max(|threshold|, 1e-12), positive if it holds; None if not numbers.
+    """
+
+    expression: str
+    values: str
+    passed: bool
+    left: float | None = None
+    op: str | None = None
+    right: float | None = None
+    margin: float | None = None
+
+    @property
+    def shown(self) -> str:
+        """The numbers, and the expression unless it says the same."""
+        return self.values if self.values == self.expression else f"{self.values}, from {self.expression}"
+
+
+@dataclass(frozen=True)
+class Plot:
+    """Arrays to be drawn."""
+
+    kind: str
+    name: str
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A claim on one model or run. ``holds``: true, false, or None with the reason why it could not be evaluated.
+
+    error: what broke, if something did; then nothing is known of the claim.
+    """
+
+    subject: str
+    role: Role
+    holds: bool | None
+    reason: str | None = None
+    error: str | None = None
+    seed: int | None = None
+    device: str | None = None
+    digest: str | None = None
+    evidence: list[Evidence] = field(default_factory=list)
+    asserts: list[Assertion] = field(default_factory=list)
+    plots: list[Plot] = field(default_factory=list)
+
+    @property
+    def margin(self) -> float | None:
+        """The least of its asserts."""
+        return least(a.margin for a in self.asserts)
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "margin": self.margin}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Subject:
+        lists = {"evidence": Evidence, "asserts": Assertion, "plots": Plot}
+        parts = {name: [kind(**x) for x in data[name]] for name, kind in lists.items()}
+        return cls(**{k: v for k, v in data.items() if k != "margin"} | parts)
+
+
+def least(margins: Iterable[float | None]) -> float | None:
+    """The least of those that are numbers; None if none is."""
+    return min((m for m in margins if m is not None), default=None)
+
+
+def judged(subjects: Iterable[Subject]) -> list[Subject]:
+    """Those a claim is made about: all but the controls."""
+    return [s for s in subjects if s.role != "control"]
+
+
+def verdict(subjects: Iterable[Subject]) -> tuple[Verdict, str | None]:
+    """The verdict over all subjects of a claim, and why, if it is not plainly replicated.
+
+    refuted if it holds on no model that was evaluated; else vacuous if it also holds on a control; else replicated
+    or mixed. A control that could not be evaluated counts as one on which the claim fails.
+    """
+    subjects = list(subjects)
+    evaluated = [s for s in judged(subjects) if s.holds is not None]
+    holding = [s for s in evaluated if s.holds]
+    if broken := next((s for s in subjects if s.error), None):
+        return "not evaluated", f"error on {broken.subject}: {broken.error}"
+    if not evaluated:
+        return "not evaluated", next((s.reason for s in judged(subjects) if s.reason), "only controls ran")
+    if not holding:
+        return "refuted", _failure(evaluated)
+    if controls := [s.subject for s in subjects if s.role == "control" and s.holds]:
+        return "vacuous", f"holds on {' and '.join(controls)} too"
+    if len(holding) < len(evaluated):
+        return "mixed", _failure(s for s in evaluated if not s.holds)
+    return "replicated", None
+
+
+def _failure(failing: Iterable[Subject]) -> str:
+    """The assert that failed by most."""
+    worst = min(failing, key=lambda s: math.inf if s.margin is None else s.margin)
+    failed = [a for a in worst.asserts if not a.passed]
+    if not failed:
+        return f"{worst.subject}: {worst.reason}"
+    return f"{worst.subject}: {failed[-1].shown}"
+
+
+def wilson(k: int, n: int) -> list[float] | None:
+    """95 % interval of a share observed as k of n (Wilson 1927); None if n is 0."""
+    if n == 0:
+        return None
+    z = 1.959964
+    centre = (k + z * z / 2) / (n + z * z)
+    half = z / (n + z * z) * math.sqrt(k * (n - k) / n + z * z / 4)
+    return [max(0.0, centre - half), min(1.0, centre + half)]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim with all its subjects. ``meta``: id, title, source, fixture, published, … (see ``grok.claim.Info``).
+
+    expected: the committed verdict, None if there is none to compare with.
+    partial: some of the subjects of the committed verdict did not run.
+    committed: the subjects of the committed verdict; empty if it names none.
+    """
+
+    meta: dict[str, Any]
+    subjects: tuple[Subject, ...]
+    expected: Verdict | None = None
+    partial: bool = False
+    committed: frozenset[str] = frozenset()
+
+    @property
+    def id(self) -> str:
+        return self.meta["id"]
+
+    @property
+    def verdict(self) -> Verdict:
+        return verdict(self.subjects)[0]
+
+    @property
+    def reason(self) -> str | None:
+        return verdict(self.subjects)[1]
+
+    @property
+    def moved(self) -> bool:
+        """Whether the verdict over the committed subjects is another one; further seeds have nothing to be held to."""
+        if self.expected is None or self.partial:
+            return False
+        held = [s for s in self.subjects if s.subject in self.committed or not self.committed]
+        return verdict(held)[0] != self.expected
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """k of n: on how many of the evaluated models it holds."""
+        evaluated = [s for s in judged(self.subjects) if s.holds is not None]
+        return sum(bool(s.holds) for s in evaluated), len(evaluated)
+
+    @property
+    def margin(self) -> float | None:
+        return least(s.margin for s in judged(self.subjects))
+
+    def to_json(self) -> dict[str, Any]:
+        k, n = self.counts
+        return {
+            **self.meta,
+            "verdict": self.verdict,
+            "expected": self.expected,
+            "reason": self.reason,
+            "partial": self.partial,
+            "moved": self.moved,
+            "k": k,
+            "n": n,
+            "wilson": wilson(k, n),
+            "margin": self.margin,
+            "subjects": [s.to_json() for s in self.subjects],
+        }
+
+
+def grokked(fixtures: Iterable[dict[str, Any]], trained: Iterable[str]) -> dict[str, bool]:
+    """Which of the trained runs ended with a test loss below the threshold; those that ``run.fixtures`` knows."""
+    losses = {
+        f"{card.get('fixture')}/seed{card.get('seed')}": card["test_loss"] for card in fixtures if "test_loss" in card
+    }
+    return {name: _below(losses[name]) for name in dict.fromkeys(trained) if name in losses}
+
+
+def _below(loss: Any) -> bool:
+    return isinstance(loss, int | float) and loss < GROKKED_TEST_LOSS
+
+
+def grokked_note(runs: dict[str, bool]) -> str | None:
+    """How many runs of one recipe did not grok, and which; None for a single run that did."""
+    failed = [name.rpartition("/seed")[2] for name, solved in runs.items() if not solved]
+    if failed:
+        seeds = f"seed{'s' * (len(failed) != 1)} {', '.join(failed)}"
+        total = f"{len(runs)} run{'s' * (len(runs) != 1)}"
+        return f"{len(failed)} of {total} did not grok (test loss at the end ≥ {GROKKED_TEST_LOSS}): {seeds}"
+    return f"all {len(runs)} runs grokked (test loss at the end < {GROKKED_TEST_LOSS})" if len(runs) > 1 else None
+
+
+def order(subjects: Iterable[Subject]) -> tuple[Subject, ...]:
+    """Trained, then checkpoints, then controls; by name, seed10 after seed9."""
+    return tuple(sorted(subjects, key=lambda s: (ROLES.index(s.role), len(s.subject), s.subject)))
+
+
+def to_json(run: dict[str, Any], claims: Iterable[Claim]) -> dict[str, Any]:
+    """The whole of verdicts.json."""
+    return {"schema": SCHEMA, "run": run, "claims": [claim.to_json() for claim in claims]}
