@@ -103,6 +103,16 @@ PUBLISHED = (
     ),
 )
 
+# |K| of the run of each published seed. A network in whose U no frequency stands out is measured on as many of its
+# strongest frequencies as the trained network of its family has key frequencies (``matched_count``).
+_KEY_COUNTS = {("mlp", "add_mod"): 14, ("transformer", "add_mod"): 5, ("transformer", "sub_mod"): 4}
+
+
+def matched_count(architecture: str, task: Task) -> int | None:
+    """How many frequencies stand for K in a network without key frequencies; None for a family that has no such run."""
+    return _KEY_COUNTS.get((architecture, task.operation))
+
+
 CONTROL_STEPS = 10_000
 
 

@@ -14,6 +14,7 @@ import torch
 from safetensors.numpy import save
 
 from grok import files
+from grok.fourier.keys import Keys
 from grok.recipe import Recipe
 from grok.train import finish, record, run
 from grok.train.run import SNAPSHOT_EVERY, open_snapshots
@@ -52,7 +53,7 @@ def finish_fixture(work: Path, folder: Path) -> str:
     return str(folder)
 
 
-def seed_columns(work: Path, i: int) -> tuple[tuple[int, ...] | None, list[int], dict[str, list[float | None]]]:
+def seed_columns(work: Path, i: int) -> tuple[Keys | None, list[int], dict[str, list[float | None]]]:
     """K, steps and columns of run i of a batch, at every fifth snapshot."""
     torch.set_num_threads(1)
     recipe = _recipes(work)[i]
@@ -62,6 +63,11 @@ def seed_columns(work: Path, i: int) -> tuple[tuple[int, ...] | None, list[int],
     train_loss, test_loss = (_finite(loss[i, steps]) for loss in (state.train_loss, state.test_loss))
     keys, columns = record.columns(recipe, np.array(snapshots), steps, train_loss, test_loss)
     return keys, steps, columns
+
+
+def _standing(keys: Keys | None) -> tuple[int, ...] | None:
+    """K, unless no frequency stands out."""
+    return None if keys is None or keys.by_rank else keys.frequencies
 
 
 def write_seeds(work: Path, out: Path, found: list[tuple]) -> list[Path]:
@@ -86,7 +92,7 @@ def write_seeds(work: Path, out: Path, found: list[tuple]) -> list[Path]:
         metadata = {
             "recipes": json.dumps([recipes[i].to_json() for i in rows]),
             "columns": json.dumps(list(found[0][2])),
-            "key_frequencies": json.dumps([found[i][0] for i in rows]),
+            "key_frequencies": json.dumps([_standing(found[i][0]) for i in rows]),
         }
         label = f"seeds{recipes[first].seed}-{recipes[rows[-1]].seed}"
         paths.append(out / f"{recipes[0].name}-{label}.safetensors")

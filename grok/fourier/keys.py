@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from torch import Tensor
 
 from grok.errors import NotEvaluable
@@ -22,9 +24,39 @@ def gap(unembedding: Tensor) -> tuple[tuple[int, ...], float]:
     return tuple(sorted(int(k) + 1 for k in order[: cut + 1])), float(ratios[cut])
 
 
+@dataclass(frozen=True)
+class Keys:
+    """The frequencies that stand for K in a network, ascending, and how they were found.
+
+    gap: the largest ratio of neighbouring powers of ``U``. by_rank: the gap is under 3, so the network has no key
+    frequencies; these are then its strongest ones, as many as a trained network of its family has.
+    """
+
+    frequencies: tuple[int, ...]
+    gap: float
+    by_rank: bool
+
+    def __str__(self) -> str:
+        found = ", ".join(map(str, self.frequencies))
+        return f"{found} (by rank: no gap, {self.gap:.2f} < {MIN_RATIO:g})" if self.by_rank else found
+
+
+def matched(unembedding: Tensor, n: int | None) -> Keys:
+    """K of a network or, where no frequency stands out, its n strongest frequencies (all there are, if fewer).
+
+    Of the frequencies that a control could be measured on, these favour it. Raises NotEvaluable if no frequency stands
+    out and n is None.
+    """
+    found, ratio = gap(unembedding)
+    if ratio >= MIN_RATIO:
+        return Keys(found, ratio, False)
+    if n is None:
+        raise NotEvaluable(f"no key frequencies: the largest ratio of neighbouring powers of U is {ratio:.2f}, under 3")
+    power = powers(unembedding, dim=1)
+    ranked = power.topk(min(n, len(power))).indices + 1
+    return Keys(tuple(sorted(ranked.tolist())), ratio, True)
+
+
 def key_frequencies(unembedding: Tensor) -> tuple[int, ...]:
     """K, ascending. Raises NotEvaluable if the largest ratio is under 3: then no frequency stands out."""
-    found, ratio = gap(unembedding)
-    if not ratio >= MIN_RATIO:
-        raise NotEvaluable(f"no key frequencies: the largest ratio of neighbouring powers of U is {ratio:.2f}, under 3")
-    return found
+    return matched(unembedding, None).frequencies

@@ -19,7 +19,8 @@ class Run:
     """The subject of claims about training rather than about a network.
 
     steps: ascending, from 0 to the recipe's last; columns: one value per step, None where the measure has no meaning.
-    key_frequencies: K of the final model, None if it has none; the measures that need K are then None throughout.
+    key_frequencies: K of the final model, None if it has none. Measures that need K are then those of
+    ranked_frequencies, its strongest frequencies, or None throughout if that is None too.
     network, initial: the final and the untrained network; None where they are not kept (a control run's initial).
     """
 
@@ -29,6 +30,7 @@ class Run:
     columns: dict[str, Column]
     network: Network | None = None
     initial: Network | None = None
+    ranked_frequencies: tuple[int, ...] | None = None
 
     @classmethod
     def from_json(
@@ -41,8 +43,18 @@ class Run:
         for name, column in columns.items():
             if len(column) != len(steps):
                 raise GrokError(f"trajectory column {name!r} has {len(column)} values, expected {len(steps)}")
-        return cls(recipe, list(steps), None if keys is None else tuple(keys), dict(columns), network, initial)
+        ranked = data.get("ranked_frequencies")
+        return cls(
+            recipe,
+            list(steps),
+            None if keys is None else tuple(keys),
+            dict(columns),
+            network,
+            initial,
+            None if ranked is None else tuple(ranked),
+        )
 
     def to_json(self) -> dict[str, Any]:
         keys = None if self.key_frequencies is None else list(self.key_frequencies)
-        return {"schema": SCHEMA, "steps": self.steps, "key_frequencies": keys, "columns": self.columns}
+        ranked = {} if self.ranked_frequencies is None else {"ranked_frequencies": list(self.ranked_frequencies)}
+        return {"schema": SCHEMA, "steps": self.steps, "key_frequencies": keys, **ranked, "columns": self.columns}

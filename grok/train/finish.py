@@ -24,6 +24,7 @@ import numpy as np
 import torch
 
 from grok.errors import GrokError
+from grok.fourier.keys import Keys
 from grok.models import matrices as weights
 from grok.recipe import Recipe
 from grok.store.fixture import save_fixture
@@ -76,7 +77,7 @@ def _finish_one(
         weights.views(final, recipe),
         {step: matrices(step) for step in sorted(set(roles.values()))},
         roles,
-        Run(recipe, steps, keys, columns).to_json(),
+        _run(recipe, steps, keys, columns).to_json(),
         {
             **{key: run[key] for key in ("device", "engine", "threads", "torch", "commit")},
             "determinism": DETERMINISM,
@@ -84,6 +85,17 @@ def _finish_one(
             **{name: columns[name][-1] for name in ("train_loss", "test_loss", "train_accuracy", "test_accuracy")},
             "notes": notes,
         },
+    )
+
+
+def _run(recipe: Recipe, steps: list[int], keys: Keys | None, columns: dict[str, Column]) -> Run:
+    ranked = keys is not None and keys.by_rank
+    return Run(
+        recipe,
+        steps,
+        None if keys is None or ranked else keys.frequencies,
+        columns,
+        ranked_frequencies=keys.frequencies if keys is not None and ranked else None,
     )
 
 

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from grok.errors import NotEvaluable
-from grok.fourier.keys import key_frequencies
+from grok.fourier.keys import Keys, matched
 from grok.measure import embedding
 from grok.measure.trajectory import Column
 from grok.models import matrices as weights
 from grok.progress import bar
-from grok.recipe import Recipe
+from grok.recipe import Recipe, matched_count
 from grok.train.snapshot import Pairs, Snapshot
 
 EVERY = ("train_loss", "test_loss", "train_accuracy", "test_accuracy", "weight_norm")
@@ -27,10 +27,11 @@ def columns(
     train_loss: Column,
     test_loss: Column,
     progress: bool = False,
-) -> tuple[tuple[int, ...] | None, dict[str, list[float | None]]]:
+) -> tuple[Keys | None, dict[str, list[float | None]]]:
     """Measures of every snapshot: flat weights [n, P] float32 and the losses at the same steps → (K, columns).
 
-    K is the final model's, None if it has none; then the ``PROGRESS`` columns are None throughout. A recipe without a
+    K is the final model's, by rank if no frequency stands out (``fourier.keys.matched`` with ``recipe.matched_count``).
+    It is None for a family without a count; then the ``PROGRESS`` columns are None throughout. A recipe without a
     modulus has the ``EVERY`` columns only. ``measure.snapshot`` computes them, within 1e-4 of the definition.
     """
     pairs = Pairs.of(recipe, recipe.split())
@@ -38,7 +39,8 @@ def columns(
     def vector(flat: np.ndarray) -> Tensor:
         return torch.from_numpy(np.array(flat, dtype=np.float32))
 
-    keys = _final_keys(Snapshot(weights.views(vector(snapshots[-1]), recipe), pairs)) if recipe.task.modular else None
+    final = Snapshot(weights.views(vector(snapshots[-1]), recipe), pairs)
+    keys = _final_keys(final, matched_count(recipe.architecture, recipe.task)) if recipe.task.modular else None
     names = EVERY + SPARSITY + PROGRESS if recipe.task.modular else EVERY
     out: dict[str, list[float | None]] = {name: [] for name in names}
     out["train_loss"], out["test_loss"] = list(train_loss), list(test_loss)
@@ -58,9 +60,9 @@ def columns(
             }
         if keys is not None:
             row |= {
-                "key_cos2": model.key_cos2(keys),
-                "restricted_loss": model.restricted_loss(keys),
-                "excluded_loss": model.excluded_loss(keys),
+                "key_cos2": model.key_cos2(keys.frequencies),
+                "restricted_loss": model.restricted_loss(keys.frequencies),
+                "excluded_loss": model.excluded_loss(keys.frequencies),
             }
         for name, column in out.items():
             if name not in ("train_loss", "test_loss"):
@@ -70,8 +72,8 @@ def columns(
     return keys, out
 
 
-def _final_keys(model: Snapshot) -> tuple[int, ...] | None:
+def _final_keys(model: Snapshot, n: int | None) -> Keys | None:
     try:
-        return key_frequencies(model.U)
+        return matched(model.U, n)
     except NotEvaluable:
         return None

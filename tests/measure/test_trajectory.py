@@ -1,5 +1,7 @@
+import json
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,9 +11,11 @@ from grok.errors import NotEvaluable
 from grok.measure import embedding, logits, losses, trajectory
 from grok.models import matrices as weights
 from grok.models.network import network
-from grok.recipe import get_recipe
+from grok.recipe import get_recipe, matched_count
+from grok.task import Task
 from grok.train import record
 
+FIXTURES = Path(__file__).parents[2] / "fixtures"
 STEPS = [0, 100, 200, 300, 400]
 
 
@@ -36,7 +40,8 @@ def test_columns_agree_with_the_float64_definition(name):
     recipe = small(name)
     flat, both = snapshots_with_keys(recipe)
     keys, columns = record.columns(recipe, flat, [0, 100], [3.0, 1.0], [3.0, 2.0])
-    assert keys == (2, 5)
+    assert (keys.frequencies, keys.by_rank) == ((2, 5), False)
+    keys = keys.frequencies
     assert (columns["train_loss"], columns["test_loss"]) == ([3.0, 1.0], [3.0, 2.0])
     for i, matrices in enumerate(both):
         model = network(matrices, recipe.task, recipe.split())
@@ -55,8 +60,29 @@ def test_columns_agree_with_the_float64_definition(name):
             assert columns[column][i] == pytest.approx(value, rel=1e-4), column
 
 
-def test_without_key_frequencies_the_progress_columns_are_missing():
+def test_without_a_gap_the_progress_columns_are_of_the_strongest_frequencies():
+    recipe = replace(small("modsub-transformer"), task=Task(13, "sub_mod"))  # 4 of 6 frequencies
+    initial = weights.initial(recipe)
+    model = network(initial, recipe.task, recipe.split())
+    flat = weights.flatten(initial, recipe)[None].numpy()
+    keys, columns = record.columns(recipe, flat, [0], [1.0], [1.0])
+    norms = embedding.fourier_norms(model.U, dim=1)
+    assert keys.by_rank
+    assert keys.frequencies == tuple(sorted((norms.topk(4).indices + 1).tolist()))
+    expected = logits.formula(model.logits, model.labels, keys.frequencies).fve_uncentred
+    assert columns["key_cos2"][0] == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["modadd-mlp", "modadd-transformer", "modsub-transformer"])
+def test_the_count_of_a_family_is_that_of_its_published_run(name: str):
+    recipe = get_recipe(name)
+    run = json.loads((FIXTURES / name / f"seed{recipe.seed}" / "trajectory.json").read_text())
+    assert matched_count(recipe.architecture, recipe.task) == len(run["key_frequencies"])
+
+
+def test_a_family_without_a_count_has_no_progress_columns(monkeypatch):
     recipe = small("modadd-mlp")
+    monkeypatch.setattr(record, "matched_count", lambda architecture, task: None)
     flat = weights.flatten(weights.initial(recipe), recipe)[None].numpy()
     keys, columns = record.columns(recipe, flat, [0], [1.0], [1.0])
     assert keys is None
