@@ -54,13 +54,19 @@ def random_controls(model, removed) -> list[float]:
 # ── the embedding ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@claim("F1", "It adds", published=1.0)
+@claim("F1", "It adds", published=1.0, about="behaviour", threshold="source", because="the published accuracy is 1")
 def test_it_adds(model, evidence):
     right = evidence("accuracy on the 100 pairs", accuracy(model, model.logits))
     assert right == 1
 
 
-@claim("F2", "Two principal components hold the embedding", published=(0.73, 0.994))
+@claim(
+    "F2",
+    "Two principal components hold the embedding",
+    published=(0.73, 0.994),
+    threshold="source",
+    because="the published shares, 0.73 to 0.75 and 0.994, with room for another seed",
+)
 def test_two_components_hold_the_embedding(model, evidence):
     ratio = components.pca(model.W_E).ratio
     first = evidence("share of PC1", ratio[0], published=0.73)
@@ -69,7 +75,13 @@ def test_two_components_hold_the_embedding(model, evidence):
     assert both >= 0.98
 
 
-@claim("F3", "PC1 is linear in the digit", published="linear")
+@claim(
+    "F3",
+    "PC1 is linear in the digit",
+    published="linear",
+    threshold="convention",
+    because='"linear" is an R² of at least 0.95',
+)
 def test_pc1_is_linear(model, evidence):
     pc1, pc2 = components.pca(model.W_E).scores[:, :2].T
     digits = torch.arange(model.task.p)
@@ -78,7 +90,13 @@ def test_pc1_is_linear(model, evidence):
     assert r2 >= 0.95
 
 
-@claim("F4", "PC2 is a parabola in the digit", published="parabola")
+@claim(
+    "F4",
+    "PC2 is a parabola in the digit",
+    published="parabola",
+    threshold="convention",
+    because='"a parabola": a quadratic fits with an R² of at least 0.95, a line with at most 0.1',
+)
 def test_pc2_is_a_parabola(model, evidence):
     pc1, pc2 = components.pca(model.W_E).scores[:, :2].T
     digits = torch.arange(model.task.p).double()
@@ -90,7 +108,13 @@ def test_pc2_is_a_parabola(model, evidence):
     assert line <= 0.1
 
 
-@claim("F27", "W_E is low-frequency over the digits: index 1, then 2", published=(1, 2))
+@claim(
+    "F27",
+    "W_E is low-frequency over the digits: index 1, then 2",
+    published=(1, 2),
+    threshold="source",
+    because="the order that the source names",
+)
 def test_embedding_is_low_frequency(model, evidence):
     norms = addition.rfft_powers(model.W_E).sqrt()
     evidence.plot("fourier_norms", "Norm of W_E per index of the FFT", frequencies=range(1, len(norms)), norm=norms[1:])
@@ -101,7 +125,13 @@ def test_embedding_is_low_frequency(model, evidence):
 # ── ablations ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@claim("F5", "Ablating PC2 destroys accuracy", published="0.42, a drop of 0.58")
+@claim(
+    "F5",
+    "Ablating PC2 destroys accuracy",
+    published="0.42, a drop of 0.58",
+    threshold="source",
+    because="the published drop is 0.58; rounded down to 0.4, and more than any random direction costs",
+)
 def test_ablating_pc2_destroys_accuracy(model, evidence):
     right = accuracy(model, model.logits)
     evidence("accuracy with PC1 only", accuracy(model, pc1_only(model).logits), published=0.42)
@@ -117,14 +147,26 @@ def test_ablating_pc2_destroys_accuracy(model, evidence):
     assert alone > max(controls_alone)
 
 
-@claim("F6", "PC1 and PC2 suffice", published="the others are irrelevant")
+@claim(
+    "F6",
+    "PC1 and PC2 suffice",
+    published="the others are irrelevant",
+    threshold="source",
+    because="the source calls the others irrelevant: no answer changes",
+)
 def test_pc1_and_pc2_suffice(model, evidence):
     plane = Intervention(embedding=components.pca(model.W_E).keep([0, 1]))
     right = evidence("accuracy with PC3 … removed", accuracy(model, by_hooks(model, plane).logits))
     assert right == 1
 
 
-@claim("F7", "Without PC2 it is off by at most 3, by exactly 3 only at (0,0) and (9,9)", published=(3, "(0,0), (9,9)"))
+@claim(
+    "F7",
+    "Without PC2 it is off by at most 3, by exactly 3 only at (0,0) and (9,9)",
+    published=(3, "(0,0), (9,9)"),
+    threshold="source",
+    because="the two pairs and the error that the source names",
+)
 def test_ablated_errors_are_at_most_three(model, evidence):
     table = addition.error_table(pc1_only(model).logits, model.labels, model.task.p)
     evidence.plot("error_table", "Predicted minus true sum, PC1 only", x=range(10), y=range(10), error=table)
@@ -134,7 +176,13 @@ def test_ablated_errors_are_at_most_three(model, evidence):
     assert where == [[0, 0], [9, 9]]
 
 
-@claim("F8", "Without PC2 it over-predicts at 0, under-predicts at 9, is right at (0,9), (9,0)", published="as said")
+@claim(
+    "F8",
+    "Without PC2 it over-predicts at 0, under-predicts at 9, is right at (0,9), (9,0)",
+    published="as said",
+    threshold="source",
+    because="the signs that the source names, without exception",
+)
 def test_ablated_errors_have_the_sign_of_the_edge(model, evidence):
     table = addition.error_table(pc1_only(model).logits, model.labels, model.task.p)
     a, b = model.task.pairs().T.unflatten(1, (10, 10))
@@ -148,7 +196,11 @@ def test_ablated_errors_have_the_sign_of_the_edge(model, evidence):
 
 
 @claim(
-    "F9", "The residual path around the MLP is not needed for accuracy", published="1.0; loss orders of magnitude up"
+    "F9",
+    "The residual path around the MLP is not needed for accuracy",
+    published="1.0; loss orders of magnitude up",
+    threshold="source",
+    because='the published accuracy is 1; "orders of magnitude" is more than a factor of 10, and the loss stays small',
 )
 def test_skip_is_not_needed(model, evidence):
     without = by_hooks(model, Intervention(skip=False)).logits
@@ -160,7 +212,13 @@ def test_skip_is_not_needed(model, evidence):
     assert loss < 0.1
 
 
-@claim("F10", "Predictions without PC2 are linear in a + b, with slope 2/3 and intercept 3", published=(0.93, "2/3", 3))
+@claim(
+    "F10",
+    "Predictions without PC2 are linear in a + b, with slope 2/3 and intercept 3",
+    published=(0.93, "2/3", 3),
+    threshold="source",
+    because="the published R² is 0.93, and the hypothesis has slope 2/3 and intercept 3",
+)
 def test_ablated_predictions_are_linear_in_the_sum(model, evidence):
     line = addition.line(model.labels, pc1_only(model).logits.argmax(1))
     r2 = evidence("R² of a line in the sum", line.r2, published=0.93)
@@ -171,7 +229,13 @@ def test_ablated_predictions_are_linear_in_the_sum(model, evidence):
     assert abs(intercept - 3) <= 0.5
 
 
-@claim("F11", "… and depend on a and b only by their sum", published="the same")
+@claim(
+    "F11",
+    "… and depend on a and b only by their sum",
+    published="the same",
+    threshold="convention",
+    because='"the same": a and b apart explain less than a thousandth more',
+)
 def test_ablated_predictions_depend_on_the_sum_only(model, evidence):
     predicted = pc1_only(model).logits.argmax(1).double()
     apart = regression.r2_of_fit(components.linear(model.task.pairs().double()), predicted[:, None]).item()
@@ -179,7 +243,13 @@ def test_ablated_predictions_depend_on_the_sum_only(model, evidence):
     assert gain <= 0.001
 
 
-@claim("F12", "PC2 does not linearly explain the error made without it", published='"didn\'t work"')
+@claim(
+    "F12",
+    "PC2 does not linearly explain the error made without it",
+    published='"didn\'t work"',
+    threshold="convention",
+    because='"didn\'t work": less than half of the variance is explained',
+)
 def test_pc2_does_not_explain_the_ablated_error(model, evidence):
     error = (model.labels - pc1_only(model).logits.argmax(1)).double()[:, None]
     pc2 = scores(model)[:, 2:]
@@ -191,7 +261,13 @@ def test_pc2_does_not_explain_the_ablated_error(model, evidence):
 # ── neurons as polynomials of the components ─────────────────────────────────────────────────────────────────────
 
 
-@claim("F13", "Before the ReLU each neuron is a degree-2 polynomial of the PCs", published=(0.998, "> 0.99 for all"))
+@claim(
+    "F13",
+    "Before the ReLU each neuron is a degree-2 polynomial of the PCs",
+    published=(0.998, "> 0.99 for all"),
+    threshold="source",
+    because="the source says: above 0.99 for all",
+)
 def test_pre_is_poly2_of_the_components(model, evidence):
     r2 = regression.r2_of_fit(components.poly2(scores(model)), model.pre)
     mean = evidence("mean R² over live neurons", r2.mean(), published=0.998)
@@ -200,21 +276,39 @@ def test_pre_is_poly2_of_the_components(model, evidence):
     assert least >= 0.99
 
 
-@claim("F14", "… and not a linear function of them", published=0.75)
+@claim(
+    "F14",
+    "… and not a linear function of them",
+    published=0.75,
+    threshold="source",
+    because="the published R² is 0.75; a linear fit is not enough below 0.9",
+)
 def test_pre_is_not_linear_in_the_components(model, evidence):
     r2 = regression.r2_of_fit(components.linear(scores(model)), model.pre)
     mean = evidence("mean R²", r2.mean(), published=0.75)
     assert mean <= 0.9
 
 
-@claim("F15", "… and treats a and b alike: five symmetric features nearly suffice", published=0.98)
+@claim(
+    "F15",
+    "… and treats a and b alike: five symmetric features nearly suffice",
+    published=0.98,
+    threshold="source",
+    because="the published R² is 0.98; rounded down to 0.95",
+)
 def test_pre_is_symmetric(model, evidence):
     r2 = regression.r2_of_fit(components.symmetric(scores(model)), model.pre)
     mean = evidence("mean R²", r2.mean(), published=0.98)
     assert mean >= 0.95
 
 
-@claim("F16", "After the ReLU each neuron is nearly a degree-2 polynomial too", published=0.975)
+@claim(
+    "F16",
+    "After the ReLU each neuron is nearly a degree-2 polynomial too",
+    published=0.975,
+    threshold="source",
+    because="the published R² is 0.975; rounded down to 0.95",
+)
 def test_post_is_nearly_poly2(model, evidence):
     r2 = regression.r2_of_fit(components.poly2(scores(model)), model.post)
     evidence("live neurons", len(r2))
@@ -223,7 +317,13 @@ def test_post_is_nearly_poly2(model, evidence):
     assert mean >= 0.95
 
 
-@claim("F17", "Poly2 of the PCs, ReLU, U: the model's logits", published=0.988)
+@claim(
+    "F17",
+    "Poly2 of the PCs, ReLU, U: the model's logits",
+    published=0.988,
+    threshold="source",
+    because="the published R² is 0.988; rounded down to 0.98",
+)
 def test_poly2_relu_readout_is_the_model(model, evidence):
     logits = regression.fit(components.poly2(scores(model)), model.pre).relu() @ model.U
     r2 = evidence("R² of the logits", regression.r2_overall(model.logits, logits), published=0.988)
@@ -232,7 +332,13 @@ def test_poly2_relu_readout_is_the_model(model, evidence):
     assert right == 1
 
 
-@claim("F18", "Poly2 of the activations after the ReLU, U: the same predictions", published=0.966)
+@claim(
+    "F18",
+    "Poly2 of the activations after the ReLU, U: the same predictions",
+    published=0.966,
+    threshold="source",
+    because='the published R² is 0.966; "the same predictions" is an accuracy of 1',
+)
 def test_poly2_of_post_predicts_the_same(model, evidence):
     logits = regression.fit(components.poly2(scores(model)), model.post) @ model.U
     r2 = evidence("R² of the logits", regression.r2_overall(model.logits, logits), published=0.966)
@@ -241,7 +347,13 @@ def test_poly2_of_post_predicts_the_same(model, evidence):
     assert right == 1
 
 
-@claim("F19", "Each logit is a degree-2 polynomial of the PCs", published=(0.96, 0.975))
+@claim(
+    "F19",
+    "Each logit is a degree-2 polynomial of the PCs",
+    published=(0.96, 0.975),
+    threshold="source",
+    because="the published R², 0.96 at least and 0.975 in the mean, rounded down",
+)
 def test_each_logit_is_poly2(model, evidence):
     r2 = regression.r2_of_fit(components.poly2(scores(model)), model.logits)
     least = evidence("least R² of the logits", r2.min(), published=0.96)
@@ -250,7 +362,13 @@ def test_each_logit_is_poly2(model, evidence):
     assert mean >= 0.96
 
 
-@claim("F23", "PC2 shifts the neurons' inputs linearly in PC2(a), PC2(b)", published="already very good")
+@claim(
+    "F23",
+    "PC2 shifts the neurons' inputs linearly in PC2(a), PC2(b)",
+    published="already very good",
+    threshold="convention",
+    because='"already very good" is an R² of at least 0.9 for the median neuron',
+)
 def test_pc2_shifts_pre_linearly(model, evidence):
     shift = model.pre - pc1_only(model).pre
     r2 = regression.r2_of_fit(components.linear(scores(model)[:, 2:]), shift)
@@ -262,7 +380,13 @@ def test_pc2_shifts_pre_linearly(model, evidence):
 # ── the sum in the neurons ───────────────────────────────────────────────────────────────────────────────────────
 
 
-@claim("F21", "The sum is widely distributed: more than 130 neurons correlate above 0.9 with it", published="> 130")
+@claim(
+    "F21",
+    "The sum is widely distributed: more than 130 neurons correlate above 0.9 with it",
+    published="> 130",
+    threshold="source",
+    because="the published count: more than 130 neurons",
+)
 def test_the_sum_is_widely_distributed(model, evidence):
     r = addition.sum_correlations(model.post, model.labels)
     evidence("neurons with r > 0.9", (r > 0.9).sum())
@@ -270,13 +394,24 @@ def test_the_sum_is_widely_distributed(model, evidence):
     assert count > 130
 
 
-@claim("F22", "A linear probe reads the sum from the neurons", published="almost perfectly")
+@claim(
+    "F22",
+    "A linear probe reads the sum from the neurons",
+    published="almost perfectly",
+    threshold="convention",
+    because='"almost perfectly" is an R² of at least 0.95',
+)
 def test_a_linear_probe_reads_the_sum(model, evidence):
     r2 = evidence("R² on held-out pairs", addition.probe_r2(model.post, model.labels))
     assert r2 >= 0.95
 
 
-@claim("F24", "The ReLU lowers linearity in the sum, with PC2 and without: then no neuron keeps R² > 0.9")
+@claim(
+    "F24",
+    "The ReLU lowers linearity in the sum, with PC2 and without: then no neuron keeps R² > 0.9",
+    threshold="source",
+    because="the source says: lower in both, and no neuron keeps an R² above 0.9",
+)
 def test_relu_lowers_linearity_in_the_sum(model, evidence):
     ablated = pc1_only(model)
     before, after, before_ablated, after_ablated = (
@@ -293,7 +428,13 @@ def test_relu_lowers_linearity_in_the_sum(model, evidence):
     assert greatest <= 0.9
 
 
-@claim("F29", "At (0,0) PC2 turns off neurons that ablation leaves on", published="24 off, 1 on")
+@claim(
+    "F29",
+    "At (0,0) PC2 turns off neurons that ablation leaves on",
+    published="24 off, 1 on",
+    threshold="source",
+    because="the published flips are 24 against 1; at least five times as many",
+)
 def test_pc2_turns_neurons_off_at_zero(model, evidence):
     off, on = addition.flips(model.pre[0], pc1_only(model).pre[0])
     evidence("neurons that PC2 turns off", off, published=24)
@@ -304,14 +445,26 @@ def test_pc2_turns_neurons_off_at_zero(model, evidence):
 # ── attention and readout ────────────────────────────────────────────────────────────────────────────────────────
 
 
-@claim("F25", "All heads treat a and b alike", published="tenths of a percent")
+@claim(
+    "F25",
+    "All heads treat a and b alike",
+    published="tenths of a percent",
+    threshold="source",
+    because='"tenths of a percent" is at most one percent',
+)
 def test_heads_treat_a_and_b_alike(model, evidence):
     mean = model.pattern.mean(0)
     difference = evidence("|mean attention to a - to b|, per head", (mean[:, 0] - mean[:, 1]).abs().tolist())
     assert all(d <= 0.01 for d in difference)
 
 
-@claim("F26", "Two heads ignore =, one gives it about 2 %, one about 12 %", published=("< 0.01", "< 0.01", 0.02, 0.12))
+@claim(
+    "F26",
+    "Two heads ignore =, one gives it about 2 %, one about 12 %",
+    published=("< 0.01", "< 0.01", 0.02, 0.12),
+    threshold="source",
+    because="the published patterns are below 0.01, below 0.01, 0.02 and 0.12",
+)
 def test_attention_to_equals(model, evidence):
     a, b, equals = model.pattern.mean(0).T
     evidence.plot("attention", "Mean attention per head", heads=range(len(a)), to_a=a, to_b=b, to_equals=equals)
@@ -320,13 +473,25 @@ def test_attention_to_equals(model, evidence):
     assert shares[-1] >= 0.08
 
 
-@claim("F20", "Two principal components hold W_L", published=0.983)
+@claim(
+    "F20",
+    "Two principal components hold W_L",
+    published=0.983,
+    threshold="source",
+    because="the published share is 0.983; rounded down to 0.95",
+)
 def test_two_components_hold_the_readout(model, evidence):
     both = evidence("share of the first two", components.pca(model.U).ratio[:2].sum(), published=0.983)
     assert both >= 0.95
 
 
-@claim("F28", "W_L is low-frequency over the logits: indices 1, 2, 3", published="1, 2, 3")
+@claim(
+    "F28",
+    "W_L is low-frequency over the logits: indices 1, 2, 3",
+    published="1, 2, 3",
+    threshold="convention",
+    because="the source names the indices 1, 2, 3: together seven tenths of the power",
+)
 def test_readout_is_low_frequency(model, evidence):
     powers = addition.rfft_powers(model.U.T)
     indices = range(len(powers))
@@ -336,7 +501,13 @@ def test_readout_is_low_frequency(model, evidence):
     assert share >= 0.7
 
 
-@claim("F30", "At (0,0) the top 3 frequencies of the logits do not give the answer, the top 6 do", published="as said")
+@claim(
+    "F30",
+    "At (0,0) the top 3 frequencies of the logits do not give the answer, the top 6 do",
+    published="as said",
+    threshold="source",
+    because="the counts that the source names",
+)
 def test_six_frequencies_give_the_answer(model, evidence):
     logits = model.logits[0]
     # The source's loop keeps one coefficient more than it says unless the constant is among the strongest.

@@ -13,12 +13,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar, get_args
 
 import pytest
 
 from grok.suite.asserts import recorded
-from grok.suite.meta import Info, Source
+from grok.suite.meta import About, Info, Source, Threshold
 
 Test = TypeVar("Test", bound=Callable[..., Any])
 
@@ -28,22 +28,36 @@ def claim(
     title: str,
     published: Any = None,
     section: str | None = None,
-    control: Literal["default"] | None = "default",
-    reason: str | None = None,
+    about: About = "mechanism",
+    threshold: Threshold | None = None,
+    because: str | None = None,
+    no_control: str | None = None,
 ) -> Callable[[Test], Test]:
     """Make a test a claim. ``id`` is unique in a test session; ``title`` is the sentence.
 
     published: the source's own figure (number, text, or a tuple of them). section: where in the source.
-    control=None: the claim has no control, by nature; ``reason`` says why. Raises ValueError if it does not,
-    TypeError if the test's source cannot be read (its asserts are recorded by way of it).
+    about: what the sentence is about. A claim about the "mechanism", by which a network gets its answers, must fail on
+    rivals too: networks that solve the task another way. One about "behaviour" (accuracy, losses, timing) has no rivals.
+    threshold: where the asserted bound comes from: the "source" (its figures, its words), or a "convention" of ours for
+    what a word means. because: the reason, in a line; it goes with threshold.
+    no_control: why the claim has no control, by nature. It is then never replicated, but uncontrolled.
+
+    Raises ValueError for an unknown ``about`` or ``threshold``, or a threshold without a reason; TypeError if the test's
+    source cannot be read (its asserts are recorded by way of it).
     """
-    if control not in ("default", None):
-        raise ValueError(f"claim {id}: control is 'default' or None, not {control!r}")
-    if control is None and not reason:
-        raise ValueError(f"claim {id}: a claim without a control gives the reason why it has none")
+    for name, value, known in (
+        ("about", about, get_args(About)),
+        ("threshold", threshold, (None, *get_args(Threshold))),
+    ):
+        if value not in known:
+            raise ValueError(f"claim {id}: {name} is one of {', '.join(map(str, known))}, not {value!r}")
+    if (threshold is None) != (not because):
+        raise ValueError(
+            f"claim {id}: threshold says where the bound comes from, because says why; give both or neither"
+        )
 
     def decorate(test: Test) -> Test:
-        info = Info(id, title, published, section, control, reason, recorded(test))
+        info = Info(id, title, published, section, about, threshold, because, no_control, recorded(test))
         return pytest.mark.claim(info)(test)
 
     return decorate

@@ -11,9 +11,10 @@ restricted logits, only its mean: ``restricted(K, skip=False)``.
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import torch
 from torch import Tensor
@@ -22,6 +23,7 @@ from grok.errors import NotEvaluable
 from grok.fourier.basis import basis
 from grok.kernels import cross_entropy
 from grok.measure.logits import sums_by_label
+from grok.models.network import Network
 
 
 def mean_loss(logits: Tensor, labels: Tensor, pairs: Tensor | None = None) -> float:
@@ -48,6 +50,10 @@ class Ablation:
     logits: Tensor
     skip_logits: Tensor
     labels: Tensor
+
+    @classmethod
+    def of(cls, model: Network) -> Ablation:
+        return cls(model.logits, model.skip_logits, model.labels)
 
     @cached_property
     def written(self) -> Tensor:
@@ -86,6 +92,33 @@ class Ablation:
     def excluded_controls(self, key_frequencies: Sequence[int], pairs: Tensor) -> list[float]:
         """Excluded losses of the matched random controls, ``random_frequencies``."""
         return [self.excluded_loss(ks, pairs) for ks in random_frequencies(key_frequencies, self.logits.shape[1])]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A network's loss with K kept or removed, and the same with as many other frequencies, ``random_frequencies``."""
+
+    loss: float
+    draws: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """Of the random draws."""
+        return statistics.median(self.draws)
+
+
+@lru_cache(maxsize=1)  # several claims in a row ask for the same of one network, which compares by identity
+def restricted(model: Network) -> Cut:
+    """Restricted loss of K, and of the random draws, on the test pairs."""
+    cut, keys = Ablation.of(model), model.key_frequencies
+    return Cut(cut.restricted_loss(keys, model.test), tuple(cut.restricted_controls(keys, model.test)))
+
+
+@lru_cache(maxsize=1)
+def excluded(model: Network) -> Cut:
+    """Excluded loss of K, and of the random draws, on the train pairs."""
+    cut, keys = Ablation.of(model), model.key_frequencies
+    return Cut(cut.excluded_loss(keys, model.train), tuple(cut.excluded_controls(keys, model.train)))
 
 
 def projection_of_sums(sums: Tensor, frequencies: Sequence[int]) -> Tensor:

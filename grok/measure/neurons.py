@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from grok.errors import NotEvaluable
 from grok.fourier.basis import basis, powers, spectrum_2d
 from grok.measure import spectrum
 
@@ -77,12 +76,10 @@ def projection_fves(post: Tensor, unembedding: Tensor, key_frequencies: Sequence
 def cluster_purities(unembedding: Tensor, found: Frequencies, key_frequencies: Sequence[int]) -> dict[int, float]:
     """Share of the squared norm of U's rows in the cluster of k that lies on frequency k: k → 0 … 1.
 
-    Raises NotEvaluable if a key frequency has no neuron of its own.
+    It is 0 for a frequency without a neuron of its own: there is no cluster that writes to it.
     """
     purities = {}
     for k in key_frequencies:
         rows = unembedding[found.cluster(k)]
-        if not len(rows):
-            raise NotEvaluable(f"no neuron has 0.85 of its variance on the key frequency {k}")
-        purities[k] = float(powers(rows, dim=1)[k - 1] / rows.square().sum())
+        purities[k] = float(powers(rows, dim=1)[k - 1] / rows.square().sum()) if len(rows) else 0.0
     return purities

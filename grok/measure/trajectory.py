@@ -50,6 +50,21 @@ def fallen(steps: Sequence[int], losses: Column, share: float = 0.5) -> int:
     return next(step for step, value in zip(steps[top:], logs[top:], strict=True) if value <= level + 1e-12)
 
 
+def rank_correlation(steps: Sequence[int], one: Column, other: Column, since: int) -> float:
+    """Spearman's rank correlation of two columns over the records from step ``since`` on, -1 … 1.
+
+    It is 0 where there is nothing to correlate: fewer than three records, or a column that does not vary.
+    """
+    from scipy.stats import spearmanr
+
+    rows = [
+        pair for step, pair in zip(steps, zip(_known(one), _known(other), strict=True), strict=True) if step >= since
+    ]
+    if len(rows) < 3 or any(len(set(column)) == 1 for column in zip(*rows, strict=True)):
+        return 0.0
+    return float(spearmanr(*zip(*rows, strict=True)).statistic)
+
+
 @dataclass(frozen=True)
 class Phases:
     """Steps at which the three phases of a grokking run end (sources S, N read them off the loss curves by eye)."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -18,6 +19,7 @@ from grok.fourier import keys
 from grok.fourier.basis import pair_powers
 from grok.models import matrices as names
 from grok.models.matrices import Weights
+from grok.recipe import Architecture, matched_count
 from grok.task import Split, Task
 
 
@@ -32,6 +34,8 @@ class Network:
     task: Task
     weights: Weights
     split: Split | None
+
+    architecture: ClassVar[Architecture]
 
     @cached_property
     def labels(self) -> Tensor:
@@ -100,14 +104,32 @@ class Network:
         return pair_powers(self.logits, self.task.p)
 
     @cached_property
+    def keys(self) -> keys.Keys:
+        """K from the powers of ``U`` over the classes; by rank where no frequency stands out (``fourier.keys.matched``).
+
+        Raises NotEvaluable if no frequency stands out and no published run says how many to take by rank.
+        """
+        return keys.matched(self.U, matched_count(self.architecture, self.task))
+
+    @property
+    def rank_note(self) -> str | None:
+        """How K was found, where no frequency stands out and it is the strongest ones; None otherwise."""
+        try:
+            return str(self.keys) if self.task.modular and self.keys.by_rank else None
+        except NotEvaluable:
+            return None
+
+    @property
     def key_frequencies(self) -> tuple[int, ...]:
-        """K, ascending, from the powers of ``U`` over the classes. Raises NotEvaluable if there are none."""
-        return keys.key_frequencies(self.U)
+        """The frequencies of ``keys``, ascending."""
+        return self.keys.frequencies
 
 
 @dataclass(frozen=True, eq=False)
 class MLP(Network):
     """E[a] + E[b] → ReLU → logits (source K). With ``W_E_b`` the second input has its own embedding."""
+
+    architecture = "mlp"
 
     @property
     def W_E(self) -> Tensor:
@@ -136,6 +158,8 @@ class MLP(Network):
 @dataclass(frozen=True, eq=False)
 class Transformer(Network):
     """One layer, no LayerNorm, context ``a b =`` (sources B, F, N, S)."""
+
+    architecture = "transformer"
 
     def _bias(self, name: str, *shape: int) -> Tensor:
         return self.weights.get(name, self.weights[names.W_E].new_zeros(*shape))

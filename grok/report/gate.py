@@ -137,7 +137,7 @@ def contradictions(claim: dict[str, Any]) -> Iterator[str]:
         if asserts and "margin" in subject and least != _number(subject["margin"]):
             yield f"on {subject['subject']}: the margin is {percent(least)}, recorded is {percent(subject['margin'])}"
         error = subject.get("error")
-        subjects.append(verdict.Subject(subject["subject"], subject["role"], subject.get("holds"), error=error))
+        subjects.append(verdict.Result(subject["subject"], subject["role"], subject.get("holds"), error=error))
     margin = verdict.least(_number(s.get("margin")) for s in claim["subjects"] if s["role"] != "control")
     if "margin" in claim and margin != _number(claim["margin"]):
         yield f"its margin is {percent(margin)}, recorded is {percent(claim['margin'])}"

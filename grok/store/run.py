@@ -32,6 +32,12 @@ class Run:
     initial: Network | None = None
     ranked_frequencies: tuple[int, ...] | None = None
 
+    @property
+    def rank_note(self) -> str | None:
+        """How K was found, where no frequency stands out and it is the strongest ones; None otherwise."""
+        ranked = self.ranked_frequencies
+        return None if ranked is None else f"{', '.join(map(str, ranked))} (by rank: no gap)"
+
     @classmethod
     def from_json(
         cls, recipe: Recipe, data: Mapping[str, Any], network: Network | None = None, initial: Network | None = None

@@ -5,17 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+About = Literal["mechanism", "behaviour"]
+Threshold = Literal["source", "convention"]
+
 
 @dataclass(frozen=True)
 class Info:
-    """What the decorator says. ``expressions``: the asserts as written."""
+    """What the decorator says; see ``grok.claim.claim``. ``expressions``: the asserts as written."""
 
     id: str
     title: str
     published: Any
     section: str | None
-    control: Literal["default"] | None
-    control_reason: str | None
+    about: About
+    threshold: Threshold | None
+    because: str | None
+    no_control: str | None
     expressions: tuple[str, ...]
 
 

@@ -11,7 +11,7 @@ import pytest
 from grok.errors import GrokError, NotEvaluable
 from grok.suite.evidence import VALUE_DIGITS, Recorder, plain
 from grok.suite.meta import Info, Source
-from grok.verdicts.verdict import Subject
+from grok.verdicts.verdict import Result
 
 
 def judge(raised: BaseException | None, recorder: Recorder, file: Path) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def _first_line(raised: BaseException | None) -> str | None:
     return str(raised).splitlines()[0] if str(raised) else None
 
 
-def surprise(claim: Info, result: Subject, expected: dict[str, Any] | None, free: bool, file: str) -> str | None:
+def surprise(claim: Info, result: Result, expected: dict[str, Any] | None, free: bool, file: str) -> str | None:
     """Why this result fails its test; None if it passes.
 
     expected: the committed entry of this claim. free: there is nothing to expect (a user's checkpoint, or the
@@ -62,8 +62,9 @@ def surprise(claim: Info, result: Subject, expected: dict[str, Any] | None, free
     if free:
         return None
     if expected is None:
-        right = (result.holds is not True) if result.role == "control" else (result.holds is True)
-        wanted = "it must not on a control" if result.role == "control" else "it must hold on a model"
+        must_fail = result.role in ("control", "rival")
+        right = (result.holds is not True) if must_fail else (result.holds is True)
+        wanted = f"it must not on a {result.role}" if must_fail else "it must hold on a model"
     else:
         known = expected.get("subjects", {})
         right = result.subject not in known or result.holds == known[result.subject]
@@ -91,8 +92,10 @@ def describe(claim: Info, source: Source | None, nodeid: str, file: str, line: i
         "section": claim.section,
         "fixture": source.fixture if source else None,
         "published": plain(claim.published, VALUE_DIGITS, f"published figure of {claim.id}"),
-        "control": claim.control,
-        "control_reason": claim.control_reason,
+        "about": claim.about,
+        "threshold": claim.threshold,
+        "because": claim.because,
+        "no_control": claim.no_control,
         "expression": list(claim.expressions),
         "file": file,
         "line": line,

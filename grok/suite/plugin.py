@@ -21,13 +21,14 @@ from grok.suite.meta import Info, Source
 from grok.suite.options import Options, add_options
 from grok.suite.session import MESSAGE, Session
 from grok.suite.subjects import AnySubject, Subjects
-from grok.verdicts.verdict import Subject
+from grok.verdicts.verdict import Result, Role
 
 SUBJECT = "grok_subject"
+MARKS: tuple[Role, ...] = ("control", "rival")  # what the params of a model fixture may be marked as
 OPTIONS = pytest.StashKey[Options]()
 SUBJECTS = pytest.StashKey[Subjects]()
 RECORDER = pytest.StashKey[Recorder]()
-RESULT = pytest.StashKey[Subject]()
+RESULT = pytest.StashKey[Result]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,7 +38,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "claim(info): a claim of a source; written with grok.claim.claim")
     config.addinivalue_line("markers", "source(source): where claims come from; written with grok.claim.source")
-    config.addinivalue_line("markers", "control: a model on which claims must fail; for the params of a model fixture")
+    config.addinivalue_line("markers", "control: a model that learned nothing; for the params of a model fixture")
+    config.addinivalue_line(
+        "markers", "rival: a model that solves the task another way; for the params of a model fixture"
+    )
     options = Options.of(config)
     config.stash[OPTIONS] = options
     config.stash[SUBJECTS] = Subjects(options.fixtures, options.seeds, options.load_checkpoints())
@@ -61,7 +65,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         raise pytest.Collector.CollectError(
             f"claim {info.id} asks for a model, but its source() names no fixture, and no model fixture is yours"
         )
-    chosen = [s for s in found if info.control is not None or s.role != "control"]
+    chosen = [s for s in found if s.role in _tried_on(info)]
     metafunc.parametrize(SUBJECT, chosen, ids=[s.name for s in chosen], indirect=True, scope="session")
 
 
@@ -72,7 +76,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         _refuse_clashes(items)
     checkpoints = config.stash[SUBJECTS].checkpoints
     family = checkpoints[0].family if checkpoints else config.stash[OPTIONS].recipe
-    left_out = [item for item in items if _info(item) and (_foreign(item, family) or _uncalled_control(item))]
+    left_out = [item for item in items if _info(item) and (_foreign(item, family) or _uncalled(item))]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in set(left_out)]
@@ -95,10 +99,22 @@ def _foreign(item: pytest.Item, family: str | None) -> bool:
     return bool(family and source and source.fixture not in (None, family))
 
 
-def _uncalled_control(item: pytest.Item) -> bool:
-    """A control model of the tests' own, for a claim that has no control."""
+def _tried_on(info: Info) -> set[str]:
+    """The roles of the subjects of a claim."""
+    roles = {"trained", "checkpoint"}
+    roles |= set() if info.no_control else {"control"}
+    return roles | ({"rival"} if info.about == "mechanism" else set())
+
+
+def _own_role(item: Any) -> Role:
+    """The role of a model that the tests bring themselves."""
+    return next((role for role in MARKS if item.get_closest_marker(role)), "trained")
+
+
+def _uncalled(item: pytest.Item) -> bool:
+    """A control or rival of the tests' own, for a claim that has none."""
     info = _info(item)
-    return info is not None and info.control is None and item.get_closest_marker("control") is not None
+    return info is not None and _own_role(item) not in _tried_on(info)
 
 
 @pytest.fixture(scope="session")
@@ -144,7 +160,12 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]
             yield
     except (Exception, pytest.skip.Exception, pytest.fail.Exception) as error:
         raised = error
-    lists = {"evidence": recorder.evidence, "asserts": recorder.asserts, "plots": recorder.plots}
+    for given in ("model", "run"):
+        if note := getattr(pyfuncitem.funcargs.get(given), "rank_note", None):
+            recorder("K, as no frequency stands out", note)
+    subject = _param(pyfuncitem)
+    plots = recorder.plots if subject is None or subject.plots else []
+    lists = {"evidence": recorder.evidence, "asserts": recorder.asserts, "plots": plots}
     result = _subject(pyfuncitem, **outcome.judge(raised, recorder, pyfuncitem.path), **lists)
     pyfuncitem.stash[RESULT] = result
     if isinstance(raised, pytest.skip.Exception):
@@ -202,13 +223,13 @@ def _param(item: Any) -> AnySubject | None:
     return callspec.params.get(SUBJECT) if callspec else None
 
 
-def _subject(item: Any, **result: Any) -> Subject:
+def _subject(item: Any, **result: Any) -> Result:
     """The result under the subject's name; where the tests bring their own model, that is the id of its parameter."""
     callspec = getattr(item, "callspec", None)
     name = callspec.id if callspec else "model"
     if (subject := _param(item)) is not None:
-        return Subject(name, subject.role, **subject.about(), **result)
-    return Subject(name, "control" if item.get_closest_marker("control") else "trained", **result)
+        return Result(name, subject.role, **subject.about(), **result)
+    return Result(name, _own_role(item), **result)
 
 
 def _nodeid(item: Any) -> str:

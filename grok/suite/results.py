@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from grok import commit, files
-from grok.verdicts.verdict import SCHEMA, Claim, Subject, grokked, grokked_note, least, order, to_json
+from grok.verdicts.verdict import SCHEMA, Claim, Result, grokked, grokked_note, least, order, to_json
 
 PACKAGES = ("grok-claims", "torch", "transformer_lens", "numpy", "pytest")
 UPDATE = "--update-expected"
@@ -24,7 +24,7 @@ class Results:
     expected: dict[str, Any] | None
     free: bool  # nothing is expected of this session: see ``outcome.surprise``
     _meta: dict[str, dict[str, Any]] = field(default_factory=dict)
-    _subjects: dict[str, dict[str, Subject]] = field(default_factory=dict)
+    _subjects: dict[str, dict[str, Result]] = field(default_factory=dict)
     _fixtures: dict[str, dict[str, Any]] = field(default_factory=dict)
     _clashes: dict[str, str] = field(default_factory=dict)
 
@@ -34,7 +34,7 @@ class Results:
         home = self._meta.setdefault(meta["id"], meta)["nodeid"]
         if home != meta["nodeid"]:
             self._clashes[meta["id"]] = clash(meta["id"], home, meta["nodeid"])
-        subject = Subject.from_json(message["subject"])
+        subject = Result.from_json(message["subject"])
         self._subjects.setdefault(meta["id"], {})[subject.subject] = subject
         if message["card"] is not None:
             self._fixtures[message["card"]["digest"]] = message["card"]
@@ -102,7 +102,7 @@ def _changed(claim: Claim) -> str:
 def _whole(claim: Claim, committed: dict[str, Any]) -> bool:
     """Whether enough ran to commit a verdict: a model, its controls, every subject committed before, and no error."""
     roles = {s.role for s in claim.subjects}
-    controlled = "control" in roles or claim.meta["control"] is None or claim.meta["fixture"] is None
+    controlled = "control" in roles or claim.meta["no_control"] or claim.meta["fixture"] is None
     missing = set(committed.get("subjects", {})) - {s.subject for s in claim.subjects}
     return "trained" in roles and controlled and not missing and not any(s.error for s in claim.subjects)
 

@@ -6,8 +6,11 @@ Nothing is read from disk before a test asks for it, and a subject forgets what 
 from __future__ import annotations
 
 import functools
+import json
 import re
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +22,8 @@ if TYPE_CHECKING:  # torch takes a second to import; a session without claims do
     from grok.store.fixture import Fixture
     from grok.store.run import Run
 
-CONTROLS = {"untrained": "initial", "memorised": "memorised"}  # name → role of the checkpoint in the fixture's card
-FINAL = "final"
+FINAL, MEMORISED = "final", "memorised"  # roles of checkpoints in a fixture's card
+DRAWS = 10  # of initial weights, a family: a claim that holds on any of them is vacuous
 
 
 @dataclass(eq=False)
@@ -31,6 +34,7 @@ class Subject:
     role: Role
     folder: Path
     at: str = FINAL  # the role of the checkpoint in the fixture's card
+    plots: bool = True  # of many networks of one kind the plots of one are enough
     _fixture: Fixture | None = field(default=None, repr=False)
 
     @property
@@ -69,6 +73,63 @@ class Subject:
         self._fixture = None
 
 
+class Untrained(Subject):
+    """Initial weights that are drawn, not shipped: those of the seeds from that of the fixture on."""
+
+    def __init__(self, recipe: str, folder: Path, draw: int):
+        self.draw = draw
+        super().__init__(f"{recipe}/untrained-seed{draw + int(folder.name[4:])}", "control", folder, plots=draw == 0)
+
+    @cached_property
+    def network(self) -> Network:  # type: ignore[override]
+        from grok.models import matrices
+        from grok.models.network import network
+
+        recipe = self.fixture.recipe
+        weights = matrices.initial(replace(recipe, seed=recipe.seed + self.draw))
+        return network(weights, recipe.task, recipe.split())
+
+    def about(self) -> dict[str, Any]:
+        return {} if self._fixture is None else {"seed": self._fixture.recipe.seed + self.draw}
+
+    def card(self) -> None:
+        return None
+
+    def drop(self) -> None:
+        self.__dict__.pop("network", None)
+        super().drop()
+
+
+class Rival(Subject):
+    """A network that solves the task of the fixture another way, written down and not shipped."""
+
+    def __init__(self, recipe: str, folder: Path, rival: str):
+        self.rival = rival
+        super().__init__(f"{recipe}/{rival}", "rival", folder)
+
+    @cached_property
+    def network(self) -> Network:  # type: ignore[override]
+        from grok.models import rivals
+        from grok.models.network import network
+
+        recipe = self.fixture.recipe
+        try:
+            weights = rivals.rival(recipe, self.rival)
+        except ValueError as error:
+            raise NotEvaluable(f"the rival does not fit this recipe: {error}") from None
+        return network(weights, recipe.task, recipe.split())
+
+    def about(self) -> dict[str, Any]:
+        return {}
+
+    def card(self) -> None:
+        return None
+
+    def drop(self) -> None:
+        self.__dict__.pop("network", None)
+        super().drop()
+
+
 @dataclass(eq=False)
 class Checkpoint:
     """The user's own model: a loaded file. It has no run."""
@@ -79,6 +140,7 @@ class Checkpoint:
     network: Network
     digest: str
     role: Role = "checkpoint"
+    plots: bool = True
 
     @property
     def run(self) -> Run:
@@ -111,12 +173,26 @@ class Subjects:
 
     @functools.cache  # noqa: B019 - lives as long as the session
     def of_model(self, recipe: str | None) -> tuple[AnySubject, ...]:
-        """For a claim about a network: the trained ones, then the controls, which are the canonical seed's."""
+        """For a claim about a network: the trained ones, then those on which it must fail.
+
+        Controls are ten draws of initial weights, and every shipped seed at the moment when it had only memorised.
+        """
         if recipe is None:
             return self.checkpoints
         there = self._canonical(recipe)
-        controls = [Subject(f"{recipe}/{name}", "control", there, at) for name, at in CONTROLS.items()]
-        return (*(self.checkpoints or self._trained(recipe)), *controls)
+        return (
+            *(self.checkpoints or self._trained(recipe)),
+            *(Untrained(recipe, there, draw) for draw in range(DRAWS)),
+            *self._memorised(recipe, there),
+            *(Rival(recipe, there, name) for name in _rivals_of(recipe)),
+        )
+
+    def _memorised(self, recipe: str, canonical: Path) -> Iterator[Subject]:
+        """Of the canonical seed whatever its folder holds: what is missing there is an error, not a silent gap."""
+        for folder in dict.fromkeys([canonical, *_seed_folders(self.fixtures / recipe)]):
+            if folder == canonical or _has(folder, MEMORISED):
+                name = f"{recipe}/{MEMORISED}-{folder.name}"
+                yield Subject(name, "control", folder, MEMORISED, plots=folder == canonical)
 
     @functools.cache  # noqa: B019
     def of_run(self, recipe: str | None) -> tuple[AnySubject, ...]:
@@ -145,6 +221,21 @@ class Subjects:
         if recipe in RECIPES:
             return self.fixtures / recipe / f"seed{RECIPES[recipe].seed}"
         return next(iter(_seed_folders(self.fixtures / recipe)), self.fixtures / recipe / "seed0")
+
+
+def _rivals_of(recipe: str) -> tuple[str, ...]:
+    from grok.models.rivals import rivals_of
+    from grok.recipe import RECIPES
+
+    return rivals_of(RECIPES[recipe]) if recipe in RECIPES else ()
+
+
+def _has(folder: Path, role: str) -> bool:
+    """Whether the card of a fixture names a checkpoint; a card that cannot be read is not silently passed over."""
+    try:
+        return role in json.loads((folder / "card.json").read_text())["checkpoints"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return True
 
 
 def _seed_folders(parent: Path) -> list[Path]:

@@ -13,6 +13,7 @@ from typing import Any
 from grok.verdicts.verdict import VERDICTS, Claim, judged, wilson
 
 COLOURS = {"replicated": "green", "refuted": "red", "mixed": "yellow", "vacuous": "yellow", "not evaluated": "purple"}
+COLOURS |= {"unspecific": "yellow", "uncontrolled": "purple"}
 Line = list[tuple[str, dict[str, bool]]]  # pieces of text, each with its markup
 
 MEASURED, PUBLISHED, MARGIN, VERDICT, INTERVAL = 8, 9, 6, 14, 8
@@ -65,10 +66,7 @@ def summary(claims: list[Claim]) -> str:
     """``15 claims: 12 replicated, 1 refuted, 2 vacuous``."""
     found = Counter(claim.verdict for claim in claims)
     counts = ", ".join(f"{found[verdict]} {verdict}" for verdict in VERDICTS if found[verdict])
-    holding = [claim for claim in claims if claim.verdict in ("replicated", "mixed") and claim.meta["control"]]
-    alone = sum(all(s.role != "control" for s in claim.subjects) for claim in holding)
-    without = f"; {alone} without a control in this run" if alone else ""
-    return f"{len(claims)} claim{'s' * (len(claims) != 1)}: {counts}{without}"
+    return f"{len(claims)} claim{'s' * (len(claims) != 1)}: {counts}"
 
 
 def short(claim: Claim) -> str:

@@ -1,22 +1,25 @@
 """What came of a claim: the contract between running claims and showing them.
 
-``verdicts.json`` (schema 1) takes its shape here. This module imports neither torch nor the rest of ``grok``.
+``verdicts.json`` (schema 2) takes its shape here. This module imports neither torch nor the rest of ``grok``.
 """
 
 from __future__ import annotations
 
 import math
+import re
+import typing
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-SCHEMA = 1
+SCHEMA = 2
 GROKKED_TEST_LOSS = 0.01  # a run grokked if it ends below; the value of ``grok.train.finish``, which has torch
 
-Role = Literal["trained", "control", "checkpoint"]
-Verdict = Literal["replicated", "refuted", "mixed", "vacuous", "not evaluated"]
-VERDICTS: tuple[Verdict, ...] = ("replicated", "refuted", "mixed", "vacuous", "not evaluated")
-ROLES: tuple[Role, ...] = ("trained", "checkpoint", "control")
+Role = Literal["trained", "checkpoint", "control", "rival"]
+Verdict = Literal["replicated", "refuted", "mixed", "vacuous", "unspecific", "uncontrolled", "not evaluated"]
+VERDICTS: tuple[Verdict, ...] = typing.get_args(Verdict)
+ROLES: tuple[Role, ...] = typing.get_args(Role)
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ class Plot:
 
 
 @dataclass(frozen=True)
-class Subject:
+class Result:
     """A claim on one model or run. ``holds``: true, false, or None with the reason why it could not be evaluated.
 
     error: what broke, if something did; then nothing is known of the claim.
@@ -88,7 +91,7 @@ class Subject:
         return {**asdict(self), "margin": self.margin}
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Subject:
+    def from_json(cls, data: dict[str, Any]) -> Result:
         lists = {"evidence": Evidence, "asserts": Assertion, "plots": Plot}
         parts = {name: [kind(**x) for x in data[name]] for name, kind in lists.items()}
         return cls(**{k: v for k, v in data.items() if k != "margin"} | parts)
@@ -99,16 +102,38 @@ def least(margins: Iterable[float | None]) -> float | None:
     return min((m for m in margins if m is not None), default=None)
 
 
-def judged(subjects: Iterable[Subject]) -> list[Subject]:
-    """Those a claim is made about: all but the controls."""
-    return [s for s in subjects if s.role != "control"]
+def judged(subjects: Iterable[Result]) -> list[Result]:
+    """Those a claim is made about: trained models and checkpoints."""
+    return [s for s in subjects if s.role in ("trained", "checkpoint")]
 
 
-def verdict(subjects: Iterable[Subject]) -> tuple[Verdict, str | None]:
+def others(subjects: Iterable[Result]) -> list[Result]:
+    """Those on which a claim must fail: controls, which learned nothing, and rivals, which solve the task another way."""
+    return [s for s in subjects if s.role in ("control", "rival")]
+
+
+def kind(subject: str) -> str:
+    """What the networks of one kind have in common: ``modadd-mlp/untrained-seed3`` → ``untrained``.
+
+    The run without weight decay, ``modadd-mlp-wd0/seed0``, keeps its whole name.
+    """
+    return re.sub(r"-seed\d+$", "", subject.rpartition("/")[2]) if "/seed" not in subject else subject
+
+
+def tally(subjects: Iterable[Result]) -> str:
+    """On how many of each kind a claim holds: ``untrained 10 of 10, memorised 1 of 3``."""
+    subjects = list(subjects)
+    total, holding = (
+        Counter(kind(s.subject) for s in chosen) for chosen in (subjects, [s for s in subjects if s.holds])
+    )
+    return ", ".join(name if total[name] == 1 else f"{name} {holding[name]} of {total[name]}" for name in holding)
+
+
+def verdict(subjects: Iterable[Result]) -> tuple[Verdict, str | None]:
     """The verdict over all subjects of a claim, and why, if it is not plainly replicated.
 
-    refuted if it holds on no model that was evaluated; else vacuous if it also holds on a control; else replicated
-    or mixed. A control that could not be evaluated counts as one on which the claim fails.
+    refuted if it holds on no model that was evaluated. Else vacuous if it also holds on a control; unspecific if it also
+    holds on a rival; uncontrolled if no control was evaluated. Else replicated, or mixed if it fails on some model.
     """
     subjects = list(subjects)
     evaluated = [s for s in judged(subjects) if s.holds is not None]
@@ -119,14 +144,19 @@ def verdict(subjects: Iterable[Subject]) -> tuple[Verdict, str | None]:
         return "not evaluated", next((s.reason for s in judged(subjects) if s.reason), "only controls ran")
     if not holding:
         return "refuted", _failure(evaluated)
-    if controls := [s.subject for s in subjects if s.role == "control" and s.holds]:
-        return "vacuous", f"holds on {' and '.join(controls)} too"
+    controls, rivals = ([s for s in subjects if s.role == role] for role in ("control", "rival"))
+    if any(s.holds for s in controls):
+        return "vacuous", f"also holds on controls: {tally(controls)}"
+    if any(s.holds for s in rivals):
+        return "unspecific", f"also holds on rivals: {tally(rivals)}"
+    if all(s.holds is None for s in controls):
+        return "uncontrolled", "no control was evaluated"
     if len(holding) < len(evaluated):
         return "mixed", _failure(s for s in evaluated if not s.holds)
     return "replicated", None
 
 
-def _failure(failing: Iterable[Subject]) -> str:
+def _failure(failing: Iterable[Result]) -> str:
     """The assert that failed by most."""
     worst = min(failing, key=lambda s: math.inf if s.margin is None else s.margin)
     failed = [a for a in worst.asserts if not a.passed]
@@ -155,7 +185,7 @@ class Claim:
     """
 
     meta: dict[str, Any]
-    subjects: tuple[Subject, ...]
+    subjects: tuple[Result, ...]
     expected: Verdict | None = None
     partial: bool = False
     committed: frozenset[str] = frozenset()
@@ -229,9 +259,9 @@ def grokked_note(runs: dict[str, bool]) -> str | None:
     return f"all {len(runs)} runs grokked (test loss at the end < {GROKKED_TEST_LOSS})" if len(runs) > 1 else None
 
 
-def order(subjects: Iterable[Subject]) -> tuple[Subject, ...]:
-    """Trained, then checkpoints, then controls; by name, seed10 after seed9."""
-    return tuple(sorted(subjects, key=lambda s: (ROLES.index(s.role), len(s.subject), s.subject)))
+def order(subjects: Iterable[Result]) -> tuple[Result, ...]:
+    """Trained, then checkpoints, controls, rivals; by kind and name, seed10 after seed9."""
+    return tuple(sorted(subjects, key=lambda s: (ROLES.index(s.role), kind(s.subject), len(s.subject), s.subject)))
 
 
 def to_json(run: dict[str, Any], claims: Iterable[Claim]) -> dict[str, Any]:

@@ -1,0 +1,191 @@
+"""Rivals: networks that are right on every pair, by an algorithm that is not the claimed one.
+
+A claim about a mechanism must fail on them. If it holds on one, then it follows from right answers alone, and is no
+evidence for the algorithm. Each rival has the shape of a published network. Its weights are written down, and then
+hidden by a random orthogonal change of the residual basis and a permutation of the neurons, which change no logit.
+
+``number-line``: a token is a point on a line, the neurons are a ruler over the sum, and the readout writes a tent, a
+peak that is one unit wide on either side, at each sum that means the class. There is no trigonometry in it.
+
+``pizza`` (Zhong et al. 2023, arXiv 2306.17844): constant attention adds the two embeddings, and the logits are
+Σ_K |cos(w_k (a - b) / 2)| cos w_k (a + b - c), w_k = 2πk / p. Neurons of several phases φ have the pre-activation
+cos(w_k a + φ) + cos(w_k b + φ) = 2 cos(w_k (a - b) / 2) cos(w_k (a + b) / 2 + φ); the readout takes the second harmonic
+of its ReLU. ``all-frequencies`` is the same on every frequency, with equal strength, which is what margin maximisation
+predicts of wide networks (Morwani et al. 2023, arXiv 2311.07568). ``many-frequencies`` stands in for it where the task
+is subtraction: b must then be read by other heads than a, and 4 heads of 32 carry the cosine and sine of 32
+frequencies of each.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from grok.models import matrices as names
+from grok.models.matrices import Weights, shapes
+from grok.recipe import Recipe
+from grok.task import Task
+
+SHARP = 30.0  # least margin of the right class's logit; enough for a loss of 1e-11
+BLIND = 40.0  # a score that is lower by so much means no attention
+SEEN = (
+    0.0,
+    0.0,
+    0.02,
+    0.12,
+)  # what each head of plain addition pays to ``=`` in the source; here nothing depends on it
+FAINT = 2.0**-10
+PIZZA_KEYS = (12, 16, 17, 19, 27, 38, 45)  # of 6,000 drawn sets of seven, the one with the greatest least margin
+SEED = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A network before it is fitted into a recipe's shape.
+
+    tokens: what a token tells the neurons, [p, n]. turn: the factors by which b tells it otherwise than a, [n]. The
+    neurons read the sum of both and a constant 1 through ``reads``, [n + 1, m]. They write through ``writes``, [m, r],
+    and the logits are read off that by ``unembed``, [r, C].
+    """
+
+    tokens: Tensor
+    turn: Tensor
+    reads: Tensor
+    writes: Tensor
+    unembed: Tensor
+
+
+def rivals_of(recipe: Recipe) -> tuple[str, ...]:
+    """The names of the rivals of a recipe's networks."""
+    if not recipe.task.modular:
+        return ("number-line",)
+    if recipe.task.sign == -1:
+        return ("number-line", "many-frequencies")
+    return ("number-line", "all-frequencies") + (("pizza",) if recipe.architecture == "transformer" else ())
+
+
+def rival(recipe: Recipe, name: str) -> Weights:
+    """The weights of a rival, hidden; float32, the same each time. Raises ValueError if it does not fit the recipe."""
+    task = recipe.task
+    frequencies = range(1, (task.p + 1) // 2)
+    match name:
+        case "number-line":
+            plan = number_line(task)
+        case "all-frequencies":
+            plan = pizza(task, frequencies, recipe.d_mlp)
+        case "many-frequencies":
+            plan = pizza(task, frequencies[: recipe.n_heads * recipe.d_head // 4], recipe.d_mlp)
+        case _:
+            plan = pizza(task, PIZZA_KEYS, recipe.d_mlp)
+    return hide(fit(plan, recipe), SEED)
+
+
+def number_line(task: Task) -> Plan:
+    """Neurons ReLU(s - t), t = -1 … 2p - 1, over s = a + b, or a - b + p; the logit of c is a tent at c and at c + p.
+
+    Without a modulus the tent of c stands at s = c alone.
+    """
+    p = task.p
+    tokens = torch.arange(p, dtype=torch.float64)[:, None] / p
+    t = torch.arange(-1, 2 * p, dtype=torch.float64)
+    reads = torch.stack([torch.full_like(t, p), (0 if task.sign == 1 else p) - t])
+    writes = torch.zeros(len(t), task.n_classes, dtype=torch.float64)
+    for c in range(task.n_classes):
+        for peak in (c, c + p) if task.modular else (c,):
+            for place, height in ((peak - 1, 1.0), (peak, -2.0), (peak + 1, 1.0)):
+                if place < 2 * p:  # no sum is greater than 2p - 1, so a neuron at 2p would be silent
+                    writes[place + 1, c] += SHARP * height
+    return Plan(tokens, tokens.new_tensor([task.sign]), reads, writes, torch.eye(task.n_classes, dtype=torch.float64))
+
+
+def pizza(task: Task, keys: Sequence[int], d_mlp: int) -> Plan:
+    """As many equally spaced phases of each key frequency as there are neurons for, an odd number.
+
+    With n phases, n odd, the readout confuses the second harmonic with no other below 2n - 2: those with the number
+    n ± 2 are odd, and a ReLU has no odd ones above the first.
+    """
+    n = d_mlp // len(keys)
+    n -= 1 - n % 2
+    angles = 2 * math.pi / task.p * torch.arange(task.p)[:, None] * torch.tensor(list(keys), dtype=torch.float64)
+    waves = torch.stack([angles.cos(), angles.sin()], dim=2).flatten(1)  # [p, 2|K|]
+    turn = waves.new_tensor([1.0, task.sign]).repeat(len(keys))
+    phi = 2 * math.pi / n * torch.arange(n, dtype=torch.float64)
+    reads = torch.block_diag(*[torch.stack([phi.cos(), -phi.sin()])] * len(keys))
+    writes = torch.block_diag(*[torch.stack([(2 * phi).cos(), -(2 * phi).sin()], dim=1) / n] * len(keys))
+    constant = reads.new_zeros(1, reads.shape[1])
+    harmonic = 2 / (3 * math.pi)  # of |x| in the mean over φ of relu(2x cos(θ + φ)) cos 2φ at θ = 0
+    return Plan(
+        waves, turn, torch.cat([reads, constant]), writes, SHARP / (harmonic * least_margin(task.p, keys)) * waves.T
+    )
+
+
+def least_margin(p: int, keys: Sequence[int]) -> float:
+    """By how much Σ_K |cos(w_k d / 2)| cos w_k r is greater at r = 0 than elsewhere, at least, over all d."""
+    k, d = torch.tensor(list(keys), dtype=torch.float64), torch.arange(p, dtype=torch.float64)
+    strength = (math.pi / p * torch.outer(d, k)).cos().abs()
+    lost = 1 - (2 * math.pi / p * torch.outer(k, d[1:])).cos()
+    return float((strength @ lost).min())
+
+
+def fit(plan: Plan, recipe: Recipe) -> Weights:
+    """The weights of a plan in the shapes of a recipe, float64. Raises ValueError if the plan is too large for them."""
+    (n, m), r = (len(plan.turn), plan.reads.shape[1]), len(plan.unembed)
+    if m > recipe.d_mlp or max(n, r) + 2 > recipe.d_model:
+        raise ValueError(f"{n} inputs, {m} neurons and {r} outputs do not fit {recipe.name}")
+    w = {name: torch.zeros(shape, dtype=torch.float64) for name, shape in shapes(recipe).items()}
+    if recipe.architecture == "mlp":
+        w[names.MLP_W_E][:, :n], w[names.MLP_W_E][:, n] = plan.tokens, 0.5  # the constant is the sum of two halves
+        w[names.MLP_W_IN][: n + 1, :m], w[names.MLP_W_U][:m] = plan.reads, plan.writes @ plan.unembed
+        return w
+    one, place = recipe.d_model - 2, recipe.d_model - 1  # "I am =", and + for the position of a, - for that of b
+    w[names.W_E][:-1, :n], w[names.W_E][-1, one] = plan.tokens, 1.0
+    w[names.W_POS][:2, place] = torch.tensor([1.0, -1.0], dtype=torch.float64)
+    _attend(w, plan.turn, recipe, one, place)
+    # Attention writes faintly where the neurons write too, and they read it as much louder: so little goes around them.
+    w[names.W_IN][:n, :m], w[names.W_IN][one, :m] = plan.reads[:-1] / FAINT, plan.reads[-1]
+    w[names.W_OUT][:m, :r], w[names.W_U][:r] = plan.writes, plan.unembed
+    return w
+
+
+def _attend(w: Weights, turn: Tensor, recipe: Recipe, one: int, place: int) -> None:
+    """Heads that bring the n inputs to ``=``: all look at a and b alike; or the first half at a, the others at b."""
+    n, heads = len(turn), recipe.n_heads
+    loud = math.sqrt(recipe.d_head)  # scores are divided by it
+    w[names.W_Q][:, one, :2] = loud
+    for head, seen in enumerate(SEEN if not recipe.task.modular else [0.0] * heads):
+        w[names.W_K][head, one, 0] = -BLIND if seen == 0 else math.log(2 * seen / (1 - seen))
+    groups = [(range(heads), turn * 2)]  # the mean of two is half their sum
+    if recipe.task.sign == -1:
+        half = heads // 2
+        groups = [(range(half), torch.ones_like(turn)), (range(half, heads), turn)]
+        w[names.W_K][:half, place, 1], w[names.W_K][half:, place, 1] = BLIND, -BLIND
+    for group, factors in groups:
+        for i, dims in enumerate(torch.arange(n).tensor_split(len(group)) if n >= len(group) else [torch.arange(n)]):
+            columns = torch.arange(len(dims))
+            w[names.W_V][group[i], dims, columns] = 1.0
+            w[names.W_O][group[i], columns, dims] = FAINT * factors[dims]
+
+
+def hide(weights: Weights, seed: int) -> Weights:
+    """The same function in other coordinates: a random rotation of the residual stream, the neurons permuted; float32.
+
+    Which axis of each matrix is the residual stream and which the neurons follows from its name.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    mlp = names.MLP_W_E in weights
+    d_model, d_mlp = weights[names.MLP_W_IN if mlp else names.W_IN].shape
+    turn = torch.linalg.qr(torch.randn(d_model, d_model, generator=generator, dtype=torch.float64)).Q
+    order = torch.randperm(d_mlp, generator=generator)
+    if mlp:
+        e, w_in, u = (weights[name] for name in (names.MLP_W_E, names.MLP_W_IN, names.MLP_W_U))
+        hidden = {names.MLP_W_E: e @ turn, names.MLP_W_IN: (turn.T @ w_in)[:, order], names.MLP_W_U: u[order]}
+    else:
+        hidden = {name: weights[name] @ turn for name in (names.W_E, names.W_POS, names.W_O)}
+        hidden |= {name: turn.T @ weights[name] for name in (names.W_Q, names.W_K, names.W_V, names.W_U)}
+        hidden[names.W_IN] = (turn.T @ weights[names.W_IN])[:, order]
+        hidden[names.W_OUT] = weights[names.W_OUT][order] @ turn
+    return {name: hidden[name].float() for name in weights}

@@ -1,0 +1,82 @@
+"""Rivals are right on every pair, by the algorithm that they say, and hiding them changes no logit."""
+
+import math
+
+import pytest
+import torch
+
+from grok.fourier.basis import powers
+from grok.fourier.keys import gap
+from grok.measure import losses
+from grok.models import rivals
+from grok.models.matrices import shapes
+from grok.models.network import network
+from grok.recipe import PUBLISHED, get_recipe
+
+ALL = [(recipe.name, name) for recipe in PUBLISHED for name in rivals.rivals_of(recipe)]
+
+
+def made(recipe_name: str, name: str):
+    recipe = get_recipe(recipe_name)
+    return network(rivals.rival(recipe, name), recipe.task, recipe.split())
+
+
+def test_every_family_has_its_rivals():
+    found = {recipe.name: rivals.rivals_of(recipe) for recipe in PUBLISHED}
+    assert found == {
+        "modadd-mlp": ("number-line", "all-frequencies"),
+        "modadd-transformer": ("number-line", "all-frequencies", "pizza"),
+        "modsub-transformer": ("number-line", "many-frequencies"),
+        "add-transformer": ("number-line",),
+    }
+
+
+@pytest.mark.parametrize(("recipe_name", "name"), ALL)
+def test_a_rival_has_the_published_shape_and_is_right_on_every_pair(recipe_name: str, name: str):
+    recipe = get_recipe(recipe_name)
+    weights = rivals.rival(recipe, name)
+    assert {key: tuple(w.shape) for key, w in weights.items()} == shapes(recipe)
+    assert all(torch.equal(w, rivals.rival(recipe, name)[key]) for key, w in weights.items())
+    model = network(weights, recipe.task)
+    assert losses.accuracy(model.logits, model.labels) == 1
+    assert losses.mean_loss(model.logits, model.labels) < 1e-9
+
+
+@pytest.mark.parametrize("recipe_name", ["modadd-mlp", "modsub-transformer"])
+def test_hiding_changes_the_weights_and_no_logit(recipe_name: str):
+    recipe = get_recipe(recipe_name)
+    plain = rivals.fit(rivals.number_line(recipe.task), recipe)
+    hidden = rivals.hide(plain, seed=3)
+    assert all(not torch.allclose(plain[name].float(), hidden[name], rtol=1e-3, atol=1e-5) for name in plain)
+    one, other = (network(w, recipe.task).logits for w in (plain, hidden))
+    torch.testing.assert_close(one, other, atol=0.05, rtol=0)  # float32 weights, logits of 30
+
+
+def test_the_number_line_has_no_favourite_frequency():
+    model = made("modadd-transformer", "number-line")
+    assert gap(model.U)[1] < 1.5
+    assert torch.linalg.matrix_rank(model.W_E - model.W_E.mean(0), atol=1e-4) == 1
+
+
+@pytest.mark.parametrize("recipe_name", ["modadd-mlp", "modadd-transformer"])
+def test_all_frequencies_are_of_one_strength(recipe_name: str):
+    of_u = powers(made(recipe_name, "all-frequencies").U, dim=1)
+    assert float(of_u.max() / of_u.min()) < 1.001
+
+
+def test_the_pizza_s_logits_are_those_of_its_formula():
+    model, p = made("modadd-transformer", "pizza"), 113
+    assert model.key_frequencies == rivals.PIZZA_KEYS
+    w = 2 * math.pi / p * torch.tensor(rivals.PIZZA_KEYS, dtype=torch.float64)
+    a, b = model.task.pairs().double().unbind(1)
+    c = torch.arange(p, dtype=torch.float64)
+    strength = (w * (a - b)[:, None] / 2).cos().abs()
+    formula = (strength[:, None] * (w * ((a + b)[:, None] - c)[..., None]).cos()).sum(-1)
+    together = torch.stack([(x - x.mean(1, keepdim=True)).flatten() for x in (formula, model.logits)])
+    assert float(torch.corrcoef(together)[0, 1]) > 0.999
+
+
+def test_what_does_not_fit_is_refused():
+    recipe = get_recipe("modadd-mlp")
+    with pytest.raises(ValueError, match="do not fit"):
+        rivals.fit(rivals.pizza(recipe.task, range(1, 57), 1024), recipe)
