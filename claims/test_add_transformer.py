@@ -2,14 +2,14 @@
 
 PCs are of E, the embedding of the ten digits, centred over its rows; U is the source's W_L, transposed. The source
 ablates PC2 by keeping the mean and PC1 *only*, which removes PC3 … PC10 too; here that is ``pc1_only``, and ``no_pc2``
-removes PC2 alone. Ablations go through TransformerLens hooks.
+removes PC2 alone. Ablations are computed from the weights; a test holds them equal to those by TransformerLens hooks.
 """
 
 import torch
 
 from grok.claim import claim, source
 from grok.measure import addition, components, losses, regression
-from grok.measure.intervene import Activations, Intervention, by_hand, by_hooks, random_directions
+from grok.measure.intervene import Activations, Intervention, by_hand, random_directions
 
 pytestmark = source("fibonacci", "Plain integer addition in a one-layer transformer", fixture="add-transformer")
 
@@ -17,11 +17,11 @@ DRAWS, CONTROL_SEED = 20, 0
 
 
 def pc1_only(model) -> Activations:
-    return by_hooks(model, Intervention(embedding=components.pca(model.W_E).keep([0])))
+    return by_hand(model, Intervention(embedding=components.pca(model.W_E).keep([0])))
 
 
 def no_pc2(model) -> Activations:
-    return by_hooks(model, Intervention(embedding=components.pca(model.W_E).remove([1])))
+    return by_hand(model, Intervention(embedding=components.pca(model.W_E).remove([1])))
 
 
 def scores(model) -> torch.Tensor:
@@ -156,7 +156,7 @@ def test_ablating_pc2_destroys_accuracy(model, evidence):
 )
 def test_pc1_and_pc2_suffice(model, evidence):
     plane = Intervention(embedding=components.pca(model.W_E).keep([0, 1]))
-    right = evidence("accuracy with PC3 … removed", accuracy(model, by_hooks(model, plane).logits))
+    right = evidence("accuracy with PC3 … removed", accuracy(model, by_hand(model, plane).logits))
     assert right == 1
 
 
@@ -203,7 +203,7 @@ def test_ablated_errors_have_the_sign_of_the_edge(model, evidence):
     because='the published accuracy is 1; "orders of magnitude" is more than a factor of 10, and the loss stays small',
 )
 def test_skip_is_not_needed(model, evidence):
-    without = by_hooks(model, Intervention(skip=False)).logits
+    without = by_hand(model, Intervention(skip=False)).logits
     right = evidence("accuracy without it", accuracy(model, without), published=1.0)
     loss = evidence("loss without it", losses.mean_loss(without, model.labels))
     ratio = evidence("loss without it / loss", loss / losses.mean_loss(model.logits, model.labels))

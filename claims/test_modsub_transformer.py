@@ -208,8 +208,10 @@ def test_a_random_cube_has_no_alignment(model, evidence):
 def test_reliance_on_key_frequencies_grows_ahead_of_the_grok(run, evidence):
     key_cos2, test_loss = run.columns["key_cos2"], run.columns["test_loss"]
     evidence.plot("progress", "Σ_K cos² and test loss", steps=run.steps, key_cos2=key_cos2, test_loss=test_loss)
+    least = evidence("least test loss", min(test_loss))
     aligned = evidence("step of half the final Σ_K cos²", trajectory.risen(run.steps, key_cos2))
     test = evidence("step of half the fall of the test loss (log)", trajectory.fallen(run.steps, test_loss))
+    assert least <= 0.01  # without a grok nothing is ahead of it
     assert aligned < test
 
 
@@ -279,7 +281,7 @@ def test_excluded_loss_gets_worse_after_the_grok(run, evidence):
     "S10b",
     "The cosine formula is most of the logits, and solves the task by itself",
     threshold="convention",
-    because="the rest is at most the published 0.6067 of the norm, rounded up; solved is a loss of at most 1e-3 on all pairs",
+    because="the rest is at most the published 0.6067, rounded up; solved is a loss of at most 1e-3",
 )
 def test_the_formula_solves_the_task(model, evidence):
     fit = logits.formula(model.logits, model.labels, model.key_frequencies)

@@ -37,13 +37,13 @@ def claim(
 
     published: the source's own figure (number, text, or a tuple of them). section: where in the source.
     about: what the sentence is about. A claim about the "mechanism", by which a network gets its answers, must fail on
-    rivals too: networks that solve the task another way. One about "behaviour" (accuracy, losses, timing) has no rivals.
+    rivals too: networks that solve the task another way. One about "behaviour" (accuracy, losses, timing) has none.
     threshold: where the asserted bound comes from: the "source" (its figures, its words), or a "convention" of ours for
     what a word means. because: the reason, in a line; it goes with threshold.
     no_control: why the claim has no control, by nature. It is then never replicated, but uncontrolled.
 
-    Raises ValueError for an unknown ``about`` or ``threshold``, or a threshold without a reason; TypeError if the test's
-    source cannot be read (its asserts are recorded by way of it).
+    Raises ValueError for an unknown ``about`` or ``threshold``, or a threshold without a reason; TypeError if the
+    test's source cannot be read (its asserts are recorded by way of it).
     """
     for name, value, known in (
         ("about", about, get_args(About)),

@@ -23,6 +23,7 @@ def gate(
     /,
     expected: Path = EXPECTED,
     max_margin_drop: float | None = None,
+    require_separation: bool = False,
     history: Path | None = None,
     junit: Path | None = None,
     markdown: Path | None = None,
@@ -37,6 +38,7 @@ def gate(
         verdicts: verdicts.json of a run.
         expected: the committed verdicts.
         max_margin_drop: also fail when a margin shrank by more than this, in units of the threshold (0.05 is 5 %).
+        require_separation: also fail when a claim's trained models no longer stand apart from all controls and rivals.
         history: folder to which the run is added, one JSON each.
         junit: JUnit XML to write.
         markdown: Markdown to write for a job summary.
@@ -50,7 +52,7 @@ def gate(
     found = read_verdicts(verdicts)
     if accept:
         return _accept(found, expected)
-    changes = gates.compare(found, read_expected(expected), max_margin_drop)
+    changes = gates.compare(found, read_expected(expected), max_margin_drop, require_separation)
     if history is not None:
         runs.append(found, history)
     if junit is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from functools import cache
 
 import torch
@@ -21,6 +22,11 @@ def basis(p: int) -> Tensor:
     angles = 2 * math.pi / p * torch.outer(torch.arange(1, (p + 1) // 2), torch.arange(p)).double()
     waves = torch.stack([angles.cos(), angles.sin()], dim=1).flatten(0, 1) * math.sqrt(2 / p)
     return torch.cat([torch.full((1, p), 1 / math.sqrt(p), dtype=torch.float64), waves])
+
+
+def rows(frequencies: Iterable[int]) -> list[int]:
+    """The rows of ``basis`` that are cos and sin of these k: 2k - 1 and 2k, in turn."""
+    return [row for k in frequencies for row in (2 * k - 1, 2 * k)]
 
 
 def powers(matrix: Tensor, dim: int = 0) -> Tensor:
@@ -45,6 +51,6 @@ def pair_powers(values: Tensor, p: int) -> Tensor:
     Squared 2-D coefficients with cos and sin of a frequency added: entry [0, 0] is the mean, [k, 0] and [0, k] are the
     linear terms of k, [k, k] its quadratic ones. The total is the squared norm.
     """
-    power = spectrum_2d(values, p).square()
-    over_a = torch.cat([power[:1], power[1::2] + power[2::2]])
-    return torch.cat([over_a[:, :1], over_a[:, 1::2] + over_a[:, 2::2]], dim=1)
+    power = spectrum_2d(values, p).square_()
+    over_a = torch.cat([power[:1], power[1::2].add_(power[2::2])])
+    return torch.cat([over_a[:, :1], over_a[:, 1::2].add_(over_a[:, 2::2])], dim=1)

@@ -26,7 +26,7 @@ class Line:
 
 
 def line(x: Tensor, y: Tensor) -> Line:
-    """Least-squares line through points [n], [n]. Raises NotEvaluable if y is constant."""
+    """Least-squares line through points [n], [n]. R² is 0 if y is constant."""
     x, y = x.double(), y.double()
     fitted = regression.fit(linear(x[:, None]), y[:, None])
     slope = float(((x - x.mean()) * (y - y.mean())).sum() / (x - x.mean()).square().sum())

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from grok.fourier.basis import basis, powers
+from grok.fourier.basis import basis, powers, rows
+
+TINY = 1e-300  # so that nothing over nothing is 0
 
 
 def fourier_norms(matrix: Tensor, dim: int = 0) -> Tensor:
@@ -16,17 +18,17 @@ def fourier_norms(matrix: Tensor, dim: int = 0) -> Tensor:
 
 
 def power_on(matrix: Tensor, frequencies: Sequence[int]) -> float:
-    """Share of the squared norm of a matrix over tokens, [p, n], on these frequencies, 0 … 1.
+    """Share of the squared norm of a matrix over tokens, [p, n], on these frequencies, 0 … 1; 0 if the matrix is zero.
 
     The whole includes the constant over tokens.
     """
-    return float(powers(matrix)[torch.tensor(frequencies) - 1].sum() / matrix.square().sum())
+    return float(powers(matrix)[torch.tensor(frequencies) - 1].sum() / matrix.square().sum().clamp_min(TINY))
 
 
 def column_power_on(matrix: Tensor, frequencies: Sequence[int]) -> Tensor:
     """``power_on`` of each column: [p, n] → [n]."""
-    rows = [row for k in frequencies for row in (2 * k - 1, 2 * k)]
-    return (basis(len(matrix))[rows] @ matrix).square().sum(0) / matrix.square().sum(0)
+    waves = basis(len(matrix))[rows(frequencies)]
+    return (waves @ matrix).square().sum(0) / matrix.square().sum(0).clamp_min(TINY)
 
 
 def strongest(matrix: Tensor, n: int) -> tuple[int, ...]:

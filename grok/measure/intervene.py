@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from grok.errors import NotEvaluable
-from grok.fourier.basis import basis
+from grok.fourier.basis import basis, rows
 from grok.measure.components import keep, remove
 from grok.models import matrices as names
 from grok.models.network import Network, Transformer
@@ -117,8 +117,8 @@ def random_directions(d: int, rank: int, draws: int, seed: int) -> Tensor:
 
 def _over_pairs(make: Callable[[Tensor, Tensor], Edit], task: Task, frequencies: Sequence[int]) -> Edit:
     """The projection acts on each neuron's column of p² values, so ``post`` is turned to have pairs last."""
-    rows = [row for k in frequencies for row in (2 * k - 1, 2 * k)]
-    directions = basis(task.p)[rows][:, task.labels()] / task.p**0.5  # [2 |K|, p²]: each s is the sum of p pairs
+    # [2 |K|, p²]: each s is the sum of p pairs
+    directions = basis(task.p)[rows(frequencies)][:, task.labels()] / task.p**0.5
     return lambda post: make(post.mean(0)[:, None], directions)(post.T).T
 
 

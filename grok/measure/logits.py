@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -80,6 +81,15 @@ def formula(logits: Tensor, labels: Tensor, key_frequencies: Sequence[int]) -> F
 
 def gaussian_alignments(logits: Tensor, draws: int = 20, seed: int = 0) -> Tensor:
     """Cosine of the angle between L and Gaussian cubes, from a fixed seed: [draws], -1 … 1. Their spread is 1/√(p³)."""
+    cubes = _gaussian_cubes(tuple(logits.shape), draws, seed)
+    return torch.stack([(logits * cube).sum() for cube in cubes]).double() / (_norms(cubes) * logits.norm())
+
+
+@lru_cache(maxsize=1)  # the same for every network: drawing them takes longer than all the rest
+def _gaussian_cubes(shape: tuple[int, ...], draws: int, seed: int) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
-    cubes = (torch.randn(logits.shape, generator=generator) for _ in range(draws))
-    return torch.stack([(logits * cube).sum() / cube.norm() for cube in cubes]).double() / logits.norm()
+    return torch.stack([torch.randn(shape, generator=generator) for _ in range(draws)])
+
+
+def _norms(cubes: Tensor) -> Tensor:
+    return torch.linalg.vector_norm(cubes, dim=(1, 2), dtype=torch.float64)

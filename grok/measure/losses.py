@@ -12,7 +12,7 @@ restricted logits, only its mean: ``restricted(K, skip=False)``.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from grok.errors import NotEvaluable
-from grok.fourier.basis import basis
+from grok.fourier.basis import basis, rows
 from grok.kernels import cross_entropy
 from grok.measure.logits import sums_by_label
 from grok.models.network import Network
@@ -79,19 +79,36 @@ class Ablation:
 
     def restricted_loss(self, frequencies: Sequence[int], pairs: Tensor, *, skip: bool = True) -> float:
         """Mean loss of ``restricted`` on these pairs."""
-        return mean_loss(self.restricted(frequencies, skip=skip), self.labels, pairs)
+        return self.restricted_losses([frequencies], pairs, skip=skip)[0]
+
+    def restricted_losses(self, sets: Iterable[Sequence[int]], pairs: Tensor, *, skip: bool = True) -> list[float]:
+        """Of each set of frequencies. What reaches the logits around the neurons is looked up once for all of them."""
+        labels, mean = self.labels[pairs], self.written.mean(0)
+        if skip and len(self.skip_logits) > 1:
+            rest = self.skip_logits[pairs]
+            return [mean_loss(rest + (mean + self.projection(ks))[labels], labels) for ks in sets]
+        # then the logits depend on s only: p rows, as often as there are pairs of each
+        constant, counts = self.skip_logits.double().mean(0) + mean, labels.bincount(minlength=self.logits.shape[1])
+        classes = torch.arange(len(counts))
+        by_label = [cross_entropy.losses(constant + self.projection(ks), classes) for ks in sets]
+        return [float(each @ counts.double()) / len(labels) for each in by_label]
 
     def excluded_loss(self, frequencies: Sequence[int], pairs: Tensor) -> float:
         """Mean loss of ``excluded`` on these pairs."""
-        return mean_loss(self.excluded(frequencies), self.labels, pairs)
+        return self.excluded_losses([frequencies], pairs)[0]
+
+    def excluded_losses(self, sets: Iterable[Sequence[int]], pairs: Tensor) -> list[float]:
+        """Of each set of frequencies."""
+        labels, whole = self.labels[pairs], self.logits[pairs]
+        return [mean_loss(whole - self.projection(ks)[labels], labels) for ks in sets]
 
     def restricted_controls(self, key_frequencies: Sequence[int], pairs: Tensor) -> list[float]:
         """Restricted losses of the matched random controls, ``random_frequencies``."""
-        return [self.restricted_loss(ks, pairs) for ks in random_frequencies(key_frequencies, self.logits.shape[1])]
+        return self.restricted_losses(random_frequencies(key_frequencies, self.logits.shape[1]), pairs)
 
     def excluded_controls(self, key_frequencies: Sequence[int], pairs: Tensor) -> list[float]:
         """Excluded losses of the matched random controls, ``random_frequencies``."""
-        return [self.excluded_loss(ks, pairs) for ks in random_frequencies(key_frequencies, self.logits.shape[1])]
+        return self.excluded_losses(random_frequencies(key_frequencies, self.logits.shape[1]), pairs)
 
 
 @dataclass(frozen=True)
@@ -124,7 +141,7 @@ def excluded(model: Network) -> Cut:
 def projection_of_sums(sums: Tensor, frequencies: Sequence[int]) -> Tensor:
     """Projection on the directions of these k of what is given as sums by s, float64: [p, C] → [p, C] over (s, c)."""
     p = len(sums)
-    waves = basis(p)[[row for k in frequencies for row in (2 * k - 1, 2 * k)]]  # norm one over s, p pairs to an s
+    waves = basis(p)[rows(frequencies)]  # norm one over s, p pairs to an s
     return waves.T @ (waves @ sums) / p
 
 

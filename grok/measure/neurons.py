@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from grok.fourier.basis import basis, powers, spectrum_2d
+from grok.fourier.basis import basis, powers, rows, spectrum_2d
 from grok.measure import spectrum
 
 LIVE = 1e-6  # of the greatest variance; weight decay leaves unused neurons at a norm that is small but not zero
@@ -62,8 +62,7 @@ def projection_fves(post: Tensor, unembedding: Tensor, key_frequencies: Sequence
     basis; the squared entries cos·cos and sin·sin for cos k, cos·sin and sin·cos for sin k, over all squared entries.
     """
     p = unembedding.shape[1]
-    rows = [row for k in key_frequencies for row in (2 * k - 1, 2 * k)]
-    power = spectrum_2d(post @ (unembedding @ basis(p)[rows].T), p).square()  # [p, p, 2|K|]
+    power = spectrum_2d(post @ (unembedding @ basis(p)[rows(key_frequencies)].T), p).square()  # [p, p, 2|K|]
     total = power.sum((0, 1))
     table = {}
     for i, k in enumerate(key_frequencies):

@@ -5,8 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from grok.errors import NotEvaluable
-
 DEAD = 1e-9  # source F leaves out columns whose standard deviation is smaller
 
 
@@ -27,11 +25,11 @@ def live(columns: Tensor) -> Tensor:
 def r2(targets: Tensor, predicted: Tensor) -> Tensor:
     """R² of each live column: [n, m], [n, m] → [live columns], 1 - residual over variance.
 
-    Raises NotEvaluable if no column varies.
+    If no column varies there is nothing to explain, and the answer is one column with an R² of 0.
     """
     columns = live(targets)
     if not columns.any():
-        raise NotEvaluable("no column varies over the pairs, so R² has no meaning")
+        return targets.new_zeros(1)
     y = targets[:, columns]
     return 1 - (y - predicted[:, columns]).square().sum(0) / (y - y.mean(0)).square().sum(0)
 

@@ -25,6 +25,17 @@ def linear_share(powers: Tensor) -> float:
     return float(linear / variance(powers).sum())
 
 
+def linear_share_of(values: Tensor, p: int) -> float:
+    """``linear_share`` without the spectrum: [p², n] → 0 … 1.
+
+    By Parseval the terms in a alone hold the variance of the means over b, and the terms in b alone that over a.
+    """
+    table = values.view(p, p, -1)
+    mean = table.mean((0, 1))
+    of_a, of_b = ((table.mean(dim) - mean).square().sum() * p for dim in (1, 0))
+    return float((of_a + of_b) / (values - mean).square().sum())
+
+
 def quadratic_share(powers: Tensor, frequencies: Sequence[int] | None = None) -> float:
     """Share of the products of one frequency of a with the same of b; of these frequencies, or of all."""
     blocks = powers.diagonal().sum(0)  # [h]

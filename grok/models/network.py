@@ -105,7 +105,7 @@ class Network:
 
     @cached_property
     def keys(self) -> keys.Keys:
-        """K from the powers of ``U`` over the classes; by rank where no frequency stands out (``fourier.keys.matched``).
+        """K from the powers of ``U`` over the classes, by rank where no frequency stands out: ``fourier.keys.matched``.
 
         Raises NotEvaluable if no frequency stands out and no published run says how many to take by rank.
         """

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from grok.verdicts.number import is_number, percent, show
+from grok.verdicts.verdict import kind, must_fail
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Subject:
     def outcome_text(self) -> str:
         if self.outcome == "none":
             return "not evaluated"
-        if self.role != "control":
+        if not must_fail(self.role):
             return self.outcome
         return "fails, as it should" if self.outcome == "fails" else "holds, but should not"
 
@@ -75,7 +77,7 @@ def expressions(claim: dict[str, Any]) -> tuple[str, ...]:
 
 def column(subject: dict[str, Any], fixture: object, names: Sequence[str], asserted: Sequence[str]) -> Subject:
     """A subject under the given evidence and asserts."""
-    holds, control = subject.get("holds"), subject["role"] == "control"
+    holds, control = subject.get("holds"), must_fail(subject["role"])
     values: dict[str, list[Any]] = {}
     for evidence in subject.get("evidence") or []:
         values.setdefault(str(evidence.get("name")), []).append(evidence.get("value"))
@@ -97,6 +99,45 @@ def column(subject: dict[str, Any], fixture: object, names: Sequence[str], asser
         cells=tuple(_cells(values.get(name, [])) for name in names),
         asserted=tuple(_asserted(made.get(expression)) for expression in asserted),
     )
+
+
+def merged(subjects: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Networks of one kind that must fail, ten untrained ones say, as one subject whose numbers are ranges.
+
+    It holds if any of them does. The margin is the greatest: that of the one which comes nearest to passing.
+    """
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for subject in subjects:
+        name = kind(subject["subject"]) if must_fail(subject["role"]) else subject["subject"]
+        groups.setdefault((subject["role"], name), []).append(subject)
+    return [group[0] if len(group) == 1 else _merged(name, group) for (_, name), group in groups.items()]
+
+
+def _merged(name: str, group: list[dict[str, Any]]) -> dict[str, Any]:
+    outcomes = [s.get("holds") for s in group]
+    nearest = max(
+        group, key=lambda s: (s.get("holds") is True, s["margin"] if is_number(s.get("margin")) else -math.inf)
+    )
+    values: dict[str, list[Any]] = {}
+    for subject in group:
+        for evidence in subject.get("evidence") or []:
+            values.setdefault(str(evidence.get("name")), []).append(evidence.get("value"))
+    holding = f"holds on {outcomes.count(True)} of {len(group)}; nearest: {nearest['subject'].rpartition('/')[2]}"
+    return {
+        **nearest,
+        "subject": f"{len(group)} {name}",
+        "holds": True if True in outcomes else None if None in outcomes else False,
+        "reason": holding,
+        "digest": None,
+        "evidence": [{"name": key, "value": _range(found)} for key, found in values.items()],
+    }
+
+
+def _range(values: list[Any]) -> Any:
+    numbers = [v for v in values if is_number(v)]
+    if len(numbers) < len(values):
+        return values[0] if all(v == values[0] for v in values) else "differ"
+    return numbers[0] if min(numbers) == max(numbers) else f"{show(min(numbers))} … {show(max(numbers))}"
 
 
 def _asserted(made: dict[str, Any] | None) -> tuple[str, str]:

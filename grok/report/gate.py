@@ -12,7 +12,7 @@ from grok.verdicts import verdict
 from grok.verdicts.number import is_number, percent
 
 # worst first
-KINDS = ("missing", "not evaluated", "contradiction", "verdict", "subject", "margin", "new")
+KINDS = ("missing", "not evaluated", "contradiction", "verdict", "subject", "separation", "margin", "new")
 _COMPARE = {
     "<": operator.lt,
     "<=": operator.le,
@@ -53,13 +53,19 @@ class Change:
         return text
 
 
-def compare(verdicts: dict[str, Any], expected: dict[str, Any], max_margin_drop: float | None = None) -> list[Change]:
+def compare(
+    verdicts: dict[str, Any],
+    expected: dict[str, Any],
+    max_margin_drop: float | None = None,
+    require_separation: bool = False,
+) -> list[Change]:
     """Everything that makes the gate fail, worst first; empty if it passes.
 
     A claim fails that is missing, was not evaluated though a verdict is expected, has another verdict, has another
     outcome on a subject that was recorded, lost more than ``max_margin_drop`` of its margin (in units of the
-    threshold), or has no expected verdict yet. A record that
-    contradicts itself (see ``contradictions``) fails too.
+    threshold), or has no expected verdict yet. With ``require_separation`` a claim fails too whose trained models stood
+    apart from every control and rival, with the threshold between, and no longer do. So does a record that contradicts
+    itself (see ``contradictions``).
     """
     found = {claim["id"]: claim for claim in verdicts["claims"]}
     changes: list[Change] = []
@@ -70,7 +76,7 @@ def compare(verdicts: dict[str, Any], expected: dict[str, Any], max_margin_drop:
                 Change(name, "missing", want["verdict"], "missing", margin, detail="was not run, or is gone")
             )
     for name, claim in found.items():
-        changes.extend(_of_claim(claim, expected["claims"].get(name), max_margin_drop))
+        changes.extend(_of_claim(claim, expected["claims"].get(name), max_margin_drop, require_separation))
     return sorted(changes, key=_badness)
 
 
@@ -80,6 +86,7 @@ def accepted(verdicts: dict[str, Any]) -> dict[str, Any]:
         claim["id"]: {
             "verdict": claim["verdict"],
             "margin": _committed(claim.get("margin")),
+            "separated": (claim.get("separation") or {}).get("separated"),
             "subjects": {subject["subject"]: subject.get("holds") for subject in claim["subjects"]},
         }
         for claim in verdicts["claims"]
@@ -91,7 +98,9 @@ def _badness(change: Change) -> tuple[int, bool, float, str]:
     return KINDS.index(change.kind), change.was != "replicated", -change.drop, change.claim
 
 
-def _of_claim(claim: dict[str, Any], want: dict[str, Any] | None, max_drop: float | None) -> Iterator[Change]:
+def _of_claim(
+    claim: dict[str, Any], want: dict[str, Any] | None, max_drop: float | None, separate: bool
+) -> Iterator[Change]:
     name, word, margin = claim["id"], claim["verdict"], _committed(claim.get("margin"))
     if wrong := next(contradictions(claim), None):
         yield Change(name, "contradiction", "a sound record", word, detail=wrong)
@@ -105,6 +114,10 @@ def _of_claim(claim: dict[str, Any], want: dict[str, Any] | None, max_drop: floa
         yield Change(name, word if unevaluated else "verdict", was, word, margin_was, margin, detail)
     else:
         yield from _subjects(claim, want)
+        found = claim.get("separation") or {}
+        if separate and want.get("separated") and not found.get("separated"):
+            nearest = f"{found['nearest']} comes as near as a trained model" if found else "nothing to compare with ran"
+            yield Change(name, "separation", "separated", "not separated", detail=f"separation is lost: {nearest}")
         if max_drop is not None and margin_was is not None:
             if margin is None:
                 yield Change(name, "margin", was, word, margin_was, None, "the margin is gone")
@@ -138,7 +151,7 @@ def contradictions(claim: dict[str, Any]) -> Iterator[str]:
             yield f"on {subject['subject']}: the margin is {percent(least)}, recorded is {percent(subject['margin'])}"
         error = subject.get("error")
         subjects.append(verdict.Result(subject["subject"], subject["role"], subject.get("holds"), error=error))
-    margin = verdict.least(_number(s.get("margin")) for s in claim["subjects"] if s["role"] != "control")
+    margin = verdict.least(_number(s.get("margin")) for s in claim["subjects"] if not verdict.must_fail(s["role"]))
     if "margin" in claim and margin != _number(claim["margin"]):
         yield f"its margin is {percent(margin)}, recorded is {percent(claim['margin'])}"
     word, _ = verdict.verdict(subjects)
@@ -160,7 +173,9 @@ def _unsound(made: dict[str, Any]) -> str | None:
 
 
 def _reason(claim: dict[str, Any]) -> str:
-    reasons = [str(s.get("reason") or s.get("error") or "") for s in claim["subjects"] if s["role"] != "control"]
+    reasons = [
+        str(s.get("reason") or s.get("error") or "") for s in claim["subjects"] if not verdict.must_fail(s["role"])
+    ]
     why = next((reason for reason in reasons if reason), "")
     return f"not evaluated: {why}" if why else "not evaluated"
 

@@ -11,6 +11,7 @@ from typing import Any
 from grok.report.columns import short
 from grok.verdicts import seeds
 from grok.verdicts.number import is_number, show
+from grok.verdicts.verdict import must_fail
 
 _OPERATORS = ("<", "<=", ">", ">=", "==", "!=")
 _SIGN = {"<=": "≤", ">=": "≥", "==": "=", "!=": "≠"}
@@ -21,7 +22,7 @@ Reading = tuple[dict[str, Any], dict[str, Any]]  # a subject, and its assert
 
 @dataclass(frozen=True)
 class Mark:
-    """A point. kind: trained, checkpoint, untrained, memorised, control or published; row: how far up it dodges."""
+    """A point. kind: a role, untrained, memorised or published; row: how far up it dodges."""
 
     kind: str
     x: float
@@ -117,7 +118,7 @@ def _scale(claim: dict[str, Any], expression: str, alone: bool) -> Scale:
         random_text=f"{show(spread[0])} … {show(spread[1])}" if spread else "",
         marks=tuple(_dodged(marks)),
         ticks=tuple(axis.ticks()),
-        margin=min((_margin(made) for s, made in readings if s["role"] != "control"), default=math.inf),
+        margin=min((_margin(made) for s, made in readings if not must_fail(s["role"])), default=math.inf),
         spread=over,
         middle=_middle(axis, over),
         trained=len(seeds.trained(claim)),
@@ -198,6 +199,8 @@ def _context(
 def _kind(subject: dict[str, Any]) -> str:
     if subject["role"] in ("trained", "checkpoint"):
         return str(subject["role"])
+    if subject["role"] == "rival":
+        return "rival"
     return next((kind for kind in ("untrained", "memorised") if kind in subject["subject"]), "control")
 
 

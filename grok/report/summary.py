@@ -10,12 +10,14 @@ from typing import Any
 
 from grok.report.gate import Change
 from grok.verdicts.number import percent, show
-from grok.verdicts.verdict import VERDICTS
+from grok.verdicts.verdict import VERDICTS, must_fail
 
+_WORST_FIRST = ("not evaluated", "uncontrolled", "mixed", "refuted", "vacuous", "unspecific", "replicated")
 COMMENT_LIMIT = 65_536  # characters of a pull-request comment; counted in bytes here, which is never less
 SUMMARY_LIMIT = 1024 * 1024  # bytes of a job summary
 ANNOTATIONS = 10  # errors GitHub shows of one step
 _ICONS = {"replicated": "✅", "refuted": "❌", "mixed": "🟡", "vacuous": "⚪", "not evaluated": "❔"}
+_ICONS |= {"unspecific": "🔵", "uncontrolled": "❔"}
 _COLOURS = {True: "brightgreen", False: "red"}
 # what XML 1.0 has no way to write
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -23,7 +25,7 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 def measured(claim: dict[str, Any]) -> str:
     """name = value of the evidence on the first trained (or the user's) subject."""
-    subject: dict[str, Any] = next((s for s in claim["subjects"] if s["role"] != "control"), {})
+    subject: dict[str, Any] = next((s for s in claim["subjects"] if not must_fail(s["role"])), {})
     return "; ".join(f"{e.get('name')} = {show(e.get('value'))}" for e in subject.get("evidence") or [])
 
 
@@ -99,7 +101,7 @@ def markdown(verdicts: dict[str, Any], changes: Sequence[Change], limit: int = S
 
 def _ordered(verdicts: dict[str, Any]) -> list[dict[str, Any]]:
     """Surprises, then by verdict from bad to good, in the order of the file."""
-    rank = {word: i for i, word in enumerate(("not evaluated", "mixed", "refuted", "vacuous", "replicated"))}
+    rank = {word: i for i, word in enumerate(_WORST_FIRST)}
     return sorted(verdicts["claims"], key=lambda c: (c.get("expected") == c["verdict"], rank.get(c["verdict"], -1)))
 
 

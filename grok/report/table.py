@@ -7,6 +7,20 @@ from typing import Any
 
 from grok.report.summary import escaped, headline, measured
 from grok.verdicts.number import percent, show
+from grok.verdicts.verdict import kind, must_fail
+
+HEADINGS = (
+    "id",
+    "claim",
+    "source",
+    "threshold",
+    "published",
+    "measured",
+    "controls and rivals",
+    "nearest of them",
+    "margin",
+    "verdict",
+)
 
 
 def markdown(verdicts: dict[str, Any]) -> str:
@@ -21,26 +35,45 @@ def _lines(verdicts: dict[str, Any]) -> Iterator[str]:
     yield "Made by `grok report verdicts.json --out docs/claims.md`; not edited by hand."
     for family in dict.fromkeys(claim.get("fixture") for claim in verdicts["claims"]):
         yield from ("", f"## {escaped(str(family or 'no fixture'))}", "")
-        yield "| id | claim | source | published | measured | margin | controls | verdict |"
-        yield "|---|---|---|---|---|---|---|---|"
+        yield f"| {' | '.join(HEADINGS)} |"
+        yield "|---" * len(HEADINGS) + "|"
         yield from (_row(claim) for claim in verdicts["claims"] if claim.get("fixture") == family)
 
 
 def _row(claim: dict[str, Any]) -> str:
-    cells = (claim["id"], claim["title"], claim.get("source") or "", show(claim.get("published")), measured(claim))
-    text = [escaped(str(cell)) for cell in cells]
-    text += [percent(claim.get("margin")), escaped(_controls(claim)), f"**{escaped(claim['verdict'])}**"]
+    cells = [claim["id"], claim["title"], claim.get("source") or "", _threshold(claim), show(claim.get("published"))]
+    cells += [measured(claim), _controls(claim), _nearest(claim), percent(claim.get("margin"))]
+    text = [*(escaped(str(cell)) for cell in cells), f"**{escaped(claim['verdict'])}**"]
     return f"| {' | '.join(text)} |"
 
 
 def _controls(claim: dict[str, Any]) -> str:
-    """What the claim did on each control: ``fails on untrained, memorised``."""
-    controls = [subject for subject in claim["subjects"] if subject["role"] == "control"]
-    holding = [_short(subject) for subject in controls if subject.get("holds") is True]
-    if not controls:
-        return "none"
-    return f"holds on {', '.join(holding)}" if holding else f"fails on {', '.join(map(_short, controls))}"
+    """What the claim did on controls and rivals, by kind: ``fails on 10 untrained, memorised: 2 of 3 hold``."""
+    kinds: dict[str, list[Any]] = {}
+    for subject in claim["subjects"]:
+        if must_fail(subject["role"]):
+            kinds.setdefault(kind(subject["subject"]), []).append(subject.get("holds"))
+    return (
+        "; ".join(f"{name}: {_did(outcomes)}" for name, outcomes in kinds.items()) or claim.get("no_control") or "none"
+    )
 
 
-def _short(subject: dict[str, Any]) -> str:
-    return subject["subject"].rsplit("/", 1)[-1]
+def _did(outcomes: list[Any]) -> str:
+    holding, unknown, n = outcomes.count(True), outcomes.count(None), len(outcomes)
+    if n == 1:
+        return "holds" if holding else "not evaluated" if unknown else "fails"
+    told = f"holds on {holding} of {n}" if holding else "" if unknown == n else f"fails on {n - unknown}"
+    return ", ".join(filter(None, [told, f"{unknown} not evaluated" if unknown else ""]))
+
+
+def _threshold(claim: dict[str, Any]) -> str:
+    return f"{claim['threshold']}: {claim['because']}" if claim.get("threshold") else ""
+
+
+def _nearest(claim: dict[str, Any]) -> str:
+    """The control or rival that comes nearest, and how far behind it is."""
+    found = claim.get("separation")
+    if not found:
+        return ""
+    gap = "fails before any number" if found["gap"] is None else f"{percent(found['gap'])} behind"
+    return f"{kind(found['nearest'])} {gap}{'' if found['threshold_inside'] else ', threshold outside'}"

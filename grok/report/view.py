@@ -11,7 +11,7 @@ from typing import Any
 from grok.report import columns, spread
 from grok.report.scale import Scale, scales
 from grok.verdicts.number import is_number, percent, show
-from grok.verdicts.verdict import VERDICTS, grokked, grokked_note, wilson
+from grok.verdicts.verdict import VERDICTS, grokked, grokked_note, must_fail, wilson
 
 OVERLAID = ("loss_curves", "progress")  # one figure with every subject; the other kinds show one subject at a time
 _ARXIV = re.compile(r"(?:arxiv[:\s]*)?(\d{4}\.\d{4,5})(?:v\d+)?", re.IGNORECASE)
@@ -78,6 +78,19 @@ class Card:
         """Not what is committed. A run says so itself: seeds beyond the committed ones are held to nothing."""
         moved = self.raw.get("moved")
         return self.expected is not None and (self.expected != self.verdict if moved is None else moved is True)
+
+    @property
+    def nearest(self) -> str:
+        """The control or rival that comes nearest to a trained model, and whether the threshold lies between."""
+        found = self.raw.get("separation")
+        if not isinstance(found, dict):
+            return ""
+        if found.get("gap") is None:
+            return "every control and rival fails before it comes to a number"
+        between = (
+            "the threshold lies between" if found.get("threshold_inside") else "the threshold does not lie between"
+        )
+        return f"the nearest, {found.get('nearest')}, is {percent(found['gap'])} of the threshold behind; {between}"
 
     @property
     def origins(self) -> list[tuple[str, list[columns.Subject]]]:
@@ -152,7 +165,7 @@ def _card(
         expressions=expressions,
         subjects=tuple(
             columns.column(subject, claim.get("fixture"), [name for name, _ in rows], expressions)
-            for subject in claim["subjects"]
+            for subject in columns.merged(claim["subjects"])
         ),
         figures=_figures(claim, pool),
         past=_past(claim["id"], history),
@@ -177,7 +190,7 @@ def _counts(models: Sequence[dict[str, Any]]) -> tuple[int, int]:
 
 
 def _models(claim: dict[str, Any]) -> list[dict[str, Any]]:
-    return [subject for subject in claim["subjects"] if subject["role"] != "control"]
+    return [subject for subject in claim["subjects"] if not must_fail(subject["role"])]
 
 
 def _share(claim: dict[str, Any]) -> str:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import __future__
 
 import ast
+import copy
 import inspect
 import linecache
 import math
 import operator
 import sys
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from types import CodeType
 from typing import Any
 
@@ -175,16 +177,32 @@ def recorded(function: Callable[..., Any]) -> tuple[str, ...]:
 
 
 def _definition(source: str, code: CodeType) -> ast.FunctionDef | None:
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(_parsed(source)):
         if isinstance(node, ast.FunctionDef) and node.name == code.co_name:
             first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
             if first == code.co_firstlineno:
-                return node
+                return copy.deepcopy(node)  # it will be changed, and the tree is kept
     return None
 
 
+@lru_cache(maxsize=8)  # a file is read for each of its claims
+def _parsed(source: str) -> ast.Module:
+    return ast.parse(source)
+
+
+@lru_cache(maxsize=8)
+def _lines(source: str) -> list[bytes]:
+    return [line.encode() for line in source.split("\n")]
+
+
 def _text(source: str, node: ast.AST) -> str:
-    return " ".join((ast.get_source_segment(source, node) or ast.unparse(node)).split())
+    """The expression as written, on one line. ``ast.get_source_segment`` splits the whole file for each of them."""
+    if not isinstance(node, ast.expr) or node.end_lineno is None or node.end_col_offset is None:
+        return ast.unparse(node)
+    lines = _lines(source)[node.lineno - 1 : node.end_lineno]
+    lines[-1] = lines[-1][: node.end_col_offset]  # the end first: it may be the same line
+    lines[0] = lines[0][node.col_offset :]
+    return " ".join(b" ".join(lines).decode().split())
 
 
 class _Recording(ast.NodeTransformer):

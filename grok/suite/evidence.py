@@ -57,6 +57,7 @@ class Recorder:
     """
 
     def __init__(self) -> None:
+        self.keeps_plots = True
         self.evidence: list[Evidence] = []
         self.asserts: list[Assertion] = []
         self.plots: list[Plot] = []
@@ -86,8 +87,14 @@ class Recorder:
         return value.tolist() if getattr(value, "ndim", None) == 0 else value
 
     def plot(self, kind: str, name: str, **data: Any) -> None:
-        """Record arrays for a plot of this kind on the page; rounded to 5 significant digits. Raises as above."""
-        self.plots.append(Plot(kind, name, _checked(data, PLOT_DIGITS, f"plot {name}")))
+        """Record arrays for a plot of this kind on the page; rounded to 5 significant digits. Raises as above.
+
+        What is expensive to compute may be given as a function without arguments. It is called if the plot is kept; of
+        many networks of one kind, as the draws of initial weights, only one has its plots kept.
+        """
+        if self.keeps_plots:
+            made = {key: value() if callable(value) else value for key, value in data.items()}
+            self.plots.append(Plot(kind, name, _checked(made, PLOT_DIGITS, f"plot {name}")))
 
 
 _ACTIVE: ContextVar[Recorder | None] = ContextVar("grok_recorder", default=None)

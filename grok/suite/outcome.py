@@ -11,7 +11,7 @@ import pytest
 from grok.errors import GrokError, NotEvaluable
 from grok.suite.evidence import VALUE_DIGITS, Recorder, plain
 from grok.suite.meta import Info, Source
-from grok.verdicts.verdict import Result
+from grok.verdicts.verdict import Result, must_fail
 
 
 def judge(raised: BaseException | None, recorder: Recorder, file: Path) -> dict[str, Any]:
@@ -62,9 +62,8 @@ def surprise(claim: Info, result: Result, expected: dict[str, Any] | None, free:
     if free:
         return None
     if expected is None:
-        must_fail = result.role in ("control", "rival")
-        right = (result.holds is not True) if must_fail else (result.holds is True)
-        wanted = f"it must not on a {result.role}" if must_fail else "it must hold on a model"
+        right = (result.holds is not True) if must_fail(result.role) else (result.holds is True)
+        wanted = f"it must not on a {result.role}" if must_fail(result.role) else "it must hold on a model"
     else:
         known = expected.get("subjects", {})
         right = result.subject not in known or result.holds == known[result.subject]

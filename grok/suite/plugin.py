@@ -154,6 +154,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]
     if info is None:
         return (yield)
     recorder = pyfuncitem.stash.setdefault(RECORDER, Recorder())
+    subject = _param(pyfuncitem)
+    recorder.keeps_plots = subject is None or subject.plots
     raised: BaseException | None = None
     try:
         with recording(recorder):
@@ -163,9 +165,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]
     for given in ("model", "run"):
         if note := getattr(pyfuncitem.funcargs.get(given), "rank_note", None):
             recorder("K, as no frequency stands out", note)
-    subject = _param(pyfuncitem)
-    plots = recorder.plots if subject is None or subject.plots else []
-    lists = {"evidence": recorder.evidence, "asserts": recorder.asserts, "plots": plots}
+    lists = {"evidence": recorder.evidence, "asserts": recorder.asserts, "plots": recorder.plots}
     result = _subject(pyfuncitem, **outcome.judge(raised, recorder, pyfuncitem.path), **lists)
     pyfuncitem.stash[RESULT] = result
     if isinstance(raised, pytest.skip.Exception):

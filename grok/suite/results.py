@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from grok import commit, files
-from grok.verdicts.verdict import SCHEMA, Claim, Result, grokked, grokked_note, least, order, to_json
+from grok.verdicts.separation import separated, separation, to_json
+from grok.verdicts.verdict import SCHEMA, Claim, Result, grokked, grokked_note, least, order
 
 PACKAGES = ("grok-claims", "torch", "transformer_lens", "numpy", "pytest")
 UPDATE = "--update-expected"
@@ -112,6 +113,7 @@ def _entry(claim: Claim) -> dict[str, Any]:
     return {
         "verdict": claim.verdict,
         "margin": None if margin is None else float(f"{margin:.4g}"),
+        "separated": separated(separation(claim.subjects)),
         "subjects": {s.subject: s.holds for s in claim.subjects},
     }
 
@@ -130,4 +132,5 @@ def environment(root: Path, arguments: Iterable[str]) -> dict[str, Any]:
 
 def verdicts(results: Results, run: dict[str, Any]) -> dict[str, Any]:
     """verdicts.json of a session."""
-    return to_json({**run, "fixtures": results.fixtures()}, results.claims())
+    claims = [{**claim.to_json(), **to_json(claim.subjects)} for claim in results.claims()]
+    return {"schema": SCHEMA, "run": {**run, "fixtures": results.fixtures()}, "claims": claims}

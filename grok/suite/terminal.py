@@ -1,4 +1,4 @@
-"""The table under a session: claim, sentence, measured, published, margin, verdict; 80 columns, or what there is."""
+"""The table under a session: a row a claim, with the numbers that decide; 80 columns, or what there is."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from grok.verdicts.verdict import VERDICTS, Claim, judged, wilson
+from grok.verdicts.separation import asserts
+from grok.verdicts.verdict import VERDICTS, Claim, Result, judged, wilson
 
 COLOURS = {"replicated": "green", "refuted": "red", "mixed": "yellow", "vacuous": "yellow", "not evaluated": "purple"}
 COLOURS |= {"unspecific": "yellow", "uncontrolled": "purple"}
@@ -26,17 +27,20 @@ def table(claims: list[Claim], width: int) -> Iterator[Line]:
     width = max(60, min(width, MAX_WIDTH) - 1)
     verdicts = max(VERDICT, *(len(short(claim)) for claim in claims))
     several = any(claim.counts[1] > 1 for claim in claims) and width >= 69
-    right = verdicts + several * (INTERVAL + 1)
-    sentence = max(12, width - names - MEASURED - PUBLISHED - MARGIN - right - 5)
+    numbers = {"measured": MEASURED, "control": MEASURED, "rival": MEASURED, "published": PUBLISHED, "margin": MARGIN}
+    if width < 99:
+        numbers = {name: numbers[name] for name in ("measured", "control", "published")}
+    taken = names + sum(numbers.values()) + len(numbers) + verdicts + several * (INTERVAL + 1) + 2
+    sentence = max(12, width - taken)
 
-    def row(name: str, title: str, measured: str, published: str, margin: str) -> str:
+    def row(name: str, title: str, cells: dict[str, str]) -> str:
         left = f"{_fit(name, names)} {_fit(title, sentence)}"
-        return f"{left} {_right(measured, MEASURED)} {_right(published, PUBLISHED)} {_right(margin, MARGIN)} "
+        return " ".join([left, *(_right(cells[column], size) for column, size in numbers.items()), ""])
 
     def share(text: str, word: str) -> str:
         return " " * (verdicts - len(word) + 1) + _right(text, INTERVAL) if several else ""
 
-    heading = row("claim", "sentence", "measured", "published", "margin")
+    heading = row("claim", "sentence", {name: name for name in numbers})
     yield [(heading + "verdict" + share("95 %", "verdict"), {"bold": True})]
     families = {_family(claim) for claim in claims}
     shown = None
@@ -45,7 +49,7 @@ def table(claims: list[Claim], width: int) -> Iterator[Line]:
         if len(families) > 1 and _family(claim) != shown:
             shown = _family(claim)
             yield [(_fit(shown, width).rstrip(), {"bold": True})]
-        cells = row(claim.id, claim.meta["title"], *figures(claim), percent(claim.margin))
+        cells = row(claim.id, claim.meta["title"], figures(claim) | {"margin": percent(claim.margin)})
         word = short(claim)
         yield [(cells, {}), (word, {COLOURS[claim.verdict]: True}), (share(interval(claim), word), {})]
         if claim.reason and claim.reason not in told:
@@ -82,13 +86,25 @@ def interval(claim: Claim) -> str:
     return "–" if found is None else f"{100 * found[0]:.0f}–{100 * found[1]:.0f} %"
 
 
-def figures(claim: Claim) -> tuple[str, str]:
-    """The measured value that decides, the one nearest its threshold or farthest beyond it, and what was published."""
+def figures(claim: Claim) -> dict[str, str]:
+    """The measured value that decides, the one nearest its threshold or farthest beyond it, and what was published.
+
+    With it the value of the control and of the rival that come nearest to passing the same assert; – where none
+    reached it.
+    """
     subject = min(judged(claim.subjects), key=lambda s: _room(s.margin), default=None)
+    made = [a for a in subject.asserts if a.left is not None] if subject else []
+    decides = min(made, key=lambda a: _room(a.margin)) if made else None
+    over = next((a for a in asserts(claim.subjects) if decides and a.expression == decides.expression), None)
+    control, rival = (over.control, over.rival) if over else (None, None)
+    measured, published = _measured(claim, subject, None if decides is None else decides.left)
+    nearest = {"control": number(control and control.value), "rival": number(rival and rival.value)}
+    return {"measured": measured, "published": published, **nearest}
+
+
+def _measured(claim: Claim, subject: Result | None, deciding: float | None) -> tuple[str, str]:
     if subject is None:
         return number(None), number(claim.meta["published"])
-    asserts = [a for a in subject.asserts if a.left is not None]
-    deciding = min(asserts, key=lambda a: _room(a.margin)).left if asserts else None
     scalars = [e for e in subject.evidence if isinstance(e.value, (int, float, str))]
     named = next((e for e in scalars if _same(e.value, deciding)), None)
     named = named or next((e for e in scalars if e.published is not None), None)

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from grok.verdicts.verdict import Assertion, Result, judged, others
+from grok.verdicts.verdict import Assertion, Result, judged, must_fail, others
 
 
 @dataclass(frozen=True)
@@ -44,16 +45,14 @@ class Assert:
 
 @dataclass(frozen=True)
 class Separation:
-    """Of a claim. gap: how far the nearest control or rival is behind the worst trained model, in units of the threshold.
-
-    The gap is 0 or less where one of them does as well as a trained model on every assert; it is infinite where all of
-    them fail for want of a number. threshold_inside: the nearest one fails the assert that sets it apart, and the
-    trained models pass it. nearest: its name.
+    """Of a claim. nearest: the control or rival that comes nearest to a trained model. gap: how far it is behind the
+    worst trained model, in thresholds; 0 or less if it does as well on every assert, None if it fails before a number.
+    threshold_inside: the trained models pass the assert that sets it apart, and it does not.
     """
 
-    gap: float
-    threshold_inside: bool
     nearest: str
+    gap: float | None
+    threshold_inside: bool
 
 
 def asserts(subjects: Sequence[Result]) -> list[Assert]:
@@ -70,16 +69,31 @@ def separation(subjects: Sequence[Result]) -> Separation | None:
         if all(m is not None for m in margins):
             worst[name] = min(m for m in margins if m is not None)
     found = [_apart(s, worst) for s in others(subjects) if s.holds is not None]
-    return min(found, key=lambda s: s.gap, default=None) if worst else None
+    return min(found, key=lambda s: math.inf if s.gap is None else s.gap, default=None) if worst else None
+
+
+def separated(found: Separation | None) -> bool | None:
+    """Whether there is a gap and the threshold lies in it; None if no control or rival was evaluated."""
+    return None if found is None else found.threshold_inside and (found.gap is None or found.gap > 0)
+
+
+def to_json(subjects: Sequence[Result]) -> dict[str, Any]:
+    """What verdicts.json says of a claim besides its verdict."""
+    found = separation(subjects)
+    return {
+        "separation": None if found is None else {**asdict(found), "separated": separated(found)},
+        "asserted": [asdict(each) for each in asserts(subjects)],
+    }
 
 
 def _apart(subject: Result, worst: dict[str, float]) -> Separation:
-    gaps = {name: worst[name] - m for name in worst if (m := _margin(subject, name)) is not None}
-    if not gaps:  # it failed before it reached a number
-        return Separation(math.inf, subject.holds is False, subject.subject)
-    name = max(gaps, key=gaps.__getitem__)
-    margin = _margin(subject, name)
-    return Separation(gaps[name], worst[name] >= 0 > (margin or 0), subject.subject)
+    """By the assert that sets it apart the most; first by one that it fails where the trained models pass."""
+    margins = {name: m for name in worst if (m := _margin(subject, name)) is not None}
+    if not margins:
+        return Separation(subject.subject, None, subject.holds is False)
+    failed = {a.expression for a in subject.asserts if not a.passed}
+    name = max(margins, key=lambda name: (name in failed and worst[name] >= 0, worst[name] - margins[name]))
+    return Separation(subject.subject, worst[name] - margins[name], name in failed and worst[name] >= 0)
 
 
 def _margin(subject: Result, expression: str) -> float | None:
@@ -93,12 +107,12 @@ def _assert(expression: str, subjects: Sequence[Result]) -> Assert:
     thresholds = {a.right for _, a in made}
 
     def rank(role: str, best: bool) -> Rank | None:
-        of = [(s, a) for s, a in made if (s.role in ("trained", "checkpoint") if role == "trained" else s.role == role)]
+        of = [(s, a) for s, a in made if (not must_fail(s.role) if role == "trained" else s.role == role)]
         chosen = (max if best else min)(of, key=lambda pair: pair[1].margin or 0.0, default=None)
         return None if chosen is None or chosen[1].left is None else Rank(chosen[0].subject, chosen[1].left)
 
-    passed = _passed(a for s, a in made if s.role in ("trained", "checkpoint"))
-    failed = [not a.passed for s, a in made if s.role in ("control", "rival")]
+    passed = _passed(a for s, a in made if not must_fail(s.role))
+    failed = [not a.passed for s, a in made if must_fail(s.role)]
     return Assert(
         expression,
         op,

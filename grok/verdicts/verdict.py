@@ -104,12 +104,17 @@ def least(margins: Iterable[float | None]) -> float | None:
 
 def judged(subjects: Iterable[Result]) -> list[Result]:
     """Those a claim is made about: trained models and checkpoints."""
-    return [s for s in subjects if s.role in ("trained", "checkpoint")]
+    return [s for s in subjects if not must_fail(s.role)]
+
+
+def must_fail(role: str) -> bool:
+    """Whether a claim must fail on subjects of this role."""
+    return role in ("control", "rival")
 
 
 def others(subjects: Iterable[Result]) -> list[Result]:
-    """Those on which a claim must fail: controls, which learned nothing, and rivals, which solve the task another way."""
-    return [s for s in subjects if s.role in ("control", "rival")]
+    """Those on which a claim must fail: controls learned nothing, and rivals solve the task another way."""
+    return [s for s in subjects if must_fail(s.role)]
 
 
 def kind(subject: str) -> str:
@@ -132,8 +137,8 @@ def tally(subjects: Iterable[Result]) -> str:
 def verdict(subjects: Iterable[Result]) -> tuple[Verdict, str | None]:
     """The verdict over all subjects of a claim, and why, if it is not plainly replicated.
 
-    refuted if it holds on no model that was evaluated. Else vacuous if it also holds on a control; unspecific if it also
-    holds on a rival; uncontrolled if no control was evaluated. Else replicated, or mixed if it fails on some model.
+    refuted if it holds on no model that was evaluated. Else vacuous if it also holds on a control; unspecific if it
+    also holds on a rival; uncontrolled if no control was evaluated. Else replicated, or mixed if it fails on a model.
     """
     subjects = list(subjects)
     evaluated = [s for s in judged(subjects) if s.holds is not None]
@@ -262,8 +267,3 @@ def grokked_note(runs: dict[str, bool]) -> str | None:
 def order(subjects: Iterable[Result]) -> tuple[Result, ...]:
     """Trained, then checkpoints, controls, rivals; by kind and name, seed10 after seed9."""
     return tuple(sorted(subjects, key=lambda s: (ROLES.index(s.role), kind(s.subject), len(s.subject), s.subject)))
-
-
-def to_json(run: dict[str, Any], claims: Iterable[Claim]) -> dict[str, Any]:
-    """The whole of verdicts.json."""
-    return {"schema": SCHEMA, "run": run, "claims": [claim.to_json() for claim in claims]}

@@ -80,7 +80,7 @@ function heatmap(kind, data, matrix, theme) {
 
 function lines(kind, chosen, pool, theme) {
   const mode = MODES[kind] ?? "lines";
-  const trained = chosen.filter((one) => one.role !== "control");
+  const trained = chosen.filter((one) => !mustFail(one));
   const traces = [];
   for (const one of chosen) {
     const data = pool[one.data] ?? {};
@@ -92,10 +92,10 @@ function lines(kind, chosen, pool, theme) {
       traces.push({
         type: mode === "bar" ? "bar" : "scatter", mode: mode === "bar" ? undefined : mode, x: data[xKey], y: data[name],
         name: label(name) + (chosen.length > 1 ? `, ${one.subject}` : ""), marker: { color: colour, size: 8 },
-        line: { color: colour, width: seed ? 1 : 2, dash: one.role === "control" ? "dot" : undefined },
-        opacity: seed ? 0.55 : 1, visible: one.role === "control" && trained.length ? "legendonly" : true,
+        line: { color: colour, width: seed ? 1 : 2, dash: mustFail(one) ? "dot" : undefined },
+        opacity: seed ? 0.55 : 1, visible: mustFail(one) && trained.length ? "legendonly" : true,
         legendgroup: mode === "lines" && trained.length > 3 && seed ? name : undefined,
-        showlegend: !(mode === "lines" && trained.length > 3 && seed && one.role !== "control"),
+        showlegend: !(mode === "lines" && trained.length > 3 && seed && !mustFail(one)),
       });
     });
   }
@@ -132,3 +132,7 @@ darkQuery.addEventListener("change", async () => {
 });
 openAnchor();
 for (const claim of claims) if (claim.open) drawAll(claim);
+
+function mustFail(one) {
+  return one.role === "control" || one.role === "rival";
+}
