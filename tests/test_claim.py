@@ -124,9 +124,12 @@ def test_evidence_is_plain_json_and_comes_back():
         evidence("object", object())
 
 
-def test_a_claim_without_a_control_says_why():
-    with pytest.raises(ValueError, match="gives the reason"):
-        claim("S1", "Untrained losses", control=None)
+@pytest.mark.parametrize(
+    "wrong", [{"about": "magic"}, {"threshold": "taste"}, {"threshold": "source"}, {"because": "x"}]
+)
+def test_what_a_claim_says_of_itself_is_checked(wrong):
+    with pytest.raises(ValueError, match="claim S1"):
+        claim("S1", "Untrained losses", **wrong)
 
 
 def test_a_claim_stands_where_its_source_can_be_read():

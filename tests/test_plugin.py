@@ -16,7 +16,7 @@ from grok.recipe import get_recipe
 from grok.suite.results import Results
 from grok.suite.subjects import Subject
 from grok.task import Task
-from grok.verdicts.verdict import Subject as Verdict
+from grok.verdicts.verdict import Result as Verdict
 
 pytest_plugins = ["pytester"]
 
@@ -70,7 +70,7 @@ def test_a_claim_passes_where_it_holds_and_where_a_control_fails_it(pytester):
     pytester.makepyfile(OWN + LARGE)
     result = run(pytester, "--claims-json", "v.json")
     result.assert_outcomes(passed=2)
-    result.stdout.fnmatch_lines(["A1 *It is large * 0.9 * 0.95 *+12% replicated 1/1", "*1 claim: 1 replicated*"])
+    result.stdout.fnmatch_lines(["A1 *It is large * 0.9 * 0.1 * 0.95 replicated 1/1", "*1 claim: 1 replicated*"])
     assert "warning" not in result.stdout.str().lower()
     claim = verdicts(pytester)["A1"]
     assert (claim["verdict"], claim["k"], claim["n"], claim["expected"]) == ("replicated", 1, 1, None)
@@ -89,7 +89,7 @@ def test_what_holds_on_a_control_and_what_holds_nowhere_fails_while_nothing_is_c
     result.assert_outcomes(passed=2, failed=2)
     result.stdout.fnmatch_lines(["A2 on bad: holds; it must not on a control", "A3 on good: does not hold; it must *"])
     found = verdicts(pytester)
-    assert (found["A2"]["verdict"], found["A2"]["reason"]) == ("vacuous", "holds on bad too")
+    assert (found["A2"]["verdict"], found["A2"]["reason"]) == ("vacuous", "also holds on controls: bad")
     assert found["A3"]["verdict"] == "refuted"
 
 
@@ -106,7 +106,8 @@ def test_committed_verdicts_pass_and_any_change_fails(pytester):
         "A2": "vacuous",
         "A3": "refuted",
     }
-    assert committed["A1"] == {"verdict": "replicated", "margin": 0.125, "subjects": {"good": True, "bad": False}}
+    entry = {"verdict": "replicated", "margin": 0.125, "separated": True, "subjects": {"good": True, "bad": False}}
+    assert committed["A1"] == entry
     assert run(pytester, "--expected", "expected.json").ret == 0
 
     pytester.makepyfile(OWN + LARGE.replace("0.8", "0.99") + POSITIVE + HUGE.replace("100", "0.5"))
@@ -215,7 +216,7 @@ def test_numbers(model, evidence):
 def test_fell(run, evidence):
     assert run.columns["test_loss"][-1] < 1
 
-@claim("T4", "It starts at zero", control=None, reason="every run does")
+@claim("T4", "It starts at zero", no_control="every run does")
 def test_starts(run, evidence):
     assert run.steps[0] == 0
 """
@@ -256,16 +257,21 @@ def test_subjects_are_the_shipped_seed_and_its_controls(shipped):
     names = {claim: [(s["subject"], s["role"], s["holds"]) for s in found[claim]["subjects"]] for claim in found}
     assert names["T1"] == [
         ("tiny/seed0", "trained", True),
-        ("tiny/memorised", "control", False),
-        ("tiny/untrained", "control", False),
+        ("tiny/memorised-seed0", "control", False),
+        ("tiny/memorised-seed3", "control", False),
+        *((f"tiny/untrained-seed{i}", "control", False) for i in range(10)),
     ]
     assert names["T3"] == [("tiny/seed0", "trained", True), ("tiny-wd0/seed0", "control", False)]
     assert names["T4"] == [("tiny/seed0", "trained", True)]
-    assert [found[c]["verdict"] for c in found] == ["replicated", "vacuous", "replicated", "replicated"]
+    assert [found[c]["verdict"] for c in found] == ["replicated", "vacuous", "replicated", "uncontrolled"]
     assert result.ret == 1, "T2 holds on its controls, and nothing says so yet"
     assert found["T1"]["subjects"][0]["digest"]
     listed = json.loads((shipped.path / "v.json").read_text())["run"]["fixtures"]
-    assert [(f["fixture"], f["seed"], f["device"]) for f in listed] == [("tiny", 0, "cpu"), ("tiny-wd0", 0, "cpu")]
+    assert [(f["fixture"], f["seed"], f["device"]) for f in listed] == [
+        ("tiny", 0, "cpu"),
+        ("tiny", 3, "cpu"),
+        ("tiny-wd0", 0, "cpu"),
+    ]
 
 
 def test_each_subject_is_loaded_once_and_forgotten(shipped, monkeypatch):
@@ -278,8 +284,10 @@ def test_each_subject_is_loaded_once_and_forgotten(shipped, monkeypatch):
     drop = Subject.drop
     monkeypatch.setattr(Subject, "drop", lambda self: dropped.append(self.name) or drop(self))
     run(shipped)
-    assert sorted(loaded) == ["tiny", "tiny", "tiny", "tiny-wd0"]
-    assert sorted(dropped) == ["tiny-wd0/seed0", "tiny/memorised", "tiny/seed0", "tiny/untrained"]
+    names = ["tiny/seed0", "tiny/memorised-seed0", "tiny/memorised-seed3"]
+    names += [f"tiny/untrained-seed{i}" for i in range(10)]
+    assert sorted(loaded) == ["tiny"] * len(names) + ["tiny-wd0"]
+    assert sorted(dropped) == sorted([*names, "tiny-wd0/seed0"])
 
 
 def test_more_seeds(shipped):
@@ -320,11 +328,12 @@ def test_a_damaged_fixture_is_told_once_in_a_line_or_two(shipped, fault):
     result = run(shipped, "--claims-json", "v.json", "-k", "grew or numbers")
     assert result.ret == 1
     text = result.stdout.str()
-    assert text.count("_ ERROR at setup of") == 1
+    assert text.count("_ ERROR at setup of") in (1, 2), "seed 3, a control, may be gone too"
     assert "grok train" in text
     assert "Traceback" not in text
     assert "plugin.py" not in text
-    assert {s["holds"] for c in verdicts(shipped).values() for s in c["subjects"]} == {None}
+    damaged = [s for c in verdicts(shipped).values() for s in c["subjects"] if "seed3" not in s["subject"]]
+    assert {s["holds"] for s in damaged if "untrained" not in s["subject"]} == {None}
 
 
 def test_a_claim_without_fixture_or_model_says_so(pytester):
@@ -352,13 +361,13 @@ def mine(pytester):
 def test_a_checkpoint_takes_the_place_of_the_shipped_models(mine):
     result = run(mine, "--checkpoint", "mine.safetensors", "--claims-json", "v.json", "--expected", "none.json")
     assert result.ret == 0, "a verdict on a model of the user's is told, not judged"
-    result.assert_outcomes(passed=6, skipped=2, deselected=8)
+    result.assert_outcomes(passed=24, skipped=6, deselected=28)
     result.stdout.fnmatch_lines(["mine.safetensors: *right on 1.0000 of all a + b*", "T2 *vacuous"])
     found = verdicts(mine)
     assert set(found) == {"T1", "T2", "T3", "T4"}
     subjects = {s["subject"]: (s["role"], s["holds"]) for s in found["T1"]["subjects"]}
     assert subjects["mine.safetensors"][0] == "checkpoint"
-    assert subjects["modadd-mlp/untrained"] == ("control", False)
+    assert subjects["modadd-mlp/untrained-seed0"] == ("control", False)
     assert (found["T3"]["verdict"], found["T3"]["reason"]) == ("not evaluated", "a checkpoint has no training run")
     assert found["T1"]["expected"] is None
 

@@ -23,24 +23,27 @@ def names(subjects):
     return [(s.name.removeprefix("modadd-mlp"), s.role) for s in subjects]
 
 
-CONTROLS = [("/untrained", "control"), ("/memorised", "control")]
+UNTRAINED = [(f"/untrained-seed{i}", "control") for i in range(10)]
+RIVALS = [("/number-line", "rival"), ("/all-frequencies", "rival")]
+OTHERS = [*UNTRAINED, *((f"/memorised-seed{i}", "control") for i in (0, 2, 10)), *RIVALS]
 
 
 @pytest.mark.parametrize(("seeds", "trained"), [("canonical", ["0"]), ("all", ["0", "2", "10"]), ("2,7", ["2", "7"])])
-def test_trained_seeds_then_the_canonical_seeds_controls(fixtures, seeds, trained):
+def test_trained_seeds_then_controls_then_rivals(fixtures, seeds, trained):
     subjects = Subjects(fixtures, seeds)
     of_model, of_run = subjects.of_model("modadd-mlp"), subjects.of_run("modadd-mlp")
     expected = [(f"/seed{seed}", "trained") for seed in trained]
-    assert names(of_model) == expected + CONTROLS
+    assert names(of_model) == expected + OTHERS
     assert names(of_run) == [*expected, ("-wd0/seed0", "control")]
-    assert {s.folder for s in of_model if s.role == "control"} == {fixtures / "modadd-mlp" / "seed0"}
+    drawn = {s.folder for s in of_model if s.name.split("/")[1].startswith(("untrained", "number"))}
+    assert drawn == {fixtures / "modadd-mlp" / "seed0"}
     assert of_model[0] is of_run[0], "one object, loaded once, for claims about the network and about the run"
 
 
 def test_checkpoints_take_the_place_of_trained_models(fixtures):
     mine = Checkpoint("mine.pt", "modadd-mlp", (), None, "digest")
     subjects = Subjects(fixtures, checkpoints=(mine,))
-    assert names(subjects.of_model("modadd-mlp")) == [("mine.pt", "checkpoint"), *CONTROLS]
+    assert names(subjects.of_model("modadd-mlp")) == [("mine.pt", "checkpoint"), *OTHERS]
     assert subjects.of_run("modadd-mlp") == subjects.of_model(None) == (mine,)
 
 

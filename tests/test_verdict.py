@@ -13,10 +13,11 @@ from grok.verdicts.verdict import (
     Claim,
     Evidence,
     Plot,
-    Subject,
+    Result,
     grokked,
     grokked_note,
     order,
+    tally,
     verdict,
     wilson,
 )
@@ -24,30 +25,38 @@ from grok.verdicts.verdict import (
 TRUE, FALSE, NULL = True, False, None
 
 
-def subjects(trained, controls=(), error=None):
+def subjects(trained, controls=(), rivals=(), error=None):
     found = [
-        Subject(f"m/seed{i}", "trained", holds, None if holds is not None else "no keys")
+        Result(f"m/seed{i}", "trained", holds, None if holds is not None else "no keys")
         for i, holds in enumerate(trained)
     ]
-    return found + [Subject(f"m/c{i}", "control", holds, error=error) for i, holds in enumerate(controls)]
+    found += [Result(f"m/c{i}", "control", holds, error=error) for i, holds in enumerate(controls)]
+    return found + [Result(f"m/r{i}", "rival", holds) for i, holds in enumerate(rivals)]
 
 
 @pytest.mark.parametrize(
-    ("trained", "controls", "expected"),
+    ("trained", "controls", "rivals", "expected"),
     [
-        ([TRUE], [FALSE, NULL], "replicated"),
-        ([TRUE, NULL], [FALSE, FALSE], "replicated"),
-        ([TRUE, FALSE], [FALSE, FALSE], "mixed"),
-        ([FALSE, FALSE], [FALSE, FALSE], "refuted"),
-        ([FALSE], [TRUE, TRUE], "refuted"),
-        ([TRUE], [FALSE, TRUE], "vacuous"),
-        ([TRUE, FALSE], [TRUE, FALSE], "vacuous"),
-        ([NULL], [FALSE, TRUE], "not evaluated"),
-        ([], [FALSE, FALSE], "not evaluated"),
+        ([TRUE], [FALSE, NULL], [FALSE], "replicated"),
+        ([TRUE, NULL], [FALSE, FALSE], [FALSE], "replicated"),
+        ([TRUE, FALSE], [FALSE, FALSE], [FALSE], "mixed"),
+        ([FALSE, FALSE], [FALSE, FALSE], [FALSE], "refuted"),
+        ([FALSE], [TRUE, TRUE], [FALSE], "refuted"),
+        ([TRUE], [FALSE, TRUE], [FALSE], "vacuous"),
+        ([TRUE, FALSE], [TRUE, FALSE], [FALSE], "vacuous"),
+        ([NULL], [FALSE, TRUE], [FALSE], "not evaluated"),
+        ([], [FALSE, FALSE], [FALSE], "not evaluated"),
+        ([TRUE], [FALSE], [TRUE, FALSE], "unspecific"),
+        ([TRUE, FALSE], [FALSE], [TRUE], "unspecific"),
+        ([TRUE], [TRUE], [TRUE], "vacuous"),
+        ([FALSE], [FALSE], [TRUE], "refuted"),
+        ([TRUE], [FALSE], [], "replicated"),
+        ([TRUE], [NULL, NULL], [FALSE], "uncontrolled"),
+        ([TRUE], [], [], "uncontrolled"),
     ],
 )
-def test_verdict(trained, controls, expected):
-    found, reason = verdict(subjects(trained, controls))
+def test_verdict(trained, controls, rivals, expected):
+    found, reason = verdict(subjects(trained, controls, rivals))
     assert found == expected
     assert (reason is None) == (expected == "replicated")
 
@@ -58,8 +67,8 @@ def test_an_error_anywhere_leaves_no_verdict():
 
 
 def test_the_reason_of_a_refutation_is_the_assert_that_failed_by_most():
-    near = Subject("m/seed0", "trained", False, asserts=[Assertion("x >= 1", "0.9 >= 1", False, 0.9, ">=", 1, -0.1)])
-    far = Subject("m/seed1", "trained", False, asserts=[Assertion("x >= 1", "0.2 >= 1", False, 0.2, ">=", 1, -0.8)])
+    near = Result("m/seed0", "trained", False, asserts=[Assertion("x >= 1", "0.9 >= 1", False, 0.9, ">=", 1, -0.1)])
+    far = Result("m/seed1", "trained", False, asserts=[Assertion("x >= 1", "0.2 >= 1", False, 0.2, ">=", 1, -0.8)])
     claim = Claim({"id": "X1"}, (near, far))
     assert claim.reason == "m/seed1: 0.2 >= 1, from x >= 1"
     assert claim.margin == -0.8
@@ -82,7 +91,7 @@ def test_wilson_of_published_examples():
 
 
 def test_subjects_survive_json():
-    subject = Subject(
+    subject = Result(
         "m/seed0",
         "trained",
         False,
@@ -91,7 +100,7 @@ def test_subjects_survive_json():
         asserts=[Assertion("a", "1 >= 2", False, 1, ">=", 2, -0.5)],
         plots=[Plot("fve", "p", {"x": [1]})],
     )
-    assert Subject.from_json(json.loads(json.dumps(subject.to_json()))) == subject
+    assert Result.from_json(json.loads(json.dumps(subject.to_json()))) == subject
 
 
 def test_a_run_grokked_by_the_threshold_of_training():
@@ -107,7 +116,7 @@ def test_a_run_grokked_by_the_threshold_of_training():
 
 def test_order_is_by_role_then_number():
     names = [("m/untrained", "control"), ("m/seed10", "trained"), ("m/seed9", "trained"), ("mine.pt", "checkpoint")]
-    found = order(Subject(name, role, True) for name, role in names)
+    found = order(Result(name, role, True) for name, role in names)
     assert [s.subject for s in found] == ["m/seed9", "m/seed10", "mine.pt", "m/untrained"]
 
 
@@ -116,3 +125,9 @@ def test_neither_the_contract_nor_the_plugin_waits_for_torch():
     code += " - {'grok.verdicts', 'grok.verdicts.verdict'};"
     code += "import grok.suite.plugin; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_tally_counts_the_networks_of_one_kind():
+    drawn = [Result(f"m/untrained-seed{i}", "control", i < 3) for i in range(10)]
+    rest = [Result("m/number-line", "rival", True), Result("m-wd0/seed0", "control", False)]
+    assert tally([*drawn, *rest]) == "untrained 3 of 10, number-line"

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from grok import commit, files
-from grok.verdicts.separation import separated, separation, to_json
+from grok.verdicts.document import to_json
+from grok.verdicts.separation import separated, separation
 from grok.verdicts.verdict import SCHEMA, Claim, Result, grokked, grokked_note, least, order
 
 PACKAGES = ("grok-claims", "torch", "transformer_lens", "numpy", "pytest")
@@ -132,5 +133,4 @@ def environment(root: Path, arguments: Iterable[str]) -> dict[str, Any]:
 
 def verdicts(results: Results, run: dict[str, Any]) -> dict[str, Any]:
     """verdicts.json of a session."""
-    claims = [{**claim.to_json(), **to_json(claim.subjects)} for claim in results.claims()]
-    return {"schema": SCHEMA, "run": {**run, "fixtures": results.fixtures()}, "claims": claims}
+    return to_json({**run, "fixtures": results.fixtures()}, results.claims())

@@ -205,7 +205,8 @@ class Claim:
 
     @property
     def reason(self) -> str | None:
-        return verdict(self.subjects)[1]
+        word, why = verdict(self.subjects)
+        return self.meta.get("no_control") or why if word == "uncontrolled" else why
 
     @property
     def moved(self) -> bool:
@@ -266,4 +267,8 @@ def grokked_note(runs: dict[str, bool]) -> str | None:
 
 def order(subjects: Iterable[Result]) -> tuple[Result, ...]:
     """Trained, then checkpoints, controls, rivals; by kind and name, seed10 after seed9."""
-    return tuple(sorted(subjects, key=lambda s: (ROLES.index(s.role), kind(s.subject), len(s.subject), s.subject)))
+
+    def key(s: Result) -> tuple[int, str, int, str]:
+        return ROLES.index(s.role), s.subject.rstrip("0123456789"), len(s.subject), s.subject
+
+    return tuple(sorted(subjects, key=key))

@@ -280,6 +280,7 @@ TRANSFORMER = [
 ]
 
 SUBTRACTION = [
+    Lie("the residual path carries the answer", answered_around_the_neurons, "S14b", unseen=True),
     Lie("the task is addition", other_task, "S4"),
     Lie("the answers are right, but not sure", lukewarm, "S4", unseen=True),
     Lie("W_logit is noisy", readout_noisy, "S4"),
@@ -303,5 +304,4 @@ MISSED_IN_THE_NETWORK = [
 MISSED = [
     ("modadd-mlp", Lie("neurons of two clusters are mixed, their writing is unmixed", clusters_mixed, "", unseen=True)),
     ("modsub-transformer", Lie("the train pairs are memorised", table_of_the_train_pairs, "", unseen=True)),
-    ("modsub-transformer", Lie("the residual path carries the answer", answered_around_the_neurons, "", unseen=True)),
 ]

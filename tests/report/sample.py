@@ -6,7 +6,8 @@ import math
 import random
 from typing import Any
 
-from grok.verdicts.verdict import Assertion, Claim, Evidence, Plot, Subject, to_json
+from grok.verdicts.document import to_json
+from grok.verdicts.verdict import Assertion, Claim, Evidence, Plot, Result
 
 HOSTILE = (
     "</script><script>window.stolen=1</script>\"'`${window.stolen=1}"
@@ -24,10 +25,10 @@ def assertion(left: float, op: str, right: float, expression: str | None = None)
 
 def subject(
     name: str, left: float, op: str = ">=", right: float = 0.98, plots: tuple[Plot, ...] = (), **more: Any
-) -> Subject:
+) -> Result:
     """A subject that measured ``left``; its role follows from the name."""
     made = assertion(left, op, right)
-    role = "trained" if "seed" in name else "control"
+    role = "trained" if "/seed" in name else "rival" if "number-line" in name else "control"
     evidence = [
         Evidence("‖W_U on K‖ / ‖W_U‖", left, 0.98241, [0.2, 0.31], 20),
         Evidence("key frequencies", [3, 14, 22, 35]),
@@ -41,10 +42,10 @@ def subject(
         "asserts": [made],
         "plots": list(plots),
     }
-    return Subject(name, role, **fields | more)
+    return Result(name, role, **fields | more)
 
 
-def claim(id: str, subjects: list[Subject], expected: Any = None, **meta: Any) -> Claim:
+def claim(id: str, subjects: list[Result], expected: Any = None, **meta: Any) -> Claim:
     about = {
         "id": id,
         "title": f"W_U lives on the key frequencies ({id})",
@@ -59,6 +60,8 @@ def claim(id: str, subjects: list[Subject], expected: Any = None, **meta: Any) -
         "line": 42,
         "nodeid": f"claims/test_modadd_mlp.py::test_{id}",
         "command": f"pytest claims/test_modadd_mlp.py -k {id}",
+        "threshold": "source",
+        "because": "the published ratio, rounded down",
     }
     return Claim(about | meta, tuple(subjects), expected)
 
@@ -69,7 +72,7 @@ def subjects(
     untrained: float = 0.31,
     memorised: float = 0.42,
     **more: Any,
-) -> list[Subject]:
+) -> list[Result]:
     """Seeds, then the two controls."""
     seeds = [subject(f"{fixture}/seed{i}", value, **more) for i, value in enumerate(trained)]
     return [
@@ -81,13 +84,15 @@ def subjects(
 
 def one_of_each() -> list[Claim]:
     """A claim with each verdict."""
-    broken = Subject("modadd-mlp/seed0", "trained", None, reason="no key frequencies: largest ratio 1.8")
+    broken = Result("modadd-mlp/seed0", "trained", None, reason="no key frequencies: largest ratio 1.8")
     return [
         claim("K1", subjects(), "replicated"),
         claim("K2", subjects(trained=(0.91,)), "refuted", findings=["The published table fails this too."]),
         claim("K3", subjects(trained=(0.99, 0.97, 0.985)), "mixed"),
         claim("K4", subjects(untrained=0.99), "vacuous"),
         claim("K5", [broken], "not evaluated", published=None),
+        claim("K6", [*subjects(), subject("modadd-mlp/number-line", 0.99)], "unspecific"),
+        claim("K7", [subject("modadd-mlp/seed0", 0.99)], "uncontrolled", no_control="by nature"),
     ]
 
 
@@ -210,7 +215,18 @@ def hostile() -> Claim:
         f"{HOSTILE}/seed0", 0.99, plots=(Plot("lines", HOSTILE, data),), reason=HOSTILE, device=HOSTILE, digest=HOSTILE
     )
     text = dict.fromkeys(
-        ("title", "source", "source_title", "section", "fixture", "published", "file", "command", "control_reason"),
+        (
+            "title",
+            "source",
+            "source_title",
+            "section",
+            "fixture",
+            "published",
+            "file",
+            "command",
+            "no_control",
+            "because",
+        ),
         HOSTILE,
     )
     return claim(

@@ -35,7 +35,7 @@ def test_the_accepted_run_passes_whatever_its_verdicts(verdicts):
 
 def test_a_deleted_an_unevaluated_and_an_unknown_claim_fail(verdicts):
     want = accepted(sample.verdicts(sample.one_of_each()))
-    found = sample.verdicts([*ONLY_EVALUATED[1:], sample.one_of_each()[4], sample.claim("K99", sample.subjects())])
+    found = sample.verdicts([*ONLY_EVALUATED[1:], *sample.one_of_each()[4:], sample.claim("K99", sample.subjects())])
     want["claims"]["K5"]["verdict"] = "mixed"
     assert kinds(found, want) == [("K1", "missing"), ("K5", "not evaluated"), ("K99", "new")]
 
@@ -55,6 +55,16 @@ def test_a_verdict_that_changed_fails_either_way_and_losing_a_replication_is_wor
         ("K2", "refuted", "replicated"),
     ]
     assert str(changes[0]) == "K1: replicated → refuted (margin +0.235 % → −49 %)"
+
+
+def test_a_lost_separation_fails_if_it_is_asked_for(verdicts):
+    """A control that comes as near as the trained model, with the same verdict."""
+    want = accepted(verdicts)
+    assert want["claims"]["K1"]["separated"] is True
+    assert kinds(verdicts, want, require_separation=True) == []
+    verdicts["claims"][0]["separation"] |= {"gap": 0.0, "separated": False}
+    assert kinds(verdicts, want) == []
+    assert kinds(verdicts, want, require_separation=True) == [("K1", "separation")]
 
 
 def test_another_outcome_on_one_subject_fails_though_the_verdict_stays(verdicts):
@@ -134,15 +144,15 @@ def test_exit_codes_and_what_is_printed(files, capsys):
     [
         (None, "does not exist"),
         ("{", "is not JSON"),
-        ('{"schema": 1, "run": {}, "claims": [NaN]}', "is not JSON"),
-        ("[]", "expected an object with \"schema\": 1, found 'list'"),
-        ('{"schema": 2}', "found 2"),
-        ('{"schema": 1, "run": {}}', "claims is missing"),
+        ('{"schema": 2, "run": {}, "claims": [NaN]}', "is not JSON"),
+        ("[]", "expected an object with \"schema\": 2, found 'list'"),
+        ('{"schema": 3}', "found 3"),
+        ('{"schema": 2, "run": {}}', "claims is missing"),
         (
-            '{"schema": 1, "run": {}, "claims": [{"id": "K1", "title": "t", "verdict": "mixed"}]}',
+            '{"schema": 2, "run": {}, "claims": [{"id": "K1", "title": "t", "verdict": "mixed"}]}',
             "claims[0].subjects is missing",
         ),
-        ('{"schema": 1, "run": {}, "claims": [7]}', "claims[0] is a int"),
+        ('{"schema": 2, "run": {}, "claims": [7]}', "claims[0] is a int"),
     ],
 )
 def test_wrong_use_is_an_error_that_says_what_to_run(files, content, says):

@@ -170,7 +170,7 @@ def test_runs_that_did_not_grok_are_counted_and_named():
 
 def test_a_verdict_that_only_further_seeds_changed_is_no_surprise():
     trained = sample.subjects(trained=(0.99, 0.5))
-    for committed, surprising in (({"modadd-mlp/seed0"}, False), (set(), True)):
+    for committed, surprising in (({"modadd-mlp/seed0", "modadd-mlp/untrained"}, False), (set(), True)):
         claim = sample.claim("K1", trained, "replicated")
         claim = dataclasses.replace(claim, committed=frozenset(committed))
         assert ("expected: replicated" in page.render(sample.verdicts([claim]))) == surprising

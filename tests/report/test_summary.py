@@ -77,16 +77,16 @@ def test_annotations_stop_where_github_stops_and_say_so():
 
 
 def test_badge():
-    assert summary.badge(VERDICTS, [])["message"] == "2 of 5 replicated"
+    assert summary.badge(VERDICTS, [])["message"] == "1 of 5 replicated"
     assert summary.badge(VERDICTS, [])["color"] == "brightgreen"
     bad = summary.badge(VERDICTS, CHANGES)
     assert (bad["schemaVersion"], bad["color"], bad["isError"]) == (1, "red", True)
-    assert bad["message"] == "2 of 5 replicated, 5 unexpected"
+    assert bad["message"] == "1 of 5 replicated, 5 unexpected"
 
 
 def test_the_gate_writes_them_all(tmp_path, capsys):
     (tmp_path / "verdicts.json").write_text(json.dumps(VERDICTS))
-    (tmp_path / "expected.json").write_text('{"schema": 1, "claims": {"K1": {"verdict": "mixed"}}}')
+    (tmp_path / "expected.json").write_text('{"schema": 2, "claims": {"K1": {"verdict": "mixed"}}}')
     code = gate.gate(
         tmp_path / "verdicts.json",
         expected=tmp_path / "expected.json",
@@ -115,6 +115,6 @@ def test_the_table_of_all_claims_has_a_row_for_each_and_is_inert(tmp_path):
     text = (tmp_path / "claims.md").read_text(encoding="utf-8")
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     assert rows[1].startswith("| K1 | ")
-    assert "fails on untrained, memorised | **replicated** |" in rows[1]
-    assert {row.count("|") for row in rows} == {9}
+    assert "untrained: fails; memorised: fails |" in rows[1]
+    assert {row.count("|") for row in rows} == {11}
     assert "<script" not in text

@@ -13,7 +13,7 @@ from grok.claim import claim, source
 
 pytestmark = source("test", "A test", ref="none", fixture="modadd-transformer")
 
-@claim("X1", "The first weight is positive", control=None, reason="only a test")
+@claim("X1", "The first weight is positive", no_control="only a test")
 def test_sign(model, evidence):
     value = evidence("first weight", float(model.W_E[0, 0]))
     assert value > 0
