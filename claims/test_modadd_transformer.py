@@ -378,6 +378,7 @@ def test_neurons_are_nearly_linear_before_the_relu(model, evidence):
 # The sentences above in a form that a network without the claimed algorithm fails.
 
 
+@nanda
 @claim(
     "N7b",
     "The cosine formula is most of the logits, and solves the task by itself",
@@ -392,6 +393,7 @@ def test_the_formula_solves_the_task(model, evidence):
     assert loss <= 1e-3
 
 
+@nanda
 @claim(
     "N8b",
     "The key frequencies alone solve the task, and no other frequencies do",
@@ -407,6 +409,7 @@ def test_the_key_frequencies_alone_solve_the_task(model, evidence):
     assert typical > math.log(model.task.p) / 2
 
 
+@nanda
 @claim(
     "N9b",
     "Without the key frequencies what was learned is undone, and without others it is not",
@@ -422,6 +425,7 @@ def test_without_the_key_frequencies_the_answers_are_undone(model, evidence):
     assert excluded >= 10 * max(cut.draws)
 
 
+@nanda
 @claim(
     "N8c",
     "Once the circuit is formed, the restricted loss follows the test loss",
