@@ -27,7 +27,7 @@ ARROWS: dict[str, set[str]] = {
     "verdicts": set(),
     "train": {"task", "recipe", "fourier", "kernels", "models", "measure", "store"},
     "sweep": {"recipe", "store", "train", "verdicts"},
-    "suite": {"recipe", "models", "store", "verdicts", "report"},
+    "suite": {"recipe", "kernels", "models", "store", "verdicts", "report"},
     "report": {"verdicts"},
     "claim": {"suite"},
     "commands": {"recipe", "store", "train", "sweep", "report", "verdicts"},

@@ -32,3 +32,34 @@ def test_every_claim_with_a_verdict_is_there_once():
 def test_every_claim_says_where_its_threshold_comes_from():
     infos = [info for path in sorted(CLAIMS.glob("test_*.py")) for _, info in claimed(path)]
     assert [info.id for info in infos if not (info.threshold and info.because)] == []
+
+
+def test_every_control_and_rival_is_evaluated():
+    expected = json.loads((CLAIMS.parent / "reports" / "expected.json").read_text())["claims"]
+    unknown = {name: [s for s, holds in entry["subjects"].items() if holds is None] for name, entry in expected.items()}
+    assert {name: subjects for name, subjects in unknown.items() if subjects} == {}
+    assert [name for name, entry in expected.items() if entry["verdict"] == "uncontrolled"] == ["S1"]
+
+
+def test_every_replicated_claim_fails_on_each_kind_of_control():
+    """Ten untrained draws and every memorised network, or for a claim about training the run without weight decay."""
+    expected = json.loads((CLAIMS.parent / "reports" / "expected.json").read_text())["claims"]
+    for name, entry in expected.items():
+        if entry["verdict"] == "replicated":
+            failing = [s for s, holds in entry["subjects"].items() if holds is False]
+            assert sum("/untrained-" in s for s in failing) == 10 or any("-wd0/" in s for s in failing), name
+            assert not [s for s, holds in entry["subjects"].items() if holds and "/seed" not in s], name
+
+
+def test_a_control_did_not_generalise():
+    """A run without weight decay is a control because its test loss is high, whatever its weight decay.
+
+    So are memorised networks, but for plain addition: docs/findings.md says how far those generalise already.
+    """
+    for path in sorted(CLAIMS.parent.glob("fixtures/*/*/card.json")):
+        card, run = (json.loads(path.with_name(name).read_text()) for name in ("card.json", "trajectory.json"))
+        if card["recipe"]["weight_decay"] == 0:
+            assert card["test_loss"] >= 1, path
+        step = card["checkpoints"].get("memorised")
+        if step is not None and card["recipe"]["task"]["operation"] != "add":
+            assert run["columns"]["test_loss"][run["steps"].index(step)] >= 1, path

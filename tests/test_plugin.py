@@ -93,6 +93,22 @@ def test_what_holds_on_a_control_and_what_holds_nowhere_fails_while_nothing_is_c
     assert found["A3"]["verdict"] == "refuted"
 
 
+def test_what_holds_on_a_rival_is_unspecific_and_behaviour_has_none(pytester):
+    rival = OWN.replace(
+        "marks=pytest.mark.control)])",
+        'marks=pytest.mark.control), pytest.param(0.95, id="other", marks=pytest.mark.rival)])',
+    )
+    behaviour = LARGE.replace('"A1"', '"A4"').replace("def test_large", "def test_behaves")
+    assert rival != OWN
+    pytester.makepyfile(rival + LARGE + behaviour.replace("published=0.95)", 'published=0.95, about="behaviour")'))
+    run(pytester, "--claims-json", "v.json")
+    found = verdicts(pytester)
+    assert (found["A1"]["verdict"], found["A1"]["reason"]) == ("unspecific", "also holds on rivals: other")
+    assert [s["role"] for s in found["A1"]["subjects"]] == ["trained", "control", "rival"]
+    assert found["A4"]["verdict"] == "replicated"
+    assert [s["role"] for s in found["A4"]["subjects"]] == ["trained", "control"]
+
+
 def test_committed_verdicts_pass_and_any_change_fails(pytester):
     pytester.makepyfile(OWN + LARGE + POSITIVE + HUGE)
     expected = pytester.path / "expected.json"
@@ -356,6 +372,22 @@ def mine(pytester):
         test_mine=of_family, test_other=FAMILY.replace('"tiny"', '"add-transformer"').replace('"T', '"O')
     )
     return pytester
+
+
+def test_a_control_of_ones_own_must_not_have_generalised(mine):
+    draw = torch.Generator().manual_seed(0)
+    shapes = {"W_E": (7, 4), "W_in": (4, 8), "W_U": (8, 7)}
+    chance = {name: torch.randn(shape, generator=draw) for name, shape in shapes.items()}
+    (mine.path / "chance.safetensors").write_bytes(safetensors.torch.save(chance))
+    given = ("--recipe", "modadd-mlp", "--expected", "none.json", "--claims-json", "v.json")
+    result = run(mine, "--checkpoint", "mine.safetensors", "--control", "chance.safetensors", *given)
+    assert result.ret == 0
+    roles = {s["subject"]: s["role"] for s in verdicts(mine)["T1"]["subjects"]}
+    assert (roles["mine.safetensors"], roles["chance.safetensors"]) == ("checkpoint", "control")
+    refused = run(mine, "--checkpoint", "mine.safetensors", "--control", "mine.safetensors", *given)
+    assert refused.ret == 4
+    refused.stderr.fnmatch_lines(["*mine.safetensors is no control: its test loss is *, expected at least 1*"])
+    assert run(mine, "--control", "chance.safetensors", *given).ret == 4
 
 
 def test_a_checkpoint_takes_the_place_of_the_shipped_models(mine):

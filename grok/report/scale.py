@@ -78,11 +78,29 @@ class Scale:
         return f"median {show(s.median)} (95 % {low} … {high}), range {show(s.low)} … {show(s.high)}, {who}"
 
     @property
+    def legend(self) -> list[tuple[str, str, str]]:
+        """(kind, label, value) of the marks that are not published; untrained or memorised networks are one range."""
+        groups: dict[str, list[Mark]] = {}
+        for mark in self.marks:
+            if mark.kind != "published":
+                one = mark.kind not in ("untrained", "memorised")
+                groups.setdefault(mark.label if one else mark.kind, []).append(mark)
+        return [(marks[0].kind, *_told(name, marks)) for name, marks in groups.items()]
+
+    @property
     def text(self) -> str:
         """The whole drawing in words, for who cannot see it."""
-        parts = [f"threshold {self.threshold}", *(f"{m.label} {m.value}" for m in self.marks)]
+        parts = [f"threshold {self.threshold}", *(f"{label} {value}" for _, label, value in self.legend)]
+        parts += [f"published {self.published}"] if self.published else []
         parts += [f"measured: {self.seeds}"] if self.seeds else []
         return "; ".join(parts + ([f"random controls {self.random_text}"] if self.random_text else []))
+
+
+def _told(name: str, marks: list[Mark]) -> tuple[str, str]:
+    if len(marks) == 1:
+        return marks[0].label, marks[0].value
+    numbers = [mark.number for mark in marks]
+    return f"{len(marks)} {name}", f"{show(min(numbers))} … {show(max(numbers))}"
 
 
 def scales(claim: dict[str, Any]) -> list[Scale]:

@@ -25,6 +25,12 @@ def add_options(parser: pytest.Parser) -> None:
     add("--expected", metavar="FILE", help="committed verdicts to compare with")
     add(UPDATE, action="store_true", help="rewrite the committed verdicts from this run; refused where CI is set")
     add("--checkpoint", metavar="FILE", action="append", help="try the claims on this model of yours; repeatable")
+    add(
+        "--control",
+        metavar="FILE",
+        action="append",
+        help="a model of yours that learned nothing: claims must fail on it",
+    )
     add("--recipe", metavar="NAME", help="family of the checkpoint; without one, run only the claims of this family")
     add("--split-seed", metavar="N", type=int, help="of the checkpoint: seed of its train pairs")
     add("--train-frac", metavar="X", type=float, help="of the checkpoint: share of its train pairs")
@@ -47,6 +53,7 @@ class Options:
     tracebacks: bool
     expected: dict[str, Any] | None
     _checkpoints: tuple[str, ...]
+    _controls: tuple[str, ...]
     _loading: dict[str, Any]
 
     @classmethod
@@ -61,6 +68,8 @@ class Options:
             raise pytest.UsageError(f"{UPDATE} needs --expected FILE: the file to rewrite")
         if update and get("checkpoint"):
             raise pytest.UsageError(f"{UPDATE} is for shipped fixtures; it does not go with --checkpoint")
+        if get("control") and not get("checkpoint"):
+            raise pytest.UsageError("--control names a control of the models that --checkpoint names; give that too")
         if not re.fullmatch(r"canonical|all|\d+(,\d+)*", get("seeds")):
             raise pytest.UsageError(f"--seeds: expected canonical, all, or numbers like 0,3,7; found {get('seeds')!r}")
         if get("claims_html") and importlib.util.find_spec("jinja2") is None:
@@ -78,6 +87,7 @@ class Options:
             tracebacks=get("tbstyle") != "auto" or bool(get("usepdb")),
             expected=_read(expected),
             _checkpoints=tuple(get("checkpoint") or ()),
+            _controls=tuple(get("control") or ()),
             _loading={name: get(name) for name in ("recipe", "split_seed", "train_frac", "index")},
         )
 
@@ -94,7 +104,7 @@ class Options:
         if not self._checkpoints:
             return ()
         try:
-            return load_checkpoints(list(self._checkpoints), **self._loading)
+            return load_checkpoints(self._checkpoints, self._controls, **self._loading)
         except (GrokError, OSError) as error:
             raise pytest.UsageError(str(error)) from None
 

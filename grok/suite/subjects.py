@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # torch takes a second to import; a session without claims do
     from grok.store.run import Run
 
 FINAL, MEMORISED = "final", "memorised"  # roles of checkpoints in a fixture's card
+GENERALISED = 1.0  # a control is one because its test loss is not below
 DRAWS = 10  # of initial weights, a family: a claim that holds on any of them is vacuous
 
 
@@ -164,7 +165,7 @@ class Subjects:
     """What there is to try claims on. ``of_model`` and ``of_run`` give the same objects each time.
 
     seeds: "canonical" (the seed of the published recipe), "all" (every folder), or numbers with commas.
-    checkpoints: if there are any, they take the place of the trained models.
+    checkpoints: if there are any, they take the place of the trained models; those of role control go with them.
     """
 
     fixtures: Path
@@ -223,6 +224,12 @@ class Subjects:
         return next(iter(_seed_folders(self.fixtures / recipe)), self.fixtures / recipe / "seed0")
 
 
+def _test_loss(model: Network) -> float:
+    from grok.kernels.cross_entropy import losses
+
+    return float(losses(model.logits[model.test], model.labels[model.test]).mean())
+
+
 def _rivals_of(recipe: str) -> tuple[str, ...]:
     from grok.models.rivals import rivals_of
     from grok.recipe import RECIPES
@@ -244,20 +251,33 @@ def _seed_folders(parent: Path) -> list[Path]:
 
 
 def load_checkpoints(
-    files: list[str], recipe: str | None, split_seed: int | None, train_frac: float | None, index: int | None
+    files: Sequence[str],
+    controls: Sequence[str],
+    recipe: str | None,
+    split_seed: int | None,
+    train_frac: float | None,
+    index: int | None,
 ) -> tuple[Checkpoint, ...]:
-    """The user's files, recognised. Raises GrokError for what cannot be loaded, and if they are of two families."""
+    """The user's files, recognised: models to be tried, then controls of theirs.
+
+    Raises GrokError for what cannot be loaded, if they are of two families, and for a control that generalised.
+    """
     from grok.recipe import PUBLISHED
     from grok.store import checkpoint
 
     known = ", ".join(recipe.name for recipe in PUBLISHED)
     found = []
-    for file in files:
+    files = [*files, *controls]
+    for i, file in enumerate(files):
         loaded = checkpoint.load(Path(file), recipe=recipe, split_seed=split_seed, train_frac=train_frac, index=index)
         name = Path(file).name if len({f for f in files if Path(f).name == Path(file).name}) == 1 else file
         if loaded.recipe_name is None:
             raise GrokError(f"{file}: no source makes claims about such a model; the families with claims are {known}")
-        found.append(Checkpoint(name, loaded.recipe_name, tuple(loaded.notes), loaded.network, loaded.sha256))
+        control = i >= len(files) - len(controls)
+        if control and (loss := _test_loss(loaded.network)) < GENERALISED:
+            raise GrokError(f"{file} is no control: its test loss is {loss:.2g}, expected at least {GENERALISED:g}")
+        role: Role = "control" if control else "checkpoint"
+        found.append(Checkpoint(name, loaded.recipe_name, tuple(loaded.notes), loaded.network, loaded.sha256, role))
     if len({c.family for c in found}) > 1:
         families = ", ".join(f"{c.name} is {c.family}" for c in found)
         raise GrokError(f"--checkpoint: expected models of one family, found {families}; run them one by one")
