@@ -75,5 +75,8 @@ def _nearest(claim: dict[str, Any]) -> str:
     found = claim.get("separation")
     if not found:
         return ""
-    gap = "fails before any number" if found["gap"] is None else f"{percent(found['gap'])} behind"
+    if found["gap"] is None:
+        gap = "fails before any number"
+    else:
+        gap = f"{percent(abs(found['gap'])).lstrip('+')} {'behind' if found['gap'] > 0 else 'ahead'}"
     return f"{kind(found['nearest'])} {gap}{'' if found['threshold_inside'] else ', threshold outside'}"

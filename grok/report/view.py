@@ -90,7 +90,10 @@ class Card:
         between = (
             "the threshold lies between" if found.get("threshold_inside") else "the threshold does not lie between"
         )
-        return f"the nearest, {found.get('nearest')}, is {percent(found['gap'])} of the threshold behind; {between}"
+        behind = found["gap"] > 0
+        by = percent(abs(found["gap"])).lstrip("+")
+        where = f"{by} of the threshold {'behind' if behind else 'ahead of'} the worst trained model"
+        return f"the nearest, {found.get('nearest')}, is {where}; {between}"
 
     @property
     def origins(self) -> list[tuple[str, list[columns.Subject]]]:
