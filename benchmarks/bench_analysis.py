@@ -13,7 +13,7 @@ from benchmarks import formulas
 from grok.kernels import diagonal_sum
 from grok.measure import embedding
 from grok.models.hooked import definition
-from grok.models.matrices import Weights
+from grok.models.names import Weights
 from grok.store.fixture import load_fixture
 from grok.train.snapshot import Pairs, Snapshot
 

@@ -55,9 +55,11 @@ def test_losses_end_near_zero(model, evidence):
 )
 def test_most_neurons_are_nine_terms_of_one_frequency(model, evidence):
     evidence.plot(
-        "spectrum_2d", "Norm of the neurons per pair of frequencies", norm=lambda: spectrum.norms(model.post_powers)
+        "spectrum_2d",
+        "Norm of the neurons per pair of frequencies",
+        norm=lambda: spectrum.norms(model.spectrum.post_powers),
     )
-    found = neurons.frequencies(model.post_powers)
+    found = neurons.frequencies(model.spectrum.post_powers)
     share = evidence("share of neurons with ≥ 0.85 of their variance on one frequency", found.single_share)
     assert share > 0.5
 
@@ -70,7 +72,7 @@ def test_most_neurons_are_nine_terms_of_one_frequency(model, evidence):
     because='"the" key frequencies: nine tenths of the live neurons',
 )
 def test_neuron_frequencies_are_the_key_frequencies(model, evidence):
-    found = neurons.frequencies(model.post_powers)
+    found = neurons.frequencies(model.spectrum.post_powers)
     evidence("live neurons", int(found.live.sum()))
     share = evidence("share of live neurons whose best frequency is key", found.share_in(model.key_frequencies))
     assert share >= 0.9
@@ -88,7 +90,7 @@ def test_a_handful_of_key_frequencies(model, evidence):
     norms = embedding.fourier_norms(model.U, dim=1)
     evidence.plot("fourier_norms", "W_U per frequency", frequencies=range(1, len(norms) + 1), norm=norms)
     key_frequencies = evidence("key frequencies", model.key_frequencies)
-    gap = evidence("largest ratio of neighbouring powers of U", model.keys.gap)
+    gap = evidence("largest ratio of neighbouring powers of U", model.spectrum.keys.gap)
     assert gap >= 3
     assert 8 <= len(key_frequencies) <= 16
 
@@ -103,10 +105,12 @@ def test_a_handful_of_key_frequencies(model, evidence):
 )
 def test_logits_are_quadratic_only(model, evidence):
     evidence.plot(
-        "spectrum_2d", "Norm of the logits per pair of frequencies", norm=lambda: spectrum.norms(model.logit_powers)
+        "spectrum_2d",
+        "Norm of the logits per pair of frequencies",
+        norm=lambda: spectrum.norms(model.spectrum.logit_powers),
     )
-    quadratic = evidence("quadratic share of the centred logits", spectrum.quadratic_share(model.logit_powers))
-    linear = evidence("linear share of the centred logits", spectrum.linear_share(model.logit_powers))
+    quadratic = evidence("quadratic share of the centred logits", spectrum.quadratic_share(model.spectrum.logit_powers))
+    linear = evidence("linear share of the centred logits", spectrum.linear_share(model.spectrum.logit_powers))
     assert quadratic >= 0.9
     assert linear <= 0.05
 
@@ -120,7 +124,7 @@ def test_logits_are_quadratic_only(model, evidence):
     because='"the same subset": nine tenths of the variance',
 )
 def test_logits_use_only_the_key_frequencies(model, evidence):
-    on_keys = spectrum.quadratic_share(model.logit_powers, model.key_frequencies)
+    on_keys = spectrum.quadratic_share(model.spectrum.logit_powers, model.key_frequencies)
     share = evidence("quadratic share of the centred logits on K", on_keys)
     assert share >= 0.9
 
@@ -176,7 +180,9 @@ def test_projections_are_waves_of_the_sum_on_average(model, evidence):
 )
 def test_only_linear_terms_before_the_relu(model, evidence):
     evidence.plot(
-        "spectrum_2d", "Norm before the ReLU per pair of frequencies", norm=lambda: spectrum.norms(model.pre_powers)
+        "spectrum_2d",
+        "Norm before the ReLU per pair of frequencies",
+        norm=lambda: spectrum.norms(model.spectrum.pre_powers),
     )
     share = evidence("linear share of centred pre", spectrum.linear_share_of(model.pre, model.task.p))
     assert share >= 0.999
@@ -191,7 +197,7 @@ def test_only_linear_terms_before_the_relu(model, evidence):
     because="quadratic terms are there: a tenth of the variance",
 )
 def test_the_relu_makes_quadratic_terms(model, evidence):
-    share = evidence("quadratic share of centred post", spectrum.quadratic_share(model.post_powers))
+    share = evidence("quadratic share of centred post", spectrum.quadratic_share(model.spectrum.post_powers))
     assert share >= 0.1
 
 

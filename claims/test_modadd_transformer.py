@@ -136,7 +136,7 @@ def test_embedding_is_sparse_in_the_fourier_basis(model, evidence):
     evidence.plot("fourier_norms", "W_E per frequency", frequencies=range(1, len(norms) + 1), norm=norms)
     gini = evidence("Gini coefficient of the norms", embedding.gini(norms))
     power = evidence("power of W_E on K", embedding.power_on(model.W_E, model.key_frequencies))
-    gap = evidence("largest ratio of neighbouring powers of U", model.keys.gap)
+    gap = evidence("largest ratio of neighbouring powers of U", model.spectrum.keys.gap)
     assert gap >= 3
     assert power >= 0.8
     assert gini >= 0.5
@@ -182,9 +182,11 @@ def test_embedding_is_low_rank(model, evidence):
 )
 def test_neurons_fall_in_clusters(model, evidence):
     evidence.plot(
-        "spectrum_2d", "Norm of the neurons per pair of frequencies", norm=lambda: spectrum.norms(model.post_powers)
+        "spectrum_2d",
+        "Norm of the neurons per pair of frequencies",
+        norm=lambda: spectrum.norms(model.spectrum.post_powers),
     )
-    found = neurons.frequencies(model.post_powers)
+    found = neurons.frequencies(model.spectrum.post_powers)
     share = evidence("share of neurons with ≥ 0.85 of their variance on one frequency", found.single_share)
     assert share >= 0.8
 
@@ -212,7 +214,7 @@ def test_neuron_to_logit_map_is_sparse(model, evidence):
     because='"only" is nine tenths of the power',
 )
 def test_clusters_write_only_to_their_frequency(model, evidence):
-    found = neurons.frequencies(model.post_powers)
+    found = neurons.frequencies(model.spectrum.post_powers)
     evidence("neurons in each cluster", {k: len(found.cluster(k)) for k in model.key_frequencies})
     purities = neurons.cluster_purities(model.U, found, model.key_frequencies)
     evidence("power at k of the cluster's rows of U", purities)
@@ -244,10 +246,12 @@ def test_each_projection_is_a_wave_of_the_sum(model, evidence):
 )
 def test_logits_are_quadratic_only(model, evidence):
     evidence.plot(
-        "spectrum_2d", "Norm of the logits per pair of frequencies", norm=lambda: spectrum.norms(model.logit_powers)
+        "spectrum_2d",
+        "Norm of the logits per pair of frequencies",
+        norm=lambda: spectrum.norms(model.spectrum.logit_powers),
     )
-    quadratic = evidence("quadratic share of the centred logits", spectrum.quadratic_share(model.logit_powers))
-    linear = evidence("linear share of the centred logits", spectrum.linear_share(model.logit_powers))
+    quadratic = evidence("quadratic share of the centred logits", spectrum.quadratic_share(model.spectrum.logit_powers))
+    linear = evidence("linear share of the centred logits", spectrum.linear_share(model.spectrum.logit_powers))
     assert quadratic >= 0.95
     assert linear <= 0.02
 
@@ -368,7 +372,9 @@ def test_the_skip_around_the_mlp_does_not_matter(model, evidence):
 )
 def test_neurons_are_nearly_linear_before_the_relu(model, evidence):
     evidence.plot(
-        "spectrum_2d", "Norm before the ReLU per pair of frequencies", norm=lambda: spectrum.norms(model.pre_powers)
+        "spectrum_2d",
+        "Norm before the ReLU per pair of frequencies",
+        norm=lambda: spectrum.norms(model.spectrum.pre_powers),
     )
     share = evidence("linear share of centred pre", spectrum.linear_share_of(model.pre, model.task.p))
     # Untrained weights give 1.0 and trained ones less, so no threshold makes it a finding.

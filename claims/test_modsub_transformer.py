@@ -114,7 +114,7 @@ def test_embedding_uses_few_fourier_components(model, evidence):
     evidence.plot("fourier_norms", "W_E per frequency", frequencies=range(1, len(norms) + 1), norm=norms)
     key_frequencies = evidence("key frequencies", model.key_frequencies, published=(1, 5, 34))
     power = evidence("power of W_E on K", embedding.power_on(model.W_E, key_frequencies))
-    gap = evidence("largest ratio of neighbouring powers of U", model.keys.gap)
+    gap = evidence("largest ratio of neighbouring powers of U", model.spectrum.keys.gap)
     assert gap >= 3
     assert 3 <= len(key_frequencies) <= 5
     assert power >= 0.95
@@ -130,8 +130,12 @@ def test_embedding_uses_few_fourier_components(model, evidence):
     because='"substantially" is more than half of the neurons',
 )
 def test_neurons_are_explained_by_one_frequency(model, evidence):
-    evidence.plot("spectrum_2d", "Norm of the neurons per pair of frequencies", norm=spectrum.norms(model.post_powers))
-    found = neurons.frequencies(model.post_powers)
+    evidence.plot(
+        "spectrum_2d",
+        "Norm of the neurons per pair of frequencies",
+        norm=spectrum.norms(model.spectrum.post_powers),
+    )
+    found = neurons.frequencies(model.spectrum.post_powers)
     share = evidence("share of neurons with ≥ 0.85 of their variance on one frequency", found.single_share)
     assert share > 0.5
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-Operation = Literal["add_mod", "sub_mod", "add"]
+from grok.errors import GrokError
+from grok.fourier.basis import Blocks, cyclic
+
+Operation = Literal["add_mod", "sub_mod", "add"]  # the keys of LAWS
 
 
 @dataclass(frozen=True)
 class Split:
-    """Indices into the a-major list of all p² pairs.
+    """Indices into the a-major list of all n² pairs.
 
-    train: [n_train] and test: [p² - n_train], int64, disjoint, together every pair, in drawn order.
+    train: [n_train] and test: [n² - n_train], int64, disjoint, together every pair, in drawn order.
     """
 
     train: Tensor
@@ -23,43 +27,94 @@ class Split:
 
 
 @dataclass(frozen=True)
+class Law:
+    """How an operation combines two elements: what a task of that name is, for every p.
+
+    size: p → n, the number of elements. combine: a, b, p → the class of a ∘ b, elementwise, int64.
+    n_classes: p → how many classes the readout has. blocks: p → the basis that fits the operation, None if none does.
+    sign: of b in s = (a ± b).
+    """
+
+    combine: Callable[[Tensor, Tensor, int], Tensor]
+    n_classes: Callable[[int], int] = lambda p: p
+    blocks: Callable[[int], Blocks] | None = cyclic
+    size: Callable[[int], int] = lambda p: p
+    sign: int = 1
+
+
+# Another group is an entry here: its elements numbered from 0, and the blocks of its irreducible representations.
+LAWS: dict[str, Law] = {
+    "add_mod": Law(lambda a, b, p: (a + b) % p),
+    "sub_mod": Law(lambda a, b, p: (a - b) % p, sign=-1),
+    "add": Law(lambda a, b, p: a + b, n_classes=lambda p: 2 * p, blocks=None),
+}
+
+
+@dataclass(frozen=True)
 class Task:
-    """A binary operation on {0 … p-1}, learned as classification.
+    """A binary operation on the elements 0 … n-1, learned as classification: a Cayley table.
 
     ``add_mod``: (a + b) mod p; ``sub_mod``: (a - b) mod p; both have p classes.
     ``add``: a + b without the modulus, with 2p classes (the source's head; 2p - 1 is never a label).
+    Raises GrokError for an operation that is not in ``LAWS``.
     """
 
     p: int
     operation: Operation = "add_mod"
 
+    def __post_init__(self) -> None:
+        if self.operation not in LAWS:
+            raise GrokError(f"unknown operation {self.operation!r}; known: {', '.join(LAWS)}")
+
+    @property
+    def law(self) -> Law:
+        return LAWS[self.operation]
+
+    @property
+    def n(self) -> int:
+        """Number of elements; p for the operations on numbers."""
+        return self.law.size(self.p)
+
     @property
     def n_classes(self) -> int:
-        return 2 * self.p if self.operation == "add" else self.p
+        return self.law.n_classes(self.p)
 
     @property
     def sign(self) -> int:
         """+1 or -1: the sign of b in s = (a ± b)."""
-        return -1 if self.operation == "sub_mod" else 1
+        return self.law.sign
 
     @property
     def modular(self) -> bool:
-        return self.operation != "add"
+        """Whether the operation is a group's, with a basis of blocks that fits it."""
+        return self.law.blocks is not None
+
+    @property
+    def blocks(self) -> Blocks | None:
+        """An orthonormal basis of functions on the elements, in blocks that the operation maps into themselves.
+
+        For addition and subtraction modulo p these are cosine and sine of each frequency. None where there is none.
+        Raises ValueError for even p.
+        """
+        return None if self.law.blocks is None else self.law.blocks(self.p)
 
     def pairs(self) -> Tensor:
-        """All pairs, a-major: [p², 2], int64. Row a·p + b is (a, b)."""
-        tokens = torch.arange(self.p)
-        return torch.cartesian_prod(tokens, tokens)
+        """All pairs, a-major: [n², 2], int64. Row a·n + b is (a, b)."""
+        elements = torch.arange(self.n)
+        return torch.cartesian_prod(elements, elements)
+
+    def table(self) -> Tensor:
+        """The Cayley table, the class of each pair (a, b): [n, n], int64, in 0 … n_classes - 1."""
+        elements = torch.arange(self.n)
+        return self.law.combine(elements[:, None], elements, self.p)
 
     def labels(self) -> Tensor:
-        """The right class of each pair: [p²], int64, in 0 … n_classes - 1."""
-        a, b = self.pairs().unbind(dim=1)
-        total = a + self.sign * b
-        return total % self.p if self.modular else total
+        """The right class of each pair of ``pairs``: [n²], int64."""
+        return self.table().flatten()
 
     def split(self, seed: int, train_frac: float) -> Split:
-        """The sources' split: the first ⌊p²·train_frac⌋ of ``torch.randperm(p²)`` under ``seed``."""
-        n_pairs = self.p * self.p
+        """The sources' split: the first ⌊n²·train_frac⌋ of ``torch.randperm(n²)`` under ``seed``."""
+        n_pairs = self.n * self.n
         order = torch.randperm(n_pairs, generator=torch.Generator().manual_seed(seed))
         cutoff = int(n_pairs * train_frac)
         return Split(train=order[:cutoff], test=order[cutoff:])

@@ -1,5 +1,6 @@
 """What a checkpoint does is read from its answers: task, accuracies, whether it has grokked; and the user's split."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,9 +8,10 @@ import torch
 from safetensors.torch import save_file
 
 from grok.errors import GrokError, NotEvaluable
-from grok.models import analytic
-from grok.models.matrices import Weights
-from grok.models.network import network
+from grok.models import analytic, matrices
+from grok.models.architectures import network
+from grok.models.names import Weights
+from grok.recipe import RECIPES, Recipe
 from grok.store import checkpoint
 from grok.task import Task
 
@@ -125,3 +127,27 @@ def test_the_split(tmp_path: Path):
 def test_half_a_split_is_refused(tmp_path: Path, seed: int | None, fraction: float | None):
     with pytest.raises(GrokError, match="--train-frac"):
         checkpoint.load(_save(tmp_path, analytic.mlp(Task(11), KEYS)), split_seed=seed, train_frac=fraction)
+
+
+def test_of_two_recipes_for_one_task_the_shapes_choose(tmp_path, monkeypatch):
+    """A second recipe beside the first: by its sizes if they tell, by --recipe if they do not."""
+    published = RECIPES["modadd-mlp"]
+    wide = replace(published, name="modadd-mlp-wide", d_mlp=24, d_model=9, task=Task(13))
+    narrow = replace(wide, name="modadd-mlp-narrow", d_mlp=12)
+    twin = replace(narrow, name="modadd-mlp-twin", weight_decay=0.1)
+    path = _save(tmp_path, matrices.initial(narrow))
+
+    def family(*recipes: Recipe, recipe: str | None = None) -> str | None:
+        monkeypatch.setattr(checkpoint, "PUBLISHED", recipes)
+        monkeypatch.setattr(checkpoint, "RECIPES", {r.name: r for r in recipes})
+        monkeypatch.setattr(checkpoint, "_told_apart", lambda right, p: "add_mod")  # untrained: it answers anything
+        return checkpoint.load(path, recipe=recipe).recipe_name
+
+    assert family(wide, narrow) == family(narrow, wide) == "modadd-mlp-narrow"
+    assert family(wide) == "modadd-mlp-wide"  # the only one: a user's model may have any size
+    assert family(wide, narrow, recipe="modadd-mlp-wide") == "modadd-mlp-wide"
+    assert family(narrow, twin, recipe="modadd-mlp-twin") == "modadd-mlp-twin"
+    with pytest.raises(GrokError, match="those of modadd-mlp-narrow, modadd-mlp-twin; choose one with --recipe"):
+        family(wide, narrow, twin)
+    with pytest.raises(GrokError, match="those of modadd-mlp-wide, modadd-mlp; choose one with --recipe"):
+        family(wide, published)

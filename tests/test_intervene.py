@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 
 from grok.errors import NotEvaluable
+from grok.fourier.basis import basis, rows
 from grok.measure import losses
-from grok.measure.components import pca
-from grok.measure.intervene import (
-    Activations,
-    Intervention,
-    by_hand,
-    by_hooks,
-    keep_frequencies,
-    random_directions,
-    remove_frequencies,
-)
+from grok.measure.components import keep, pca, remove
+from grok.measure.intervene import Activations, Edit, Intervention, by_hand, random_directions
 from grok.models import matrices as weights
-from grok.models.network import Network, network
+from grok.models import names
+from grok.models.architectures import network
+from grok.models.hooked import transformer
+from grok.models.network import Network
 from grok.recipe import RECIPES
 from grok.task import Task
 
@@ -47,10 +45,53 @@ def changes(model: Network) -> dict[str, Intervention]:
         "PC2 removed alone": Intervention(embedding=pcs.remove([1])),
         "PC3 … removed": Intervention(embedding=pcs.keep([0, 1])),
         "no skip around the MLP": Intervention(skip=False),
-        "key frequencies kept": Intervention(post=keep_frequencies(model.task, KEYS)),
-        "key frequencies removed": Intervention(post=remove_frequencies(model.task, KEYS)),
-        "all at once": Intervention(pcs.keep([0]), remove_frequencies(model.task, KEYS), skip=False),
+        "both at once": Intervention(pcs.keep([0]), skip=False),
     }
+
+
+LAST = 2  # the position of ``=``
+PRE, POST, MLP_OUT, RESID_POST = (
+    "blocks.0.mlp.hook_pre",
+    "blocks.0.mlp.hook_post",
+    "blocks.0.hook_mlp_out",
+    "blocks.0.hook_resid_post",
+)
+
+
+def by_hooks(model: Network, change: Intervention, post: Edit | None = None) -> Activations:
+    """The definition: the changed forward pass through TransformerLens hooks.
+
+    post: an edit of the MLP activations at the last position on all pairs, [p², d_mlp] → [p², d_mlp].
+    """
+    bridge = transformer.hooked(model.weights, model.task)
+    seen: dict[str, torch.Tensor] = {}
+
+    def see(name: str) -> tuple[str, Callable[..., None]]:
+        return name, lambda value, hook: seen.update({name: value})  # hook.name is that of TransformerLens's alias
+
+    def embed(value: torch.Tensor, hook: Any) -> torch.Tensor:
+        return torch.cat([change.embedding(value[:, :LAST]), value[:, LAST:]], dim=1)
+
+    def edit_post(value: torch.Tensor, hook: Any) -> torch.Tensor:
+        return torch.cat([value[:, :LAST], post(value[:, LAST])[:, None]], dim=1)
+
+    def only_mlp(value: torch.Tensor, hook: Any) -> torch.Tensor:
+        return seen[MLP_OUT]
+
+    hooks: list[tuple[str, Callable[..., Any]]] = [("hook_embed", embed)] if change.embedding else []
+    hooks += [(POST, edit_post)] if post else []
+    hooks += [see(PRE), see(POST), see(MLP_OUT)]
+    hooks += [] if change.skip else [(RESID_POST, only_mlp)]
+    with torch.no_grad():
+        logits = bridge.run_with_hooks(transformer.tokens(model.task), fwd_hooks=hooks)
+    return Activations(seen[PRE][:, LAST], seen[POST][:, LAST], logits[:, LAST])
+
+
+def over_pairs(make: Callable[..., Edit], task: Task, frequencies: Sequence[int]) -> Edit:
+    """An edit of ``post``: each neuron's p² values kept or removed along cos w_k s and sin w_k s of these k."""
+    # [2 |K|, p²]: each s is the sum of p pairs
+    directions = basis(task.p)[rows(frequencies)][:, task.labels()] / task.p**0.5
+    return lambda post: make(post.mean(0)[:, None], directions)(post.T).T
 
 
 def assert_same(one: Activations, other: Activations) -> None:
@@ -74,16 +115,16 @@ def test_hooks_and_hand_agree_and_change_something(model, name):
 
 def test_frequencies_in_the_neurons_are_frequencies_in_what_they_write(model):
     """The measures of claims project logits; here the neurons themselves are projected."""
-    ablation = losses.Ablation(model.logits, model.skip_logits, model.labels)
-    kept = by_hooks(model, Intervention(post=keep_frequencies(model.task, KEYS))).logits
-    removed = by_hooks(model, Intervention(post=remove_frequencies(model.task, KEYS))).logits
+    ablation = losses.Ablation.of(model)
+    kept = by_hooks(model, Intervention(), over_pairs(keep, model.task, KEYS)).logits
+    removed = by_hooks(model, Intervention(), over_pairs(remove, model.task, KEYS)).logits
     torch.testing.assert_close(kept, ablation.restricted(KEYS), atol=1e-10, rtol=1e-10)
     torch.testing.assert_close(removed, ablation.excluded(KEYS), atol=1e-10, rtol=1e-10)
 
 
 def test_without_the_skip_only_neurons_and_output_biases_reach_the_logits(model):
-    silent = by_hooks(model, Intervention(post=torch.zeros_like, skip=False)).logits
-    biases = model.weights["blocks.0.mlp.b_out"] @ model.weights[weights.W_U] + model.weights["unembed.b_U"]
+    silent = by_hooks(model, Intervention(skip=False), post=torch.zeros_like).logits
+    biases = model.weights["blocks.0.mlp.b_out"] @ model.weights[names.W_U] + model.weights["unembed.b_U"]
     torch.testing.assert_close(silent, biases.expand_as(silent), atol=1e-10, rtol=1e-10)
 
 

@@ -8,7 +8,7 @@ import torch
 from grok import load
 from grok.claim import claim, source
 from grok.measure import losses, neurons
-from grok.models.network import network
+from grok.models.architectures import network
 
 pytestmark = source("example", "An MLP that adds modulo 13", ref="examples/own_claims")
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
+from itertools import accumulate, groupby
 
 import torch
 from torch import Tensor
@@ -29,28 +31,65 @@ def rows(frequencies: Iterable[int]) -> list[int]:
     return [row for k in frequencies for row in (2 * k - 1, 2 * k)]
 
 
-def powers(matrix: Tensor, dim: int = 0) -> Tensor:
-    """Power of each k along a token axis of size p: squared norm of the projection on cos k and sin k: [(p-1)/2].
+@dataclass(frozen=True, eq=False)
+class Blocks:
+    """An orthonormal basis of the functions on n elements, whose rows come in blocks.
 
-    Entry k-1 is frequency k. The constant is left out.
+    A block is a space of functions that the group maps into itself: cosine and sine of one frequency for Z_p, the d²
+    entries of a d-dimensional irreducible representation for a finite group. Block 0 is the constant. What measures
+    call a frequency k is the number of a block, 1 … len(sizes) - 1.
+
+    basis: [n, n], a row for each function, float64. sizes: how many rows each block has, in the order of the rows.
     """
-    coefficients = basis(matrix.shape[dim]) @ matrix.movedim(dim, 0).flatten(1).double()
-    return coefficients[1:].square().sum(1).unflatten(0, (-1, 2)).sum(1)
+
+    basis: Tensor
+    sizes: tuple[int, ...]
+
+    def rows(self, which: Iterable[int]) -> list[int]:
+        """The rows of these blocks, in turn."""
+        starts = list(accumulate(self.sizes, initial=0))
+        return [row for k in which for row in range(starts[k], starts[k + 1])]
+
+    def summed(self, values: Tensor, dim: int = 0) -> Tensor:
+        """Sum over the rows of each block: n along ``dim`` → number of blocks along ``dim``."""
+        runs = [(size, len(list(run))) for size, run in groupby(self.sizes)]  # blocks of one size are added together
+        out = values.new_empty(*values.shape[:dim], len(self.sizes), *values.shape[dim + 1 :])
+        parts = values.split([size * count for size, count in runs], dim)
+        places = out.split([count for _, count in runs], dim)
+        for part, place, (size, _) in zip(parts, places, runs, strict=True):
+            torch.sum(part.unflatten(dim, (-1, size)), dim + 1, out=place)
+        return out
 
 
-def spectrum_2d(values: Tensor, p: int) -> Tensor:
-    """Coefficients over products of basis functions of a and b: [p², ...] (a-major) → [p, p, ...]. Keeps the norm."""
-    f = basis(p)
-    over_a = (f @ values.reshape(p, -1)).view(p, p, -1)  # two matrix products: one einsum would form f ⊗ f, p⁴ numbers
-    return (f @ over_a).view(p, p, *values.shape[1:])
+@cache
+def cyclic(p: int) -> Blocks:
+    """The blocks of Z_p: {0}, then {2k - 1, 2k} for k = 1 … (p-1)/2. Raises ValueError for even p."""
+    return Blocks(basis(p), (1,) + (2,) * ((p - 1) // 2))
 
 
-def pair_powers(values: Tensor, p: int) -> Tensor:
-    """Power of each pair of frequencies (of a, of b): [p², n] → [(p+1)/2, (p+1)/2, n]; index 0 is the constant.
+def powers(matrix: Tensor, dim: int = 0, blocks: Blocks | None = None) -> Tensor:
+    """Power of each block (of Z_p's, if none are given) along an axis of n elements: [number of blocks - 1].
 
-    Squared 2-D coefficients with cos and sin of a frequency added: entry [0, 0] is the mean, [k, 0] and [0, k] are the
-    linear terms of k, [k, k] its quadratic ones. The total is the squared norm.
+    The squared norm of the projection on the block; for Z_p entry k-1 is frequency k, the projection on cos k and
+    sin k. The constant is left out.
     """
-    power = spectrum_2d(values, p).square_()
-    over_a = torch.cat([power[:1], power[1::2].add_(power[2::2])])
-    return torch.cat([over_a[:, :1], over_a[:, 1::2].add_(over_a[:, 2::2])], dim=1)
+    blocks = blocks or cyclic(matrix.shape[dim])
+    coefficients = blocks.basis @ matrix.movedim(dim, 0).flatten(1).double()
+    return blocks.summed(coefficients.square().sum(1))[1:]
+
+
+def spectrum_2d(values: Tensor, n: int, blocks: Blocks | None = None) -> Tensor:
+    """Coefficients over products of basis functions of a and b: [n², ...] (a-major) → [n, n, ...]. Keeps the norm."""
+    f = (blocks or cyclic(n)).basis
+    over_a = (f @ values.reshape(n, -1)).view(n, n, -1)  # two matrix products: one einsum would form f ⊗ f, n⁴ numbers
+    return (f @ over_a).view(n, n, *values.shape[1:])
+
+
+def pair_powers(values: Tensor, n: int, blocks: Blocks | None = None) -> Tensor:
+    """Power of each pair of blocks (of a, of b; of Z_p's, if none are given): [n², m] → [h, h, m]; 0 is the constant.
+
+    Squared 2-D coefficients, added over the rows of each of the h blocks. For Z_p, entry [0, 0] is the mean, [k, 0] and
+    [0, k] are the linear terms of k, [k, k] its quadratic ones. The total is the squared norm.
+    """
+    blocks = blocks or cyclic(n)
+    return blocks.summed(blocks.summed(spectrum_2d(values, n, blocks).square_()), 1)

@@ -7,18 +7,19 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from grok.errors import NotEvaluable
-from grok.fourier.basis import powers
+from grok.fourier.basis import Blocks, powers
 
 MIN_RATIO = 3.0  # Gaussian matrices give 1.01 … 1.06, a memorised model 1.8, nine published models 5.7 … 670
 MAX_KEYS = 28
 
 
-def gap(unembedding: Tensor) -> tuple[tuple[int, ...], float]:
+def gap(unembedding: Tensor, blocks: Blocks | None = None) -> tuple[tuple[int, ...], float]:
     """Candidates for K, ascending, and the ratio of powers across the cut.
 
-    Powers of ``U`` [d_mlp, p] over the classes, sorted; cut at the largest ratio of neighbours among the first 28.
+    Powers of ``U`` [d_mlp, p] over the classes, one for each block (of Z_p, if none are given), sorted; cut at the
+    largest ratio of neighbours among the first 28.
     """
-    power, order = powers(unembedding, dim=1).sort(descending=True)
+    power, order = powers(unembedding, 1, blocks).sort(descending=True)
     ratios = power[:-1] / power[1:].clamp_min(1e-300)
     cut = int(ratios[:MAX_KEYS].argmax())
     return tuple(sorted(int(k) + 1 for k in order[: cut + 1])), float(ratios[cut])
@@ -41,18 +42,18 @@ class Keys:
         return f"{found} (by rank: no gap, {self.gap:.2f} < {MIN_RATIO:g})" if self.by_rank else found
 
 
-def matched(unembedding: Tensor, n: int | None) -> Keys:
+def matched(unembedding: Tensor, n: int | None, blocks: Blocks | None = None) -> Keys:
     """K of a network or, where no frequency stands out, its n strongest frequencies (all there are, if fewer).
 
     Of the frequencies that a control could be measured on, these favour it. Raises NotEvaluable if no frequency stands
     out and n is None.
     """
-    found, ratio = gap(unembedding)
+    found, ratio = gap(unembedding, blocks)
     if ratio >= MIN_RATIO:
         return Keys(found, ratio, False)
     if n is None:
         raise NotEvaluable(f"no key frequencies: the largest ratio of neighbouring powers of U is {ratio:.2f}, under 3")
-    power = powers(unembedding, dim=1)
+    power = powers(unembedding, 1, blocks)
     ranked = power.topk(min(n, len(power))).indices + 1
     return Keys(tuple(sorted(ranked.tolist())), ratio, True)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from einops import rearrange
 from torch import Tensor
 
 from grok.measure import regression
@@ -13,7 +14,7 @@ from grok.measure.components import linear
 
 def error_table(logits: Tensor, labels: Tensor, p: int) -> Tensor:
     """Predicted minus true sum of each pair: [p², C], [p²] → [p, p], int64."""
-    return (logits.argmax(1) - labels).unflatten(0, (p, p))
+    return rearrange(logits.argmax(1) - labels, "(a b) -> a b", a=p)
 
 
 @dataclass(frozen=True)

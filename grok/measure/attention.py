@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from einops import rearrange
 from torch import Tensor
 
 from grok.fourier.basis import pair_powers
@@ -13,16 +14,16 @@ from grok.measure import spectrum
 
 def correlation_of_swapped(pattern: Tensor, p: int) -> Tensor:
     """Correlation over pairs of A₀(a, b) with A₁(b, a): pattern [p², h, 3] → [h], -1 … 1."""
-    to_a, to_b = (pattern[..., i].unflatten(0, (p, p)) for i in (0, 1))
-    both = torch.stack([to_a.flatten(0, 1), to_b.transpose(0, 1).flatten(0, 1)], dim=-1)  # [p², h, 2]
+    swapped = rearrange(pattern[..., 1], "(a b) h -> (b a) h", a=p)
+    both = torch.stack([pattern[..., 0], swapped], dim=-1)  # [p², h, 2]
     x, y = (both - both.mean(0)).unbind(-1)
     return (x * y).sum(0) / (x.norm(dim=0) * y.norm(dim=0))
 
 
 def periodic_share(pattern: Tensor, p: int, key_frequencies: Sequence[int]) -> Tensor:
     """Share of each head's centred pattern on the nine terms of the frequencies in K: [p², h, 3] → [h], 0 … 1."""
-    n_heads = pattern.shape[1]
-    power = pair_powers(pattern.flatten(1), p).unflatten(2, (n_heads, 3)).sum(-1)  # a head's three columns together
+    columns = pair_powers(rearrange(pattern, "pair h position -> pair (h position)"), p)
+    power = rearrange(columns, "j k (h position) -> j k h position", position=3).sum(-1)  # a head's three together
     return spectrum.periodic_share(power, key_frequencies)
 
 

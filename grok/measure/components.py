@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
+from einops import rearrange
 from torch import Tensor
 
 Edit = Callable[[Tensor], Tensor]
@@ -52,7 +53,7 @@ def remove(mean: Tensor, directions: Tensor) -> Edit:
 
 def pair_scores(components: Components, pairs: Tensor) -> Tensor:
     """PC1(a), PC1(b), PC2(a), PC2(b) of each pair: [p², 2] → [p², 4]."""
-    return components.scores[pairs, :2].mT.flatten(1)
+    return rearrange(components.scores[pairs, :2], "pair number pc -> pair (pc number)")
 
 
 def linear(features: Tensor) -> Tensor:
@@ -71,4 +72,4 @@ def symmetric(scores: Tensor) -> Tensor:
 
     With u = PC1(a) + PC1(b) and v = PC2(a) + PC2(b): u, v, u², v², u v.
     """
-    return poly2(scores.unflatten(1, (2, 2)).sum(2))
+    return poly2(rearrange(scores, "pair (pc number) -> pair pc number", number=2).sum(2))

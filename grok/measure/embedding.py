@@ -1,4 +1,7 @@
-"""Matrices over tokens: their spectrum, its sparsity, and their rank."""
+"""Matrices over tokens: their spectrum, its sparsity, and their rank.
+
+Frequencies are numbers of blocks (``fourier.basis.Blocks``): by default those of Z_p, p the length of the token axis.
+"""
 
 from __future__ import annotations
 
@@ -7,27 +10,29 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from grok.fourier.basis import basis, powers, rows
+from grok.fourier.basis import Blocks, cyclic, powers
 
 TINY = 1e-300  # so that nothing over nothing is 0
 
 
-def fourier_norms(matrix: Tensor, dim: int = 0) -> Tensor:
+def fourier_norms(matrix: Tensor, dim: int = 0, blocks: Blocks | None = None) -> Tensor:
     """Norm of the projection on cos k and sin k along the token axis, k = 1 … (p-1)/2: [(p-1)/2]."""
-    return powers(matrix, dim).sqrt()
+    return powers(matrix, dim, blocks).sqrt()
 
 
-def power_on(matrix: Tensor, frequencies: Sequence[int]) -> float:
+def power_on(matrix: Tensor, frequencies: Sequence[int], blocks: Blocks | None = None) -> float:
     """Share of the squared norm of a matrix over tokens, [p, n], on these frequencies, 0 … 1; 0 if the matrix is zero.
 
     The whole includes the constant over tokens.
     """
-    return float(powers(matrix)[torch.tensor(frequencies) - 1].sum() / matrix.square().sum().clamp_min(TINY))
+    on = powers(matrix, 0, blocks)[torch.tensor(frequencies) - 1].sum()
+    return float(on / matrix.square().sum().clamp_min(TINY))
 
 
-def column_power_on(matrix: Tensor, frequencies: Sequence[int]) -> Tensor:
+def column_power_on(matrix: Tensor, frequencies: Sequence[int], blocks: Blocks | None = None) -> Tensor:
     """``power_on`` of each column: [p, n] → [n]."""
-    waves = basis(len(matrix))[rows(frequencies)]
+    blocks = blocks or cyclic(len(matrix))
+    waves = blocks.basis[blocks.rows(frequencies)]
     return (waves @ matrix).square().sum(0) / matrix.square().sum(0).clamp_min(TINY)
 
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from grok.errors import NotEvaluable
-from grok.fourier.basis import basis, rows
+from grok.fourier.basis import Blocks, cyclic
 from grok.kernels import cross_entropy
 from grok.measure.logits import sums_by_label
 from grok.models.network import Network
@@ -45,15 +45,17 @@ class Ablation:
     """A model's logits in two parts, what the neurons write and the residual path, so that frequencies can be cut.
 
     logits: [p², p]; skip_logits: [p², p] or [1, p], the part that does not come from neurons; labels: [p²].
+    blocks: of the classes, whose numbers are the frequencies; those of Z_p if None.
     """
 
     logits: Tensor
     skip_logits: Tensor
     labels: Tensor
+    blocks: Blocks | None = None
 
     @classmethod
     def of(cls, model: Network) -> Ablation:
-        return cls(model.logits, model.skip_logits, model.labels)
+        return cls(model.logits, model.skip_logits, model.labels, model.task.blocks)
 
     @cached_property
     def written(self) -> Tensor:
@@ -66,7 +68,7 @@ class Ablation:
 
     def projection(self, frequencies: Sequence[int]) -> Tensor:
         """What the neurons write along the directions of these k, as a table over (s, c): [p, p]."""
-        return projection_of_sums(self._sums, frequencies)
+        return projection_of_sums(self._sums, frequencies, self.blocks)
 
     def restricted(self, frequencies: Sequence[int], *, skip: bool = True) -> Tensor:
         """Logits with only the mean and these k left of ``post``, [p², p]; the residual path whole or its mean only."""
@@ -138,10 +140,11 @@ def excluded(model: Network) -> Cut:
     return Cut(cut.excluded_loss(keys, model.train), tuple(cut.excluded_controls(keys, model.train)))
 
 
-def projection_of_sums(sums: Tensor, frequencies: Sequence[int]) -> Tensor:
+def projection_of_sums(sums: Tensor, frequencies: Sequence[int], blocks: Blocks | None = None) -> Tensor:
     """Projection on the directions of these k of what is given as sums by s, float64: [p, C] → [p, C] over (s, c)."""
     p = len(sums)
-    waves = basis(p)[rows(frequencies)]  # norm one over s, p pairs to an s
+    blocks = blocks or cyclic(p)
+    waves = blocks.basis[blocks.rows(frequencies)]  # norm one over s, p pairs to an s
     return waves.T @ (waves @ sums) / p
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from grok.fourier.basis import basis, powers, rows, spectrum_2d
+from grok.fourier.basis import Blocks, basis, powers, rows, spectrum_2d
 from grok.measure import spectrum
 
 LIVE = 1e-6  # of the greatest variance; weight decay leaves unused neurons at a norm that is small but not zero
@@ -49,9 +49,9 @@ def frequencies(post_powers: Tensor) -> Frequencies:
     return Frequencies(index + 1, share, variance > LIVE * variance.max())
 
 
-def key_norm_ratio(unembedding: Tensor, key_frequencies: Sequence[int]) -> float:
+def key_norm_ratio(unembedding: Tensor, key_frequencies: Sequence[int], blocks: Blocks | None = None) -> float:
     """‖U on K‖ / ‖U‖ (source K), U [d_mlp, p] over the classes: 0 … 1."""
-    on_keys = powers(unembedding, dim=1)[torch.tensor(key_frequencies) - 1].sum()
+    on_keys = powers(unembedding, 1, blocks)[torch.tensor(key_frequencies) - 1].sum()
     return float(on_keys.sqrt() / unembedding.norm())
 
 

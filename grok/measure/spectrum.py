@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from einops import rearrange
 from torch import Tensor
 
 ROUNDING = 1e-10  # of the greatest norm; what float64 leaves of zeros differs between machines
@@ -30,7 +31,7 @@ def linear_share_of(values: Tensor, p: int) -> float:
 
     By Parseval the terms in a alone hold the variance of the means over b, and the terms in b alone that over a.
     """
-    table = values.view(p, p, -1)
+    table = rearrange(values, "(a b) n -> a b n", a=p)
     mean = table.mean((0, 1))
     of_a, of_b = ((table.mean(dim) - mean).square().sum() * p for dim in (1, 0))
     return float((of_a + of_b) / (values - mean).square().sum())

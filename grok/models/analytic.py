@@ -28,8 +28,8 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from grok.models import matrices as names
-from grok.models.matrices import Weights
+from grok.models import names
+from grok.models.names import Weights
 from grok.task import Task
 
 SATURATED = 100.0  # an attention score that leaves e^-100 to the others

@@ -25,8 +25,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from grok.models import matrices as names
-from grok.models.matrices import Weights, shapes
+from grok.models import names
+from grok.models.architectures import recognise
+from grok.models.matrices import shapes
+from grok.models.names import Weights
 from grok.recipe import Recipe
 from grok.task import Task
 
@@ -137,6 +139,8 @@ def fit(plan: Plan, recipe: Recipe) -> Weights:
     if m > recipe.d_mlp or max(n, r) + 2 > recipe.d_model:
         raise ValueError(f"{n} inputs, {m} neurons and {r} outputs do not fit {recipe.name}")
     w = {name: torch.zeros(shape, dtype=torch.float64) for name, shape in shapes(recipe).items()}
+    if recipe.architecture not in ("mlp", "transformer"):
+        raise ValueError(f"no rival is written for the architecture {recipe.architecture}")
     if recipe.architecture == "mlp":
         w[names.MLP_W_E][:, :n], w[names.MLP_W_E][:, n] = plan.tokens, 0.5  # the constant is the sum of two halves
         w[names.MLP_W_IN][: n + 1, :m], w[names.MLP_W_U][:m] = plan.reads, plan.writes @ plan.unembed
@@ -176,7 +180,7 @@ def hide(weights: Weights, seed: int) -> Weights:
     Which axis of each matrix is the residual stream and which the neurons follows from its name.
     """
     generator = torch.Generator().manual_seed(seed)
-    mlp = names.MLP_W_E in weights
+    mlp = recognise(weights).name == "mlp"
     d_model, d_mlp = weights[names.MLP_W_IN if mlp else names.W_IN].shape
     turn = torch.linalg.qr(torch.randn(d_model, d_model, generator=generator, dtype=torch.float64)).Q
     order = torch.randperm(d_mlp, generator=generator)

@@ -7,15 +7,18 @@ same function as ``grok.models`` and ``grok.models.network``, to rounding. ``tra
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from grok.errors import GrokError
 from grok.kernels.token_mix.bag import PairIndex, sum_rows, token_mix
-from grok.models import matrices as names
-from grok.models.matrices import Weights
+from grok.models import names
+from grok.models.architectures import recognise
+from grok.models.names import Weights
 from grok.recipe import Recipe
 
 BLOCK = 4608  # pairs, at most: less, and threads meet too often; more, and nothing is gained
@@ -33,7 +36,7 @@ class Batch:
     def of(cls, recipe: Recipe, which: Tensor) -> Batch:
         """The pairs at these indices, sorted: neighbours share table rows, which then stay in cache."""
         task, which = recipe.task, which.sort().values
-        index = PairIndex(task.pairs()[which], task.p, max(recipe.n_heads, 1))
+        index = PairIndex(task.pairs()[which], task.n, max(recipe.n_heads, 1))
         return cls(index, task.labels()[which])
 
     @cached_property
@@ -83,13 +86,22 @@ Tables = MLPTables | TransformerTables
 
 
 def fold(w: Weights) -> Tables:
-    """The tables of these weights, without a seed dimension; the names decide the architecture."""
-    if names.MLP_W_E in w:
-        U = w[names.MLP_W_U]
-        readout = _aligned(U)
-        never = readout.new_zeros(readout.shape[1])
-        never[U.shape[1] :] = -math.inf
-        return MLPTables((w[names.MLP_W_E] @ w[names.MLP_W_IN]).repeat(2, 1), U, readout, never)
+    """The tables of these weights, without a seed dimension. Raises GrokError for an architecture that has none."""
+    architecture = recognise(w).name
+    if architecture not in FOLDS:
+        raise GrokError(f"the tables engine does not know the architecture {architecture}; known: {', '.join(FOLDS)}")
+    return FOLDS[architecture](w)
+
+
+def _fold_mlp(w: Weights) -> MLPTables:
+    U = w[names.MLP_W_U]
+    readout = _aligned(U)
+    never = readout.new_zeros(readout.shape[1])
+    never[U.shape[1] :] = -math.inf
+    return MLPTables((w[names.MLP_W_E] @ w[names.MLP_W_IN]).repeat(2, 1), U, readout, never)
+
+
+def _fold_transformer(w: Weights) -> TransformerTables:
     embed, pos = w[names.W_E], w[names.W_POS]
     x = torch.cat([embed[:-1] + pos[0], embed[:-1] + pos[1], embed[-1:] + pos[2]])
     W_U = _aligned(w[names.W_U])
@@ -108,6 +120,9 @@ def fold(w: Weights) -> Tables:
     table[-1, m + n_classes :] = -math.inf
     readout = w[names.W_OUT] @ W_U
     return TransformerTables(x, read, readout[:, :n_classes], readout, query, key, v, relative, w_or, x @ key.T, table)
+
+
+FOLDS: dict[str, Callable[[Weights], Tables]] = {"mlp": _fold_mlp, "transformer": _fold_transformer}
 
 
 def _aligned(matrix: Tensor) -> Tensor:

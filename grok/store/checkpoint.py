@@ -18,9 +18,9 @@ from torch import Tensor
 
 from grok import files
 from grok.errors import GrokError
-from grok.models import matrices as names
-from grok.models.matrices import Weights
-from grok.models.network import Network, network
+from grok.models.architectures import Architecture, network, recognise
+from grok.models.names import Weights
+from grok.models.network import Network
 from grok.recipe import PUBLISHED, RECIPES
 from grok.store import formats
 from grok.store.fixture import Fixture, load_fixture, save_fixture
@@ -71,7 +71,8 @@ def load(
 ) -> Loaded:
     """Load a checkpoint of any known layout.
 
-    recipe: expected recipe; another task or architecture is an error, and an undecidable task is taken from it.
+    recipe: expected recipe; another task or architecture is an error, and an undecidable task is taken from it. It
+    also chooses between published recipes of one architecture, task and size.
     split_seed, train_frac: both, or neither; then the split is unknown. index: which of a list of checkpoints.
     Raises GrokError for anything that cannot be taken; no code in the file is ever run.
     """
@@ -80,16 +81,14 @@ def load(
         tensors, ignored = unwrap.state_dict(container.read(path), index)
         name, layout = formats.recognise(tensors)
         weights = _checked(layout.weights)
-        architecture = "mlp" if names.MLP_W_IN in weights else "transformer"
+        architecture = recognise(weights)
         guess = _answers(weights, layout.p)
         task, told = _task(layout, weights, guess, architecture, recipe)
+        family = _family(weights, architecture, task, recipe)
         split = _split(task, split_seed, train_frac)
         accuracy = _accuracy(task, split, guess)
     except GrokError as error:
         raise GrokError(f"{path}: {error}") from None
-    family = next(
-        (r.name for r in PUBLISHED if (r.architecture, r.task.operation) == (architecture, task.operation)), None
-    )
     ignored += [shown(key) for key in tensors if key not in layout.used]
     notes = [*layout.notes, *told]
     if ignored:
@@ -141,18 +140,30 @@ def _answers(weights: Weights, p: int) -> Tensor:
     widths = [max(w.shape) for w in weights.values()]
     if p < 5 or p * p * max(widths) * 8 > MAX_ACTIVATION_BYTES:
         raise GrokError(f"p = {p} with matrices up to {max(widths)} wide; expected p ≥ 5 and p² × width ≤ 2²⁷")
-    if names.MLP_W_IN in weights:
-        first, table = names.MLP_W_E, weights[names.MLP_W_E]
-        weights = {"W_E_b": table, **weights}
-    else:
-        first, table = "embed.W_E_a", weights[names.W_E][:p]
     rows = -(-CHUNK_BYTES // (p * max(widths) * 4))
-    chunks = (network(weights | {first: part}, Task(p), dtype=torch.float32) for part in table.split(rows))
-    return torch.cat([chunk.logits.argmax(-1) for chunk in chunks])
+    chunks = recognise(weights).chunks(weights, p, rows)
+    return torch.cat([network(chunk, Task(p), dtype=torch.float32).logits.argmax(-1) for chunk in chunks])
+
+
+def _family(weights: Weights, architecture: Architecture, task: Task, recipe: str | None) -> str | None:
+    """The published recipe whose claims apply; of several, the one that was asked for, or the one of these shapes.
+
+    None if no source makes claims about such a model. Raises GrokError if several are left.
+    """
+    fitting = [r for r in PUBLISHED if (r.architecture, r.task.operation) == (architecture.name, task.operation)]
+    asked = [r for r in fitting if r.name == recipe]
+    if len(fitting) > 1 and not asked:
+        sizes = {name: tuple(w.shape) for name, w in weights.items()}
+        same = [r for r in fitting if architecture.shapes(r).items() <= sizes.items()]
+        if len(same) != 1:
+            candidates = ", ".join(r.name for r in same or fitting)
+            raise GrokError(f"its claims could be those of {candidates}; choose one with --recipe")
+        return same[0].name
+    return (asked or fitting)[0].name if fitting else None
 
 
 def _task(
-    layout: Layout, weights: Weights, guess: Tensor, architecture: str, recipe: str | None
+    layout: Layout, weights: Weights, guess: Tensor, architecture: Architecture, recipe: str | None
 ) -> tuple[Task, list[str]]:
     """The task, from the number of classes and from which labels the model gets right; and how that was told."""
     wanted = None
@@ -160,10 +171,10 @@ def _task(
         if recipe not in RECIPES:
             raise GrokError(f"unknown recipe {recipe!r}; known: {', '.join(RECIPES)}")
         wanted = RECIPES[recipe]
-        if wanted.architecture != architecture:
-            raise GrokError(f"it is a {architecture}, but {recipe} is a {wanted.architecture}; leave out --recipe")
+        if wanted.architecture != architecture.name:
+            raise GrokError(f"it is a {architecture.name}, but {recipe} is a {wanted.architecture}; leave out --recipe")
     p = layout.p
-    classes = weights[names.MLP_W_U if architecture == "mlp" else names.W_U].shape[1]
+    classes = weights[architecture.unembedding].shape[1]
     if classes == 2 * p:
         found: Operation | None = "add"
         told = f"p = {p}, a + b without a modulus: there are {classes} classes"

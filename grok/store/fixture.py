@@ -23,8 +23,9 @@ from torch import Tensor
 from grok import files
 from grok.errors import GrokError
 from grok.models import matrices as weights
-from grok.models.matrices import Weights
-from grok.models.network import Network, network
+from grok.models.architectures import network
+from grok.models.names import Weights
+from grok.models.network import Network
 from grok.recipe import RECIPES, Recipe
 from grok.store.run import Run
 

@@ -84,7 +84,7 @@ class Untrained(Subject):
     @cached_property
     def network(self) -> Network:  # type: ignore[override]
         from grok.models import matrices
-        from grok.models.network import network
+        from grok.models.architectures import network
 
         recipe = self.fixture.recipe
         weights = matrices.initial(replace(recipe, seed=recipe.seed + self.draw))
@@ -111,7 +111,7 @@ class Rival(Subject):
     @cached_property
     def network(self) -> Network:  # type: ignore[override]
         from grok.models import rivals
-        from grok.models.network import network
+        from grok.models.architectures import network
 
         recipe = self.fixture.recipe
         try:

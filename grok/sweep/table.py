@@ -124,7 +124,7 @@ def _schema(pa: Any) -> Any:
     claims = pa.list_(pa.struct([("claim", text), ("holds", flag), ("margin", real)]))
     measures = pa.list_(pa.struct([("claim", text), ("measure", text), ("value", real)]))
     return pa.schema(
-        [(name, text) for name in ("recipe", "digest", "source", "architecture", "operation")]
+        [(name, text) for name in ("recipe", "digest", "architecture", "operation")]
         + [(name, whole) for name in ("p", "steps", "seed", "split_seed", "d_model", "n_heads", "d_head", "d_mlp")]
         + [(name, real) for name in ("train_frac", "weight_decay", "lr", "beta1", "beta2", "eps")]
         + [("error", text), ("device", text), ("engine", text), ("threads", whole), ("torch", text)]

@@ -17,8 +17,8 @@ from torch import Tensor
 from grok.kernels import cross_entropy
 from grok.measure.logits import at, cosine_projections_of_sums
 from grok.measure.losses import projection_of_sums
-from grok.models import matrices as names
-from grok.models.matrices import Weights
+from grok.models.architectures import recognise
+from grok.models.names import Weights
 from grok.models.tables import Batch, Tables, fold, keep_memory, outputs
 from grok.recipe import Recipe
 from grok.task import Split
@@ -81,9 +81,7 @@ class Snapshot:
     @property
     def W_E(self) -> Tensor:
         """Embedding of the p number tokens: [p, d]."""
-        if names.MLP_W_E in self.weights:
-            return self.weights[names.MLP_W_E]
-        return self.weights[names.W_E][:-1]
+        return recognise(self.weights).embedding(self.weights)
 
     @property
     def U(self) -> Tensor:

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from grok.errors import GrokError
-from grok.models.network import network
+from grok.models.architectures import network
 from grok.store import checkpoint
 from grok.store.formats import container
 from grok.task import Task

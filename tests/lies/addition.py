@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from grok.measure import components, regression
-from grok.models import matrices as names
+from grok.models import names
 from grok.models.network import Network
 from lies import Lie, altered, noisy, randn
 from lies.attention import a_preferred

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from grok.models import matrices as names
+from grok.models import names
 from grok.models.network import Network
 from grok.task import Split
 from lies import altered, randn

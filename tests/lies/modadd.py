@@ -10,7 +10,7 @@ from torch import Tensor
 
 from grok.fourier.basis import basis
 from grok.measure import neurons
-from grok.models import matrices as names
+from grok.models import names
 from grok.models.network import Network
 from lies import Lie, altered, noisy, randn
 from lies.attention import a_preferred, equals_attended
@@ -38,7 +38,7 @@ def rows(k: int) -> list[int]:
 
 def clusters_in_pairs(model: Network) -> list[tuple[Tensor, Tensor]]:
     """Clusters of neurons two by two, the strongest first, cut to the same size; strong neurons meet strong ones."""
-    found, strength = neurons.frequencies(model.post_powers), model.post.std(0)
+    found, strength = neurons.frequencies(model.spectrum.post_powers), model.post.std(0)
     clusters = [found.cluster(k) for k in model.key_frequencies]
     clusters.sort(key=lambda cluster: float(strength[cluster].median()), reverse=True)
     clusters = [cluster[strength[cluster].argsort(descending=True)] for cluster in clusters]

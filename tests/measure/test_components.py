@@ -29,7 +29,7 @@ def test_keeping_and_removing_components():
     only_line = MEAN + 3 * LINE[:, None] * U
     torch.testing.assert_close(pcs.keep([0])(EMBEDDING), only_line)
     torch.testing.assert_close(pcs.remove([1])(EMBEDDING), only_line)
-    # Outside the plane of the two components the two forms differ: this is why the ledger asks for both.
+    # Outside the plane of the two components the two forms differ: this is why the claims check both.
     other = EMBEDDING + W
     torch.testing.assert_close(pcs.keep([0])(other), only_line)
     torch.testing.assert_close(pcs.remove([1])(other), only_line + W)

@@ -8,7 +8,7 @@ import torch
 
 from grok.measure import logits, losses
 from grok.models import matrices as weights
-from grok.models.network import network
+from grok.models.architectures import network
 from grok.recipe import get_recipe
 from grok.store.fixture import load_fixture
 from grok.train.snapshot import Pairs, Snapshot

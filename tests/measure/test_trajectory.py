@@ -10,7 +10,8 @@ import torch
 from grok.errors import NotEvaluable
 from grok.measure import embedding, logits, losses, trajectory
 from grok.models import matrices as weights
-from grok.models.network import network
+from grok.models import names
+from grok.models.architectures import network
 from grok.recipe import get_recipe, matched_count
 from grok.task import Task
 from grok.train import record
@@ -29,7 +30,7 @@ def snapshots_with_keys(recipe, keys=(2, 5)):
     """Two snapshots; the readout of the second one lives on ``keys``."""
     start = weights.initial(recipe)
     end = {name: w.clone() for name, w in start.items()}
-    out = "W_U" if recipe.architecture == "mlp" else weights.W_U
+    out = "W_U" if recipe.architecture == "mlp" else names.W_U
     waves = torch.stack([f(2 * math.pi * k / 13 * torch.arange(13)) for k in keys for f in (torch.cos, torch.sin)])
     end[out] = torch.randn(end[out].shape[0], len(waves), generator=torch.Generator().manual_seed(1)) @ waves
     return np.stack([weights.flatten(w, recipe).numpy() for w in (start, end)]), (start, end)

@@ -11,9 +11,10 @@ from torch import Tensor
 from grok.fourier.basis import basis, pair_powers, powers, spectrum_2d
 from grok.measure import embedding, logits, losses, neurons, spectrum
 from grok.models import analytic
+from grok.models.architectures import network
 from grok.models.hooked import definition
-from grok.models.matrices import Weights
-from grok.models.network import Network, network
+from grok.models.names import Weights
+from grok.models.network import Network
 from grok.task import Task
 
 EXACT = 1e-10  # float64 rounding of the construction; the models add numbers up to 2,000 that cancel to 1
@@ -144,7 +145,7 @@ def test_key_frequencies_survive_noise_and_vanish_in_it(case, seed: int):
     wide = Task(113)
     gaussian = torch.randn(512, 113, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     lost = network({"W_E": gaussian.T, "W_in": torch.eye(512).double(), "W_U": gaussian}, wide)
-    assert lost.keys.by_rank
+    assert lost.spectrum.keys.by_rank
     assert len(lost.key_frequencies) == 14, "as many as the published run of this family has"
 
 

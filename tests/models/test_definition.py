@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from grok.models import matrices as weights
+from grok.models.architectures import network
 from grok.models.hooked import definition, mlp, transformer
-from grok.models.network import network
 from grok.recipe import RECIPES
 from grok.task import Task
 

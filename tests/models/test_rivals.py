@@ -9,8 +9,8 @@ from grok.fourier.basis import powers
 from grok.fourier.keys import gap
 from grok.measure import losses
 from grok.models import rivals
+from grok.models.architectures import network
 from grok.models.matrices import shapes
-from grok.models.network import network
 from grok.recipe import PUBLISHED, get_recipe
 
 ALL = [(recipe.name, name) for recipe in PUBLISHED for name in rivals.rivals_of(recipe)]

@@ -45,7 +45,7 @@ def test_the_fixture_holds_the_run(tmp_path: Path):
 @pytest.mark.parametrize("engine", ["manual", "folded", "definition"])
 def test_the_same_run_gives_the_same_bits_as_the_card_says(tmp_path: Path, engine: str):
     sizes = {"d_model": 8, "d_mlp": 16, "n_heads": 2, "d_head": 4}
-    recipe = replace(RECIPES["modsub-transformer"], task=Task(7, "subtract"), steps=20, **sizes)
+    recipe = replace(RECIPES["modsub-transformer"], task=Task(7, "sub_mod"), steps=20, **sizes)
     read = []
     for name in ("once", "again"):
         work = tmp_path / name / "work"

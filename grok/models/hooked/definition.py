@@ -6,15 +6,15 @@ Small and slow on purpose. ``performance`` work never touches this file.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 from transformer_lens import HookedRootModule
 from transformer_lens.model_bridge import TransformerBridge
 
-from grok.models import matrices as names
-from grok.models.hooked import mlp, transformer
-from grok.models.matrices import Weights
+from grok.models.architectures import ARCHITECTURES, recognise
+from grok.models.names import Weights
 from grok.recipe import Recipe
 from grok.task import Task
 
@@ -22,15 +22,21 @@ Model = TransformerBridge | HookedRootModule
 
 
 def hooked(weights: Weights, task: Task) -> Model:
-    """The hooked model of these weights; the names decide the architecture."""
-    return mlp.hooked(weights) if names.MLP_W_IN in weights else transformer.hooked(weights, task)
+    """The hooked model of these weights. Raises GrokError if they are of no known architecture."""
+    return recognise(weights).definition().hooked(weights, task)
+
+
+def _module(model: Model) -> Any:
+    """The module that made this model. Raises TypeError if none did."""
+    for architecture in ARCHITECTURES.values():
+        if isinstance(model, architecture.definition().Model):
+            return architecture.definition()
+    raise TypeError(f"a {type(model).__name__} is no hooked model of {', '.join(ARCHITECTURES)}")
 
 
 def logits(model: Model, task: Task, which: Tensor | None = None) -> Tensor:
     """Logits at the last position of these pairs (all of them if not given): [N, C]. Differentiable."""
-    if isinstance(model, TransformerBridge):
-        return model(transformer.tokens(task, which), return_type="logits")[:, -1]
-    return model(task.pairs() if which is None else task.pairs()[which])
+    return _module(model).logits(model, task, which)
 
 
 def loss(model: Model, task: Task, which: Tensor) -> Tensor:
@@ -40,10 +46,8 @@ def loss(model: Model, task: Task, which: Tensor) -> Tensor:
 
 
 def matrices(model: Model) -> Weights:
-    """The present weights and biases, with the names of ``grok.models.matrices``."""
-    if isinstance(model, TransformerBridge):
-        return transformer.matrices(model)
-    return {name: w.detach().clone() for name, w in model.named_parameters()}
+    """The present weights and biases, with the names of ``models.names``."""
+    return _module(model).matrices(model)
 
 
 def loss_and_grads(weights: Weights, task: Task, which: Tensor) -> tuple[Tensor, Weights]:
@@ -130,7 +134,7 @@ def _variables(model: Model) -> dict[str, Tensor]:
 
 
 def _renamed(replica: Model, values: Mapping[str, Tensor | None]) -> Weights:
-    """Values of a model's variables with the names and shapes of ``grok.models.matrices``; zero where there is none.
+    """Values of a model's variables with the names and shapes of ``grok.models.names``; zero where there is none.
 
     The replica holds them as its weights, so that TransformerLens itself does the renaming.
     """

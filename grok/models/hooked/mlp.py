@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from transformer_lens import HookedRootModule
 from transformer_lens.hook_points import HookPoint
 
-from grok.models import matrices as names
-from grok.models.matrices import Weights
+from grok.models import names
+from grok.models.names import Weights
+from grok.task import Task
 
 
 class HookedMLP(HookedRootModule):
@@ -43,6 +44,22 @@ class HookedMLP(HookedRootModule):
         return post @ self.W_U + self.b_U
 
 
-def hooked(weights: Weights) -> HookedMLP:
-    """The model of these weights, in their dtype. Raises KeyError if a matrix is missing."""
+Model = HookedMLP
+
+
+def hooked(weights: Weights, task: Task | None = None) -> HookedMLP:
+    """The model of these weights, in their dtype; its sizes are those of the matrices, whatever the task.
+
+    Raises KeyError if a matrix is missing.
+    """
     return HookedMLP(weights)
+
+
+def logits(model: HookedMLP, task: Task, which: Tensor | None = None) -> Tensor:
+    """Logits of these pairs (all of them if not given): [N, C]. Differentiable."""
+    return model(task.pairs() if which is None else task.pairs()[which])
+
+
+def matrices(model: HookedMLP) -> Weights:
+    """The model's present weights and biases: inverse of ``hooked``."""
+    return {name: w.detach().clone() for name, w in model.named_parameters()}

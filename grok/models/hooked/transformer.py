@@ -13,9 +13,11 @@ from transformer_lens.config import TransformerBridgeConfig
 from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.utilities.tl_checkpoint_conversion import convert_tl_checkpoint
 
-from grok.models import matrices as names
-from grok.models.matrices import Weights
+from grok.models import names
+from grok.models.names import Weights
 from grok.task import Task
+
+Model = TransformerBridge
 
 
 def hooked(weights: Weights, task: Task) -> TransformerBridge:
@@ -25,8 +27,8 @@ def hooked(weights: Weights, task: Task) -> TransformerBridge:
     Raises KeyError or ValueError if a matrix is missing or the shapes do not fit one another.
     """
     (d_vocab, d_model), (n_heads, _, d_head) = weights[names.W_E].shape, weights[names.W_Q].shape
-    if d_vocab <= task.p:
-        raise ValueError(f"{names.W_E} has {d_vocab} rows; p = {task.p} needs one for each number and one for '='")
+    if d_vocab <= task.n:
+        raise ValueError(f"{names.W_E} has {d_vocab} rows; needs {task.n}, one for each number, and one for '='")
     dtype = weights[names.W_E].dtype
     config = TransformerBridgeConfig(
         n_layers=1,
@@ -56,10 +58,15 @@ def hooked(weights: Weights, task: Task) -> TransformerBridge:
     return model
 
 
+def logits(model: TransformerBridge, task: Task, which: Tensor | None = None) -> Tensor:
+    """Logits at the last position of these pairs (all of them if not given): [N, C]. Differentiable."""
+    return model(tokens(task, which), return_type="logits")[:, -1]
+
+
 def tokens(task: Task, which: Tensor | None = None) -> Tensor:
     """The inputs ``a b =`` of these pairs (all of them if not given): [N, 3], int64."""
     pairs = task.pairs() if which is None else task.pairs()[which]
-    return torch.cat([pairs, pairs.new_full((len(pairs), 1), task.p)], dim=1)
+    return torch.cat([pairs, pairs.new_full((len(pairs), 1), task.n)], dim=1)
 
 
 def matrices(model: TransformerBridge) -> Weights:

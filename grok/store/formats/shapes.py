@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from grok.errors import GrokError
-from grok.models.matrices import Weights
+from grok.models.names import Weights
 
 Shape = tuple[str | int, ...]
 

@@ -12,16 +12,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from grok.errors import GrokError
 from grok.kernels import cross_entropy
-from grok.models import matrices as names
-from grok.models.matrices import Weights
+from grok.models import names
+from grok.models.names import Weights
 from grok.recipe import Recipe
 
 
 def logits(weights: Weights, pairs: Tensor, recipe: Recipe) -> Tensor:
     """Logits at the last position: weights [S, ...], pairs [S, N, 2] → [S, N, C]."""
-    forward = _mlp if recipe.architecture == "mlp" else _transformer
-    return forward(weights, pairs)
+    if recipe.architecture not in FORWARD:
+        raise GrokError(f"this engine cannot train a {recipe.architecture}; it knows {', '.join(FORWARD)}")
+    return FORWARD[recipe.architecture](weights, pairs)
 
 
 def mean_loss(weights: Weights, pairs: Tensor, labels: Tensor, recipe: Recipe) -> Tensor:
@@ -63,6 +65,9 @@ def _transformer(w: Weights, pairs: Tensor) -> Tensor:
     pre = z @ (w_o @ w[names.W_IN]) + x2 @ w[names.W_IN]
     direct = z @ (w_o @ w[names.W_U]) + x2 @ w[names.W_U]
     return direct + pre.relu() @ (w[names.W_OUT] @ w[names.W_U])
+
+
+FORWARD = {"mlp": _mlp, "transformer": _transformer}
 
 
 def _rows(table: Tensor, token: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from grok.errors import GrokError
 from grok.kernels.adamw import corrections
 from grok.kernels.adamw.triton import adamw
 from grok.kernels.cross_entropy import triton as cross_entropy
@@ -22,8 +23,9 @@ from grok.kernels.fixed_order.triton import matmul
 from grok.kernels.fixed_order.triton import sum_rows as add_rows
 from grok.kernels.relu_readout.triton import relu_readout, relu_readout_backward
 from grok.kernels.token_mix.triton import Segments, sum_rows, sum_rows_backward, token_mix, token_mix_backward
-from grok.models import matrices as names
-from grok.models.matrices import Weights
+from grok.models import matrices, names
+from grok.models.architectures import recognise
+from grok.models.names import Weights
 from grok.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ class Batch:
         """The pairs at these indices of each seed, sorted: neighbours share table rows."""
         rows = torch.stack([w.sort().values for w in which])
         pairs, labels = recipe.task.pairs()[rows], recipe.task.labels()[rows]
-        return cls(Segments.of(pairs.to(device), recipe.task.p), labels.to(device))
+        return cls(Segments.of(pairs.to(device), recipe.task.n), labels.to(device))
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,8 +115,11 @@ def _forward(tables: Tables, batch: Batch) -> tuple[Tensor, Tensor | None, Tenso
 
 def _fold(w: Weights) -> Tables:
     """``grok.models.tables.fold`` for many seeds."""
-    if names.MLP_W_E in w:
+    architecture = recognise(w).name
+    if architecture == "mlp":
         return MLPTables(w[names.MLP_W_U], matmul(w[names.MLP_W_E], w[names.MLP_W_IN]))
+    if architecture != "transformer":
+        raise GrokError(f"the fused engine cannot train a {architecture}; it knows mlp, transformer")
     embed, pos = w[names.W_E], w[names.W_POS]
     x = torch.cat([embed[:, :-1] + pos[:, :1], embed[:, :-1] + pos[:, 1:2], embed[:, -1:] + pos[:, 2:]], dim=1)
     equals = x[:, -1:]  # [S, 1, d]
@@ -175,9 +180,9 @@ class Fused:
         splits = [r.split() for r in recipes]
         self.train = Batch.of(self.recipe, [s.train for s in splits], device)
         self.test = Batch.of(self.recipe, [s.test for s in splits], device)
-        self.weights = names.views(state.flat, self.recipe)
+        self.weights = matrices.views(state.flat, self.recipe)
         self.grad = torch.zeros_like(state.flat)
-        self.grads = names.views(self.grad, self.recipe)
+        self.grads = matrices.views(self.grad, self.recipe)
         self.count = torch.full((1,), state.step, dtype=torch.int32, device=device)
         self.table = corrections(self.recipe.steps, self.recipe.betas).to(device)
 

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from grok.kernels import cross_entropy
 from grok.kernels.token_mix.bag import sum_rows_backward, token_mix_backward
-from grok.models import matrices as names
-from grok.models.matrices import Weights
+from grok.models import names
+from grok.models.names import Weights
 from grok.models.tables import Batch, MLPTables, Tables, TransformerTables
 
 

@@ -1,0 +1,76 @@
+"""The one-hidden-layer MLP of source K: E[a] + E[b] → ReLU → logits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from einops import rearrange
+from torch import Generator, Tensor
+
+from grok.models import names
+from grok.models.names import Weights
+from grok.models.network import Network
+from grok.recipe import Recipe
+
+REQUIRED = (names.MLP_W_E, names.MLP_W_IN, names.MLP_W_U)
+UNEMBEDDING = names.MLP_W_U
+
+
+def shapes(recipe: Recipe) -> dict[str, tuple[int, ...]]:
+    """In the order in which the source draws them."""
+    n, d, m, c = recipe.task.n, recipe.d_model, recipe.d_mlp, recipe.task.n_classes
+    return {names.MLP_W_E: (n, d), names.MLP_W_IN: (d, m), names.MLP_W_U: (m, c)}
+
+
+def initial(recipe: Recipe, generator: Generator) -> Weights:
+    """randn / √fan-in."""
+    return {name: torch.randn(s, generator=generator) / math.sqrt(s[0]) for name, s in shapes(recipe).items()}
+
+
+def embedding(weights: Weights) -> Tensor:
+    """Of every token: [n, d_model]."""
+    return weights[names.MLP_W_E]
+
+
+def chunks(weights: Weights, n: int, rows: int) -> Iterator[Weights]:
+    """The first input has its own embedding in each chunk, and the second the whole one."""
+    table = weights[names.MLP_W_E]
+    for part in table.split(rows):
+        yield {"W_E_b": table, **weights, names.MLP_W_E: part}
+
+
+@dataclass(frozen=True, eq=False)
+class MLP(Network):
+    """E[a] + E[b] → ReLU → logits (source K). With ``W_E_b`` the second input has its own embedding."""
+
+    architecture = "mlp"
+
+    @property
+    def W_E(self) -> Tensor:
+        return self.weights[names.MLP_W_E]
+
+    @property
+    def U(self) -> Tensor:
+        return self.weights[names.MLP_W_U]
+
+    @cached_property
+    def W_neur(self) -> Tensor:
+        """Token → neurons: W_E W_in, [n, d_mlp]."""
+        return self.W_E @ self.weights[names.MLP_W_IN]
+
+    @cached_property
+    def pre(self) -> Tensor:
+        second = self.weights.get("W_E_b", self.W_E) @ self.weights[names.MLP_W_IN]
+        pre = rearrange(self.W_neur[:, None] + second, "a b m -> (a b) m")
+        return pre + self.weights.get("b_in", torch.zeros(1, dtype=pre.dtype))
+
+    @cached_property
+    def skip_logits(self) -> Tensor:
+        return self.weights.get("b_U", self.U.new_zeros(self.U.shape[1]))[None]
+
+
+NETWORK = MLP
