@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, get_args
 
 import pytest
@@ -32,6 +32,7 @@ def claim(
     threshold: Threshold | None = None,
     because: str | None = None,
     no_control: str | None = None,
+    on: Sequence[str] = (),
 ) -> Callable[[Test], Test]:
     """Make a test a claim. ``id`` is unique in a test session; ``title`` is the sentence.
 
@@ -41,6 +42,8 @@ def claim(
     threshold: where the asserted bound comes from: the "source" (its figures, its words), or a "convention" of ours for
     what a word means. because: the reason, in a line; it goes with threshold.
     no_control: why the claim has no control, by nature. It is then never replicated, but uncontrolled.
+    on: the recipes whose networks the claim is tried on. Each has a verdict of its own, under ``P6 · modadd-mlp``;
+    ``published`` may then be a dict from recipe to figure. Without it the claim is about the fixture of its source.
 
     Raises ValueError for an unknown ``about`` or ``threshold``, or a threshold without a reason; TypeError if the
     test's source cannot be read (its asserts are recorded by way of it).
@@ -57,7 +60,7 @@ def claim(
         )
 
     def decorate(test: Test) -> Test:
-        info = Info(id, title, published, section, about, threshold, because, no_control, recorded(test))
+        info = Info(id, title, published, section, about, threshold, because, no_control, tuple(on), recorded(test))
         return pytest.mark.claim(info)(test)
 
     return decorate

@@ -10,7 +10,7 @@ CLAIMS = Path(__file__).parents[1] / "claims"
 
 
 def claimed(path: Path) -> list[tuple[str, Info]]:
-    """(fixture, info) of every claim in a file; a claim's own source goes before the module's."""
+    """(family, info) of every claim in a file; a claim's own source goes before the module's."""
     spec = importlib.util.spec_from_file_location(f"ledger_{path.stem}", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -19,13 +19,14 @@ def claimed(path: Path) -> list[tuple[str, Info]]:
         marks = [module.pytestmark, *getattr(function, "pytestmark", [])] if callable(function) else []
         named = {mark.name: mark.args[0] for mark in marks}
         if "claim" in named:
-            found.append((named["source"].fixture, named["claim"]))
+            info = named["claim"]
+            found += [(family, info) for family in info.on or (named["source"].fixture,)]
     return found
 
 
 def test_every_claim_with_a_verdict_is_there_once():
     expected = json.loads((CLAIMS.parent / "reports" / "expected.json").read_text())["claims"]
-    found = [info.id for path in sorted(CLAIMS.glob("test_*.py")) for _, info in claimed(path)]
+    found = [info.id_on(family) for path in sorted(CLAIMS.glob("test_*.py")) for family, info in claimed(path)]
     assert sorted(found) == sorted(expected)
 
 

@@ -14,7 +14,7 @@ import grok.verdicts.record
 from grok.models import analytic
 from grok.recipe import get_recipe
 from grok.suite.results import Results
-from grok.suite.subjects import Subject
+from grok.suite.subject import Subject
 from grok.task import Task
 from grok.verdicts.verdict import Result as Verdict
 

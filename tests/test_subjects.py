@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from grok.errors import GrokError
-from grok.suite.subjects import Checkpoint, Subjects
+from grok.suite.subject import Checkpoint
+from grok.suite.subjects import Subjects
 
 
 @pytest.fixture
@@ -52,3 +53,10 @@ def test_what_is_not_there_is_told_when_asked_for():
     with pytest.raises(GrokError, match="nowhere/modadd-mlp/seed0"):
         subject.network  # noqa: B018
     assert subject.about() == {}
+
+
+def test_seeds_are_compared_in_groups(fixtures):
+    trained, untrained, memorised = Subjects(fixtures).of_seeds("modadd-mlp")
+    assert [s.name for s in trained.members] == [f"modadd-mlp/seed{i}" for i in (0, 2, 10)]
+    assert (trained.role, untrained.role, memorised.role) == ("trained", "control", "control")
+    assert (len(untrained.members), len(memorised.members)) == (10, 3)

@@ -166,12 +166,12 @@ def recorded(function: Callable[..., Any]) -> tuple[str, ...]:
         raise TypeError(f"no source for {function.__name__} in {code.co_filename}; a claim's asserts are read from it")
     found = sorted((a for a in ast.walk(node) if isinstance(a, ast.Assert)), key=lambda a: a.lineno)
     texts = tuple(_text(source, a.test) for a in found)
-    node.decorator_list = []
+    # Decorators stay in the tree: a function's first line is that of the first of them, and lines are counted from it.
     tree = ast.fix_missing_locations(ast.Module([_Recording(source).visit(node)], []))
     flags = code.co_flags & __future__.annotations.compiler_flag
     module = compile(tree, code.co_filename, "exec", flags=flags, dont_inherit=True)
     again = next(c for c in module.co_consts if isinstance(c, CodeType) and c.co_name == code.co_name)
-    function.__code__ = again.replace(co_qualname=code.co_qualname, co_firstlineno=code.co_firstlineno)
+    function.__code__ = again.replace(co_qualname=code.co_qualname)
     function.__globals__[_SELF] = sys.modules[__name__]
     return texts
 

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from grok.errors import GrokError
-from grok.suite.subjects import Checkpoint, load_checkpoints
+from grok.suite.subject import Checkpoint
+from grok.suite.subjects import load_checkpoints
 
 UPDATE = "--update-expected"
 
@@ -36,18 +37,22 @@ def add_options(parser: pytest.Parser) -> None:
     add("--train-frac", metavar="X", type=float, help="of the checkpoint: share of its train pairs")
     add("--index", metavar="N", type=int, help="of the checkpoint: which one, if the file holds a list")
     add("--seeds", metavar="SEEDS", default="canonical", help="fixtures: canonical (default), all, or 0,3,7")
+    add("--claims", metavar="IDS", help="only these claims: K8,N6")
     add("--fixture-dir", metavar="DIR", help="where fixtures are, as DIR/<recipe>/seed<N>")
 
 
 @dataclass(frozen=True)
 class Options:
-    """``expected``: claim id → committed entry, None if nothing is committed. ``free``: nothing is expected."""
+    """``claims``: the ids of those to run; all if empty. ``expected``: claim id → committed entry, None if nothing is
+    committed. ``free``: nothing is expected.
+    """
 
     json_file: Path | None
     html_file: Path | None
     expected_file: Path | None
     update_expected: bool
     recipe: str | None
+    claims: tuple[str, ...]
     seeds: str
     fixtures: Path
     tracebacks: bool
@@ -82,6 +87,7 @@ class Options:
             expected_file=expected,
             update_expected=update,
             recipe=get("recipe"),
+            claims=tuple(name.strip() for name in (get("claims") or "").split(",") if name.strip()),
             seeds=get("seeds"),
             fixtures=_near(_path(here, get("fixture_dir")) or config.rootpath / "fixtures"),
             tracebacks=get("tbstyle") != "auto" or bool(get("usepdb")),

@@ -79,18 +79,20 @@ def surprise(claim: Info, result: Result, expected: dict[str, Any] | None, free:
 _WORD = {True: "holds", False: "does not hold", None: "not evaluated"}
 
 
-def describe(claim: Info, source: Source | None, nodeid: str, file: str, line: int) -> dict[str, Any]:
-    """What verdicts.json says of a claim whatever came of it."""
+def describe(
+    claim: Info, source: Source | None, family: str | None, nodeid: str, file: str, line: int
+) -> dict[str, Any]:
+    """What verdicts.json says of a claim on a family, whatever came of it."""
     return {
-        "id": claim.id,
+        "id": claim.id_on(family),
         "title": claim.title,
         "source": source.key if source else None,
         "source_title": source.title if source else None,
         "ref": source.ref if source else None,
         "url": source.url if source else None,
         "section": claim.section,
-        "fixture": source.fixture if source else None,
-        "published": plain(claim.published, VALUE_DIGITS, f"published figure of {claim.id}"),
+        "fixture": family,
+        "published": plain(claim.published_on(family), VALUE_DIGITS, f"published figure of {claim.id}"),
         "about": claim.about,
         "threshold": claim.threshold,
         "because": claim.because,

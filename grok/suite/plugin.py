@@ -20,7 +20,8 @@ from grok.suite.evidence import Recorder, recording
 from grok.suite.meta import Info, Source
 from grok.suite.options import Options, add_options
 from grok.suite.session import MESSAGE, Session
-from grok.suite.subjects import AnySubject, Subjects
+from grok.suite.subject import AnySubject
+from grok.suite.subjects import Subjects
 from grok.verdicts.verdict import Result, Role
 
 SUBJECT = "grok_subject"
@@ -57,29 +58,54 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if mark is None or SUBJECT not in metafunc.fixturenames:
         return
     info: Info = mark.args[0]
-    source = _source(metafunc.definition)
-    subjects = metafunc.config.stash[SUBJECTS]
-    recipe = source.fixture if source else None
-    found = (subjects.of_run if "run" in metafunc.fixturenames else subjects.of_model)(recipe)
+    subjects_of = metafunc.config.stash[SUBJECTS].asked_for(metafunc.fixturenames)
+    found = [(family, subject) for family in _families(metafunc.definition) for subject in subjects_of(family)]
     if not found:
         raise pytest.Collector.CollectError(
             f"claim {info.id} asks for a model, but its source() names no fixture, and no model fixture is yours"
         )
-    chosen = [s for s in found if s.role in _tried_on(info)]
+    chosen = [s for family, s in found if s.role in _tried_on(info) and family in (None, s.family)]
     metafunc.parametrize(SUBJECT, chosen, ids=[s.name for s in chosen], indirect=True, scope="session")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """So that ``-k K8`` selects by id too."""
+    if info := _info(item):
+        item.extra_keyword_matches.add(info.id)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """One id, one claim. With a recipe or a checkpoint given, claims of other families are left out."""
+    """One id, one claim. With a recipe or a checkpoint given, claims of other families are left out.
+
+    The tests of a subject are run one after the other, so that its network is loaded once.
+    """
     if not _is_worker(config):  # where a worker stops, pytest-xdist breaks; then the session tells it at the end
         _refuse_clashes(items)
     checkpoints = config.stash[SUBJECTS].checkpoints
     family = checkpoints[0].family if checkpoints else config.stash[OPTIONS].recipe
-    left_out = [item for item in items if _info(item) and (_foreign(item, family) or _uncalled(item))]
+    chosen = config.stash[OPTIONS].claims
+    _refuse_unknown(chosen, items)
+    left_out = [
+        item
+        for item in items
+        if (info := _info(item)) and (_foreign(item, family) or _uncalled(item) or (chosen and info.id not in chosen))
+    ]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in set(left_out)]
+    places: dict[AnySubject, int] = {}
+    on_subjects = [item for item in items if _param(item)]
+    in_turn = iter(sorted(on_subjects, key=lambda item: places.setdefault(_param(item), len(places))))
+    items[:] = [next(in_turn) if _param(item) else item for item in items]
+
+
+def _refuse_unknown(chosen: tuple[str, ...], items: list[pytest.Item]) -> None:
+    known = {info.id for item in items if (info := _info(item))}
+    if unknown := [name for name in chosen if name not in known]:
+        raise pytest.UsageError(
+            f"--claims: no claim here is called {', '.join(unknown)}; docs/claims.md lists them all"
+        )
 
 
 def _refuse_clashes(items: list[pytest.Item]) -> None:
@@ -94,9 +120,20 @@ def _is_worker(config: pytest.Config) -> bool:
     return hasattr(config, "workerinput")
 
 
+def _families(item: Any) -> tuple[str | None, ...]:
+    """The recipes that a claim is about; (None,) where the tests bring their own models."""
+    info, source = _info(item), _source(item)
+    return (info.on if info else ()) or (source.fixture if source else None,)
+
+
+def _family(item: Any) -> str | None:
+    """The recipe that this test of a claim is about."""
+    subject = _param(item)
+    return subject.family if subject else _families(item)[0]
+
+
 def _foreign(item: pytest.Item, family: str | None) -> bool:
-    source = _source(item)
-    return bool(family and source and source.fixture not in (None, family))
+    return bool(family and _family(item) not in (None, family))
 
 
 def _tried_on(info: Info) -> set[str]:
@@ -139,6 +176,12 @@ def run(grok_subject: AnySubject) -> Any:
 
 
 @pytest.fixture
+def models(grok_subject: AnySubject) -> Any:
+    """The networks of all seeds of the subject, each a ``grok.models.network.Network``, in turn."""
+    return grok_subject.networks  # type: ignore[union-attr]
+
+
+@pytest.fixture
 def evidence(request: pytest.FixtureRequest) -> Recorder:
     """``evidence(name, value)`` records a measured value and returns it; ``evidence.plot(…)`` records arrays."""
     return request.node.stash.setdefault(RECORDER, Recorder())
@@ -171,7 +214,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]
     if isinstance(raised, pytest.skip.Exception):
         raise raised
     options = pyfuncitem.config.stash[OPTIONS]
-    why = outcome.surprise(info, result, options.expected_of(info.id), options.free, _place(pyfuncitem))
+    committed = options.expected_of(info.id_on(_family(pyfuncitem)))
+    why = outcome.surprise(info, result, committed, options.free, _place(pyfuncitem))
     if why is None:
         return True
     if raised is not None and result.error is not None and options.tracebacks:
@@ -192,7 +236,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         report.outcome, report.longrepr = "skipped", (str(item.path), item.location[1] or 0, f"Skipped: {raised}")
     result = item.stash.get(RESULT, None) or _subject(item, **_unreached(raised))
     subject = _param(item)
-    meta = outcome.describe(info, _source(item), _nodeid(item), *_location(item))
+    meta = outcome.describe(info, _source(item), _family(item), _nodeid(item), *_location(item))
     message = {"meta": meta, "subject": result.to_json(), "card": subject.card() if subject else None}
     report.user_properties.append((MESSAGE, json.dumps(message)))
     holds = {True: "true", False: "false", None: "not evaluated"}[result.holds]

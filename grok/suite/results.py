@@ -42,8 +42,8 @@ class Results:
             self._fixtures[message["card"]["digest"]] = message["card"]
 
     def claims(self) -> list[Claim]:
-        """In the order of their source files."""
-        metas = sorted(self._meta.values(), key=lambda meta: (meta["file"], meta["line"]))
+        """In the order of their source files; in each, family by family."""
+        metas = sorted(self._meta.values(), key=lambda meta: (meta["file"], meta["fixture"] or "", meta["line"]))
         return [self._claim(meta) for meta in metas]
 
     def _claim(self, meta: dict[str, Any]) -> Claim:

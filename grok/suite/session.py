@@ -12,7 +12,7 @@ from grok import files
 from grok.errors import GrokError
 from grok.suite import results, terminal
 from grok.suite.options import Options
-from grok.suite.subjects import Checkpoint
+from grok.suite.subject import Checkpoint
 
 MESSAGE = "grok_claim"  # the user property in which a test sends its result, from whichever process it ran in
 

@@ -1,168 +1,29 @@
-"""Which models and runs a claim is tried on: shipped seeds, controls, and the user's own checkpoints.
-
-Nothing is read from disk before a test asks for it, and a subject forgets what it read when it is dropped.
-"""
+"""Which subjects a claim is tried on: shipped seeds, controls, rivals, and the user's own checkpoints."""
 
 from __future__ import annotations
 
 import functools
 import json
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from grok.errors import GrokError, NotEvaluable
+from grok.errors import GrokError
+from grok.suite.subject import MEMORISED, AnySubject, Checkpoint, Group, Rival, Subject, Untrained
 from grok.verdicts.verdict import Role
 
-if TYPE_CHECKING:  # torch takes a second to import; a session without claims does not wait for it
+if TYPE_CHECKING:
     from grok.models.network import Network
-    from grok.store.fixture import Fixture
-    from grok.store.run import Run
 
-FINAL, MEMORISED = "final", "memorised"  # roles of checkpoints in a fixture's card
 GENERALISED = 1.0  # a control is one because its test loss is not below
 DRAWS = 10  # of initial weights, a family: a claim that holds on any of them is vacuous
 
 
-@dataclass(eq=False)
-class Subject:
-    """A model or run by name, loaded when first asked for. Raises GrokError if its fixture is missing or damaged."""
-
-    name: str
-    role: Role
-    folder: Path
-    at: str = FINAL  # the role of the checkpoint in the fixture's card
-    plots: bool = True  # of many networks of one kind the plots of one are enough
-    _fixture: Fixture | None = field(default=None, repr=False)
-
-    @property
-    def fixture(self) -> Fixture:
-        if self._fixture is None:
-            from grok.store.fixture import load_fixture
-
-            self._fixture = load_fixture(self.folder)
-        return self._fixture
-
-    @property
-    def network(self) -> Network:
-        return self.fixture.network(self.at)
-
-    @property
-    def run(self) -> Run:
-        return self.fixture.run
-
-    def about(self) -> dict[str, Any]:
-        """Seed, device and digest, of what is loaded."""
-        if self._fixture is None:
-            return {}
-        card = self._fixture.card
-        return {"seed": card["seed"], "device": card.get("device"), "digest": self._fixture.digest}
-
-    def card(self) -> dict[str, Any] | None:
-        """The fixture as verdicts.json lists it; None if it was not loaded."""
-        if self._fixture is None:
-            return None
-        names = ("device", "torch", "steps", "train_loss", "test_loss", "train_accuracy", "test_accuracy")
-        known = {name: self._fixture.card.get(name) for name in names}
-        return {"fixture": self._fixture.recipe.name, **self.about(), **known}
-
-    def drop(self) -> None:
-        """Forget weights and activations."""
-        self._fixture = None
-
-
-class Untrained(Subject):
-    """Initial weights that are drawn, not shipped: those of the seeds from that of the fixture on."""
-
-    def __init__(self, recipe: str, folder: Path, draw: int):
-        self.draw = draw
-        super().__init__(f"{recipe}/untrained-seed{draw + int(folder.name[4:])}", "control", folder, plots=draw == 0)
-
-    @cached_property
-    def network(self) -> Network:  # type: ignore[override]
-        from grok.models import matrices
-        from grok.models.architectures import network
-
-        recipe = self.fixture.recipe
-        weights = matrices.initial(replace(recipe, seed=recipe.seed + self.draw))
-        return network(weights, recipe.task, recipe.split())
-
-    def about(self) -> dict[str, Any]:
-        return {} if self._fixture is None else {"seed": self._fixture.recipe.seed + self.draw}
-
-    def card(self) -> None:
-        return None
-
-    def drop(self) -> None:
-        self.__dict__.pop("network", None)
-        super().drop()
-
-
-class Rival(Subject):
-    """A network that solves the task of the fixture another way, written down and not shipped."""
-
-    def __init__(self, recipe: str, folder: Path, rival: str):
-        self.rival = rival
-        super().__init__(f"{recipe}/{rival}", "rival", folder)
-
-    @cached_property
-    def network(self) -> Network:  # type: ignore[override]
-        from grok.models import rivals
-        from grok.models.architectures import network
-
-        recipe = self.fixture.recipe
-        try:
-            weights = rivals.rival(recipe, self.rival)
-        except ValueError as error:
-            raise NotEvaluable(f"the rival does not fit this recipe: {error}") from None
-        return network(weights, recipe.task, recipe.split())
-
-    def about(self) -> dict[str, Any]:
-        return {}
-
-    def card(self) -> None:
-        return None
-
-    def drop(self) -> None:
-        self.__dict__.pop("network", None)
-        super().drop()
-
-
-@dataclass(eq=False)
-class Checkpoint:
-    """The user's own model: a loaded file. It has no run."""
-
-    name: str
-    family: str
-    notes: tuple[str, ...]
-    network: Network
-    digest: str
-    role: Role = "checkpoint"
-    plots: bool = True
-
-    @property
-    def run(self) -> Run:
-        raise NotEvaluable("a checkpoint has no training run")
-
-    def about(self) -> dict[str, Any]:
-        return {"digest": self.digest}
-
-    def card(self) -> None:
-        return None
-
-    def drop(self) -> None:
-        pass
-
-
-AnySubject = Subject | Checkpoint
-
-
 @dataclass(frozen=True)
 class Subjects:
-    """What there is to try claims on. ``of_model`` and ``of_run`` give the same objects each time.
+    """What there is to try claims on. Each method gives the same objects each time.
 
     seeds: "canonical" (the seed of the published recipe), "all" (every folder), or numbers with commas.
     checkpoints: if there are any, they take the place of the trained models; those of role control go with them.
@@ -172,56 +33,83 @@ class Subjects:
     seeds: str = "canonical"
     checkpoints: tuple[Checkpoint, ...] = ()
 
+    def asked_for(self, arguments: Sequence[str]) -> Callable[[str | None], tuple[AnySubject, ...]]:
+        """family → subjects, for a claim with these arguments: ``models``, ``run``, or else ``model``."""
+        if "models" in arguments:
+            return self.of_seeds
+        return self.of_run if "run" in arguments else self.of_model
+
     @functools.cache  # noqa: B019 - lives as long as the session
-    def of_model(self, recipe: str | None) -> tuple[AnySubject, ...]:
+    def of_model(self, family: str | None) -> tuple[AnySubject, ...]:
         """For a claim about a network: the trained ones, then those on which it must fail.
 
         Controls are ten draws of initial weights, and every shipped seed at the moment when it had only memorised.
         """
-        if recipe is None:
+        if family is None:
             return self.checkpoints
-        there = self._canonical(recipe)
+        there = self._canonical(family)
         return (
-            *(self.checkpoints or self._trained(recipe)),
-            *(Untrained(recipe, there, draw) for draw in range(DRAWS)),
-            *self._memorised(recipe, there),
-            *(Rival(recipe, there, name) for name in _rivals_of(recipe)),
+            *(self.checkpoints or self._trained(family)),
+            *self._untrained(family),
+            *self._memorised(family),
+            *(Rival(family, there, name) for name in _rivals_of(family)),
         )
 
-    def _memorised(self, recipe: str, canonical: Path) -> Iterator[Subject]:
-        """Of the canonical seed whatever its folder holds: what is missing there is an error, not a silent gap."""
-        for folder in dict.fromkeys([canonical, *_seed_folders(self.fixtures / recipe)]):
-            if folder == canonical or _has(folder, MEMORISED):
-                name = f"{recipe}/{MEMORISED}-{folder.name}"
-                yield Subject(name, "control", folder, MEMORISED, plots=folder == canonical)
-
     @functools.cache  # noqa: B019
-    def of_run(self, recipe: str | None) -> tuple[AnySubject, ...]:
+    def of_run(self, family: str | None) -> tuple[AnySubject, ...]:
         """For a claim about the run: those of the trained models, then the run without weight decay."""
-        if self.checkpoints or recipe is None:
+        if self.checkpoints or family is None:
             return self.checkpoints
-        memorising = f"{recipe}-wd0"
+        memorising = f"{family}-wd0"
         folder = self._canonical(memorising)
-        return (*self._trained(recipe), Subject(f"{memorising}/{folder.name}", "control", folder))
+        return (*self._trained(family), Subject(f"{memorising}/{folder.name}", family, "control", folder))
 
     @functools.cache  # noqa: B019
-    def _trained(self, recipe: str) -> tuple[Subject, ...]:
+    def of_seeds(self, family: str | None) -> tuple[AnySubject, ...]:
+        """For a claim that compares seeds: every shipped seed, whatever ``seeds`` says, then the groups of controls."""
+        if self.checkpoints or family is None:
+            return self.checkpoints
+        folders = _seed_folders(self.fixtures / family) or [self._canonical(family)]
+        trained = tuple(Subject(f"{family}/{folder.name}", family, "trained", folder) for folder in folders)
+        return (
+            Group(f"{family}/all-seeds", family, "trained", trained),
+            Group(f"{family}/untrained-seeds", family, "control", self._untrained(family)),
+            Group(f"{family}/memorised-seeds", family, "control", self._memorised(family)),
+        )
+
+    @functools.cache  # noqa: B019
+    def _trained(self, family: str) -> tuple[Subject, ...]:
         match self.seeds:
             case "canonical":
-                folders = [self._canonical(recipe)]
+                folders = [self._canonical(family)]
             case "all":
-                folders = _seed_folders(self.fixtures / recipe) or [self._canonical(recipe)]
+                folders = _seed_folders(self.fixtures / family) or [self._canonical(family)]
             case listed:
-                folders = [self.fixtures / recipe / f"seed{int(seed)}" for seed in listed.split(",")]
-        return tuple(Subject(f"{recipe}/{folder.name}", "trained", folder) for folder in folders)
+                folders = [self.fixtures / family / f"seed{int(seed)}" for seed in listed.split(",")]
+        return tuple(Subject(f"{family}/{folder.name}", family, "trained", folder) for folder in folders)
 
-    def _canonical(self, recipe: str) -> Path:
+    @functools.cache  # noqa: B019
+    def _untrained(self, family: str) -> tuple[Subject, ...]:
+        return tuple(Untrained(family, self._canonical(family), draw) for draw in range(DRAWS))
+
+    @functools.cache  # noqa: B019
+    def _memorised(self, family: str) -> tuple[Subject, ...]:
+        """Of the canonical seed whatever its folder holds: what is missing there is an error, not a silent gap."""
+        canonical = self._canonical(family)
+        folders = dict.fromkeys([canonical, *_seed_folders(self.fixtures / family)])
+        return tuple(
+            Subject(f"{family}/{MEMORISED}-{f.name}", family, "control", f, MEMORISED, plots=f == canonical)
+            for f in folders
+            if f == canonical or _has(f, MEMORISED)
+        )
+
+    def _canonical(self, family: str) -> Path:
         """The folder of the published seed; for a recipe that is not one of the published, the first there is."""
         from grok.recipe import RECIPES
 
-        if recipe in RECIPES:
-            return self.fixtures / recipe / f"seed{RECIPES[recipe].seed}"
-        return next(iter(_seed_folders(self.fixtures / recipe)), self.fixtures / recipe / "seed0")
+        if family in RECIPES:
+            return self.fixtures / family / f"seed{RECIPES[family].seed}"
+        return next(iter(_seed_folders(self.fixtures / family)), self.fixtures / family / "seed0")
 
 
 def _test_loss(model: Network) -> float:
@@ -230,11 +118,11 @@ def _test_loss(model: Network) -> float:
     return float(losses(model.logits[model.test], model.labels[model.test]).mean())
 
 
-def _rivals_of(recipe: str) -> tuple[str, ...]:
+def _rivals_of(family: str) -> tuple[str, ...]:
     from grok.models.rivals import rivals_of
     from grok.recipe import RECIPES
 
-    return rivals_of(RECIPES[recipe]) if recipe in RECIPES else ()
+    return rivals_of(RECIPES[family]) if family in RECIPES else ()
 
 
 def _has(folder: Path, role: str) -> bool:

@@ -23,7 +23,7 @@ MAX_WIDTH = 120
 
 def table(claims: list[Claim], width: int) -> Iterator[Line]:
     """The lines, at most ``width`` columns wide."""
-    names = max(5, *(_wide(claim.id) for claim in claims))
+    names = max(5, *(_wide(_name(claim)) for claim in claims))
     width = max(60, min(width, MAX_WIDTH) - 1)
     verdicts = max(VERDICT, *(len(short(claim)) for claim in claims))
     several = any(claim.counts[1] > 1 for claim in claims) and width >= 69
@@ -49,7 +49,7 @@ def table(claims: list[Claim], width: int) -> Iterator[Line]:
         if len(families) > 1 and _family(claim) != shown:
             shown = _family(claim)
             yield [(_fit(shown, width).rstrip(), {"bold": True})]
-        cells = row(claim.id, claim.meta["title"], figures(claim) | {"margin": percent(claim.margin)})
+        cells = row(_name(claim), claim.meta["title"], figures(claim) | {"margin": percent(claim.margin)})
         word = short(claim)
         yield [(cells, {}), (word, {COLOURS[claim.verdict]: True}), (share(interval(claim), word), {})]
         if claim.reason and claim.reason not in told:
@@ -59,6 +59,11 @@ def table(claims: list[Claim], width: int) -> Iterator[Line]:
             )
     yield []
     yield [(summary(claims), {"bold": True})]
+
+
+def _name(claim: Claim) -> str:
+    """The id, without the family that the line above names."""
+    return claim.id.removesuffix(f" · {claim.meta['fixture']}")
 
 
 def _family(claim: Claim) -> str:
