@@ -8,5 +8,6 @@ ROOT = Path(__file__).parent
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.option.fixture_dir = config.option.fixture_dir or str(ROOT / "fixtures")
-    config.option.expected = config.option.expected or str(ROOT / "reports" / "expected.json")
+    if config.option.fixture_dir is None:  # for the user's own fixtures nothing is expected
+        config.option.fixture_dir = str(ROOT / "fixtures")
+        config.option.expected = config.option.expected or str(ROOT / "reports" / "expected.json")

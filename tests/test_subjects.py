@@ -60,3 +60,13 @@ def test_seeds_are_compared_in_groups(fixtures):
     assert [s.name for s in trained.members] == [f"modadd-mlp/seed{i}" for i in (0, 2, 10)]
     assert (trained.role, untrained.role, memorised.role) == ("trained", "control", "control")
     assert (len(untrained.members), len(memorised.members)) == (10, 3)
+
+
+def test_runs_of_the_users_have_their_own_controls(tmp_path):
+    (tmp_path / "modadd-mlp" / "seed5").mkdir(parents=True)
+    subjects = Subjects(tmp_path, "5")
+    of_model = names(subjects.of_model("modadd-mlp"))
+    assert of_model[0] == ("/seed5", "trained")
+    assert ("/memorised-seed5", "control") in of_model
+    assert ("/untrained-seed5", "control") in of_model
+    assert names(subjects.of_run("modadd-mlp")) == [("/seed5", "trained")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,7 +26,9 @@ def verify(
     html: Path | None = None,
     json: Path | None = None,
 ) -> int:
-    """Try the published claims on the model in FILE: safetensors, or a .pt state dict.
+    """Try the published claims on the model in FILE: safetensors, a .pt state dict, or a folder that `grok train` made.
+
+    Of such a folder RUNS/RECIPE/seedN the claims about the run are tried too, and its memorised network is a control.
 
     Args:
         file: the checkpoint; docs/checkpoints.md lists the layouts that are recognised.
@@ -47,11 +50,16 @@ def verify(
     claims = _claims()
     sys.stdout.flush()  # pytest writes to the file behind it
     options: dict[str, object] = {
-        "--checkpoint": file.resolve(),
         "--recipe": loaded.recipe_name,
-        "--split-seed": split_seed,
-        "--train-frac": train_frac,
-        "--index": index,
+        **(
+            _own_fixture(file, loaded.recipe_name)
+            or {
+                "--checkpoint": file.resolve(),
+                "--split-seed": split_seed,
+                "--train-frac": train_frac,
+                "--index": index,
+            }
+        ),
         "--claims-html": html and html.resolve(),
         "--claims-json": json and json.resolve(),
     }
@@ -82,6 +90,14 @@ def convert(
     if loaded.ignored_keys:
         print(f"left out: {', '.join(loaded.ignored_keys)}")
     return 0
+
+
+def _own_fixture(folder: Path, recipe: str) -> dict[str, object] | None:
+    """The options that try claims on the fixture RUNS/RECIPE/seedN; None for a file, or a folder named otherwise."""
+    folder = folder.resolve()
+    if not folder.is_dir() or folder.parent.name != recipe or not re.fullmatch(r"seed\d+", folder.name):
+        return None
+    return {"--fixture-dir": folder.parent.parent, "--seeds": folder.name.removeprefix("seed")}
 
 
 def _described(loaded: Loaded) -> str:

@@ -23,7 +23,7 @@ from grok.models.names import Weights
 from grok.models.network import Network
 from grok.recipe import PUBLISHED, RECIPES
 from grok.store import formats
-from grok.store.fixture import Fixture, load_fixture, save_fixture
+from grok.store.fixture import CARD, MODEL, Fixture, load_fixture, save_fixture
 from grok.store.formats import container, unwrap
 from grok.store.formats.shapes import Layout, listed, shown
 from grok.task import Operation, Split, Task
@@ -69,14 +69,21 @@ def load(
     train_frac: float | None = None,
     index: int | None = None,
 ) -> Loaded:
-    """Load a checkpoint of any known layout.
+    """Load a checkpoint of any known layout, or the final network of a fixture's folder.
 
+    Of a fixture, or its model.safetensors, recipe and split are those of its card unless others are given.
     recipe: expected recipe; another task or architecture is an error, and an undecidable task is taken from it. It
     also chooses between published recipes of one architecture, task and size.
     split_seed, train_frac: both, or neither; then the split is unknown. index: which of a list of checkpoints.
     Raises GrokError for anything that cannot be taken; no code in the file is ever run.
     """
     path = Path(path)
+    if path.is_dir() and (path / CARD).is_file():
+        path = path / MODEL
+    if path.name == MODEL and path.with_name(CARD).is_file() and split_seed is None and train_frac is None:
+        of = load_fixture(path.parent).recipe
+        split_seed, train_frac = of.split_seed, of.train_frac
+        recipe = recipe or (of.name if of.name in RECIPES else None)
     try:
         tensors, ignored = unwrap.state_dict(container.read(path), index)
         name, layout = formats.recognise(tensors)

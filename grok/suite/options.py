@@ -57,6 +57,7 @@ class Options:
     fixtures: Path
     tracebacks: bool
     expected: dict[str, Any] | None
+    _own_fixtures: bool
     _checkpoints: tuple[str, ...]
     _controls: tuple[str, ...]
     _loading: dict[str, Any]
@@ -92,6 +93,7 @@ class Options:
             fixtures=_near(_path(here, get("fixture_dir")) or config.rootpath / "fixtures"),
             tracebacks=get("tbstyle") != "auto" or bool(get("usepdb")),
             expected=_read(expected),
+            _own_fixtures=bool(get("fixture_dir")),
             _checkpoints=tuple(get("checkpoint") or ()),
             _controls=tuple(get("control") or ()),
             _loading={name: get(name) for name in ("recipe", "split_seed", "train_frac", "index")},
@@ -99,7 +101,7 @@ class Options:
 
     @property
     def free(self) -> bool:
-        return self.update_expected or bool(self._checkpoints)
+        return self.update_expected or bool(self._checkpoints) or (self._own_fixtures and self.expected is None)
 
     def expected_of(self, claim: str) -> dict[str, Any] | None:
         """The committed entry of a claim; None if there is none."""

@@ -62,7 +62,9 @@ class Subjects:
             return self.checkpoints
         memorising = f"{family}-wd0"
         folder = self._canonical(memorising)
-        return (*self._trained(family), Subject(f"{memorising}/{folder.name}", family, "control", folder))
+        control = Subject(f"{memorising}/{folder.name}", family, "control", folder)
+        own = not self._published(family).is_dir() and not folder.is_dir()  # a folder of the user's without such a run
+        return (*self._trained(family), *(() if own else (control,)))
 
     @functools.cache  # noqa: B019
     def of_seeds(self, family: str | None) -> tuple[AnySubject, ...]:
@@ -104,12 +106,15 @@ class Subjects:
         )
 
     def _canonical(self, family: str) -> Path:
-        """The folder of the published seed; for a recipe that is not one of the published, the first there is."""
+        """The folder of the published seed; where there is none, as among runs of the user's, the first there is."""
+        published = self._published(family)
+        return published if published.is_dir() else next(iter(_seed_folders(self.fixtures / family)), published)
+
+    def _published(self, family: str) -> Path:
         from grok.recipe import RECIPES
 
-        if family in RECIPES:
-            return self.fixtures / family / f"seed{RECIPES[family].seed}"
-        return next(iter(_seed_folders(self.fixtures / family)), self.fixtures / family / "seed0")
+        seed = RECIPES[family].seed if family in RECIPES else 0
+        return self.fixtures / family / f"seed{seed}"
 
 
 def _test_loss(model: Network) -> float:

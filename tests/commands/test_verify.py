@@ -14,6 +14,7 @@ from grok import cli
 from grok.commands import verify
 from grok.errors import GrokError
 from grok.models import analytic
+from grok.store.checkpoint import load
 from grok.task import Task
 
 ROOT = Path(__file__).parent.parent.parent
@@ -34,11 +35,15 @@ def _grok(*arguments: object) -> int:
     return ended.value.code
 
 
+def _process(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    start = (sys.executable, "-c", "from grok.cli import main; main()")
+    return subprocess.run([*start, *map(str, arguments)], cwd=folder, capture_output=True, text=True)
+
+
 def test_verify_is_the_claims_on_a_file(tmp_path: Path):
     """In a process of its own, from another directory, as a user runs it."""
-    start = (sys.executable, "-c", "from grok.cli import main; main()", "verify", SHIPPED)
     options = ("--split-seed", "598", "--train-frac", "0.72", "--html", "claims.html", "--json", "verdicts.json")
-    done = subprocess.run([*start, *options], cwd=tmp_path, capture_output=True, text=True)
+    done = _process(tmp_path, "verify", SHIPPED, *options)
     assert done.returncode == 0, done.stdout + done.stderr
     first, told, *table = done.stdout.splitlines()
     assert first.endswith("TransformerLens transformer, add with p = 10, 200,960 parameters")
@@ -46,7 +51,7 @@ def test_verify_is_the_claims_on_a_file(tmp_path: Path):
     assert any(line.startswith("F1 ") for line in table)
     verdicts = json.loads((tmp_path / "verdicts.json").read_text())["claims"]
     assert {subject["role"] for subject in verdicts[0]["subjects"]} == {"checkpoint", "control"}
-    assert all(claim["id"].startswith("F") for claim in verdicts)
+    assert {claim["fixture"] for claim in verdicts} == {"add-transformer"}
     assert (tmp_path / "claims.html").stat().st_size > 10_000
 
 
@@ -86,3 +91,22 @@ def test_convert_does_not_write_over_a_file(adder: Path, capsys: pytest.CaptureF
 def test_a_file_that_is_not_there(command: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert _grok(command[0], tmp_path / "none.pt", *command[1:]) == 2
     assert capsys.readouterr().err == f"grok: {tmp_path / 'none.pt'}: it cannot be read (No such file or directory)\n"
+
+
+def test_a_folder_that_was_trained_is_verified_with_its_own_run_and_controls(tmp_path: Path):
+    runs = tmp_path / "runs" / "add-transformer"
+    runs.mkdir(parents=True)
+    (runs / "seed3").symlink_to(SHIPPED.parents[1] / "seed3", target_is_directory=True)
+    done = _process(tmp_path, "verify", "runs/add-transformer/seed3", "--json", "verdicts.json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    claims = {claim["id"]: claim for claim in json.loads((tmp_path / "verdicts.json").read_text())["claims"]}
+    ran = {subject["subject"] for claim in claims.values() for subject in claim["subjects"]}
+    assert {"add-transformer/seed3", "add-transformer/memorised-seed3", "add-transformer/untrained-seed3"} <= ran
+    assert not [name for name in ran if name.startswith("add-transformer-wd0") or name.endswith("seed999")]
+
+
+def test_the_split_of_a_fixture_is_read_from_its_card():
+    by_card = load(SHIPPED)
+    assert by_card.network.split is not None
+    assert set(by_card.accuracy) == {"all", "train", "test"}
+    assert (load(SHIPPED.parent).sha256, by_card.recipe_name) == (by_card.sha256, "add-transformer")
