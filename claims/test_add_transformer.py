@@ -1,8 +1,9 @@
 """Source F: plain addition of two digits, a + b without a modulus, by a one-layer transformer ("Fibonacci").
 
-PCs are of E, the embedding of the ten digits, centred over its rows; U is the source's W_L, transposed. The source
-ablates PC2 by keeping the mean and PC1 *only*, which removes PC3 … PC10 too; here that is ``pc1_only``, and ``no_pc2``
-removes PC2 alone. Ablations are computed from the weights; a test holds them equal to those by TransformerLens hooks.
+PC1, PC2, … are the principal components of E, the embedding of the ten digits, centred over its rows. U is the source's
+W_L, transposed. The source ablates PC2 by keeping the mean and PC1 *only*, which removes PC3 … PC10 too; here that is
+``pc1_only``. ``no_pc2`` removes PC2 alone. Ablations are computed from the weights, and a test compares them with those
+by TransformerLens hooks.
 """
 
 import torch
@@ -11,7 +12,12 @@ from grok.claim import claim, source
 from grok.measure import addition, components, losses, regression
 from grok.measure.intervene import Activations, Intervention, by_hand, random_directions
 
-pytestmark = source("fibonacci", "Plain integer addition in a one-layer transformer", fixture="add-transformer")
+pytestmark = source(
+    "fibonacci",
+    "Plain integer addition in a one-layer transformer",
+    ref="notebook made from the Grokking demo of TransformerLens; it names no author",
+    fixture="add-transformer",
+)
 
 DRAWS, CONTROL_SEED = 20, 0
 
@@ -34,14 +40,15 @@ def accuracy(model, logits) -> float:
 
 
 def accuracy_lost(model, embedding) -> float:
-    """By an edit of the embedding."""
+    """The accuracy that an edit of the embedding costs, 0 … 1."""
     return accuracy(model, model.logits) - accuracy(model, by_hand(model, Intervention(embedding)).logits)
 
 
 def random_controls(model, removed) -> list[float]:
-    """Accuracy lost to as many random directions as these components are, 20 draws in each of two forms.
+    """Accuracy lost to random directions, as many as these components are, in 20 draws of each of two forms: [40].
 
-    The directions removed; and, as they hold little of E, the components' part laid along them: a change as large.
+    The first form removes the directions. E has little along them, so the second form subtracts the scores of the
+    components along the random directions, which changes E as much as removing the components does.
     """
     pcs = components.pca(model.W_E)
     away = pcs.directions[list(removed)]

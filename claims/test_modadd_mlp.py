@@ -11,8 +11,9 @@ from grok.measure import embedding, logits, losses, neurons, spectrum, trajector
 pytestmark = source(
     "kissane",
     "One-hidden-layer MLP on modular addition",
-    ref="ckkissane/mech-interp-practice",
+    ref="C. Kissane, notebook in the repository mech-interp-practice",
     fixture="modadd-mlp",
+    url="https://github.com/ckkissane/mech-interp-practice",
 )
 
 
@@ -259,7 +260,7 @@ def test_key_frequencies_are_necessary(model, evidence):
     assert excluded > max(cut.draws)
 
 
-# The sentences above in a form that a network without the claimed algorithm fails.
+# The claims below restate sentences above in a form that fails on a network without the claimed algorithm.
 
 
 @claim(
@@ -295,7 +296,7 @@ def test_the_key_frequencies_alone_solve_the_task(model, evidence):
     "K15b",
     "Without the key frequencies what was learned is undone, and without others it is not",
     threshold="convention",
-    because="undone is a thousand times the train loss, and ten times the loss without any as many other frequencies",
+    because="undone: 1,000 times the train loss, and ten times the loss without as many other, random frequencies",
 )
 def test_without_the_key_frequencies_the_answers_are_undone(model, evidence):
     cut = losses.excluded(model)

@@ -1,4 +1,4 @@
-"""Sources B and N: a one-layer transformer on modular addition. Figures marked P are of Nanda et al. 2023."""
+"""Sources B and N: a one-layer transformer on modular addition. Figures marked P are from Nanda et al. 2023."""
 
 import math
 
@@ -8,13 +8,17 @@ from grok.claim import claim, source
 from grok.measure import attention, embedding, logits, losses, neurons, spectrum, trajectory
 
 pytestmark = source(
-    "balcells", "Grokking modular addition, a replication", ref="Balcells, April 2024", fixture="modadd-transformer"
+    "balcells",
+    "Grokking modular addition, a replication",
+    ref="D. Balcells with R. Schiavi, notebook of 2 April 2024; it replicates Nanda et al. 2023",
+    fixture="modadd-transformer",
 )
 nanda = source(
     "nanda",
     "Progress measures for grokking: the demo notebook and the paper (P)",
-    ref="TransformerLens, Grokking demo; Nanda et al. 2023, arXiv 2301.05217",
+    ref="N. Nanda, Grokking demo of TransformerLens; Nanda et al. 2023, arXiv 2301.05217",
     fixture="modadd-transformer",
+    url="https://colab.research.google.com/github/TransformerLensOrg/TransformerLens/blob/main/demos/Grokking_Demo.ipynb",
 )
 
 
@@ -381,7 +385,7 @@ def test_neurons_are_nearly_linear_before_the_relu(model, evidence):
     assert share >= 0.9
 
 
-# The sentences above in a form that a network without the claimed algorithm fails.
+# The claims below restate sentences above in a form that fails on a network without the claimed algorithm.
 
 
 @nanda
@@ -420,7 +424,7 @@ def test_the_key_frequencies_alone_solve_the_task(model, evidence):
     "N9b",
     "Without the key frequencies what was learned is undone, and without others it is not",
     threshold="convention",
-    because="undone is a thousand times the train loss, and ten times the loss without any as many other frequencies",
+    because="undone: 1,000 times the train loss, and ten times the loss without as many other, random frequencies",
 )
 def test_without_the_key_frequencies_the_answers_are_undone(model, evidence):
     cut = losses.excluded(model)

@@ -1,4 +1,4 @@
-"""Source S: the same transformer on modular subtraction."""
+"""Source S: the one-layer transformer of sources B and N on modular subtraction."""
 
 import math
 
@@ -11,7 +11,7 @@ from grok.measure import embedding, logits, losses, neurons, spectrum, trajector
 pytestmark = source(
     "subtraction",
     "Grokking modular subtraction",
-    ref="subtraction_grok notebook, May 2024",
+    ref="notebook subtraction_grok-final of 10 May 2024; it names no author",
     fixture="modsub-transformer",
 )
 
@@ -120,8 +120,8 @@ def test_embedding_uses_few_fourier_components(model, evidence):
     assert power >= 0.95
 
 
-# The source's loops over the terms of a frequency stop before cos k and sin k, at the constant that it has just set to
-# zero, so its own figure shows nothing. This is the formula it gives: the nine terms.
+# The source's loop over the terms of a frequency has only the index of the constant, which was just set to zero, so its
+# own figure shows nothing (section 3.5.1). This claim uses the formula in its text: the nine terms.
 @claim(
     "S7",
     "A neuron's variance is explained by one frequency",
@@ -215,7 +215,7 @@ def test_reliance_on_key_frequencies_grows_ahead_of_the_grok(run, evidence):
     least = evidence("least test loss", min(test_loss))
     aligned = evidence("step of half the final Σ_K cos²", trajectory.risen(run.steps, key_cos2))
     test = evidence("step of half the fall of the test loss (log)", trajectory.fallen(run.steps, test_loss))
-    assert least <= 0.01  # without a grok nothing is ahead of it
+    assert least <= 0.01  # without a grok, nothing can be ahead of it
     assert aligned < test
 
 
@@ -278,7 +278,7 @@ def test_excluded_loss_gets_worse_after_the_grok(run, evidence):
     assert at_end > max(cut.draws)
 
 
-# The sentences above in a form that a network without the claimed algorithm fails.
+# The claims below restate sentences above in a form that fails on a network without the claimed algorithm.
 
 
 @claim(
@@ -314,7 +314,7 @@ def test_the_key_frequencies_alone_solve_the_task(model, evidence):
     "S14b",
     "Without the key frequencies what was learned is undone, and without others it is not",
     threshold="convention",
-    because="undone is a thousand times the train loss, and ten times the loss without any as many other frequencies",
+    because="undone: 1,000 times the train loss, and ten times the loss without as many other, random frequencies",
 )
 def test_without_the_key_frequencies_the_answers_are_undone(model, evidence):
     cut = losses.excluded(model)
