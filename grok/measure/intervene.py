@@ -3,8 +3,8 @@
     change = Intervention(embedding=pca(model.W_E).keep([0]), skip=False)
     by_hand(model, change).logits
 
-The definition is the same ablation through TransformerLens hooks, and a test compares the two. The hooks take seconds to
-import and compute positions that nobody reads. That is too slow for many random controls.
+The definition is the same ablation through TransformerLens hooks, and a test compares the two. The hooks take seconds
+to import and compute positions that nobody reads. That is too slow for many random controls.
 """
 
 from __future__ import annotations

@@ -52,8 +52,8 @@ class Formula:
     """The fit of Σ_K α_k cos w_k(s - c) to L, with α by projection.
 
     alpha: [|K|]. table: [p, p] over (s, c); the formula's logits are ``table[labels]``.
-    fve: fraction of variance explained, the share of the squared norm of L that the formula explains, 0 … 1. L is centred
-    over c for each pair. (A constant per pair does not change a softmax, and the formula has none.)
+    fve: fraction of variance explained, the share of the squared norm of L that the formula explains, 0 … 1. L is
+    centred over c for each pair. (A constant per pair does not change a softmax, and the formula has none.)
     fve_uncentred: the same for L without centring.
     """
 

@@ -2,9 +2,9 @@
 
 - ``initial``: step 0, the control *untrained*.
 - ``memorised``: the control *memorised*, a checkpoint after train loss < 1e-4 and before test accuracy passes 0.5 (a
-  convention of this project). Of these checkpoints the *first* is taken. The longer a model trains after memorising, the
-  more of the generalising circuit it already holds, and a claim that holds on half a circuit need not be vacuous. The
-  rule alone determines the first one, so nobody can choose a checkpoint after seeing the claims.
+  convention of this project). Of these checkpoints the *first* is taken. The longer a model trains after memorising,
+  the more of the generalising circuit it already holds, and a claim that holds on half a circuit need not be vacuous.
+  The rule alone determines the first one, so nobody can choose a checkpoint after seeing the claims.
 - ``before_grok``: the snapshot half-way between ``memorised`` and ``grok``.
 - ``grok``: the first snapshot with test loss < 0.01.
 
