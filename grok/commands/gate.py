@@ -70,7 +70,7 @@ def gate(
 
 def _accept(verdicts: dict[str, Any], expected: Path) -> int:
     if os.environ.get("CI"):
-        raise GrokError("--accept is refused where CI is set: accept verdicts at your desk and commit them")
+        raise GrokError("--accept is refused where CI is set: accept verdicts on your machine and commit them")
     for claim in verdicts["claims"]:
         for wrong in gates.contradictions(claim):
             raise GrokError(f"{claim['id']}: {wrong}; such a record is not accepted")

@@ -1,4 +1,4 @@
-"""What a claim's decorator and a module's source say of it."""
+"""What the decorator of a claim and the source of its module say about the claim."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Threshold = Literal["source", "convention"]
 
 @dataclass(frozen=True)
 class Info:
-    """What the decorator says; see ``grok.claim.claim``. ``expressions``: the asserts as written."""
+    """The arguments of the decorator; see ``grok.claim.claim``. ``expressions``: the asserts as written."""
 
     id: str
     title: str
@@ -26,7 +26,10 @@ class Info:
 
 @dataclass(frozen=True)
 class Source:
-    """Where claims come from, and the fixture family they are about (None: the tests' own ``model`` fixture)."""
+    """The document that claims come from; see ``grok.claim.source``.
+
+    fixture: the recipe whose networks the claims are about; None if the tests have a ``model`` fixture of their own.
+    """
 
     key: str
     title: str

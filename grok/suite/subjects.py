@@ -1,6 +1,6 @@
-"""Which models and runs a claim is tried on: shipped seeds, controls, and the user's own checkpoints.
+"""The models and runs on which a claim runs: shipped seeds, controls, rivals, and the user's own checkpoints.
 
-Nothing is read from disk before a test asks for it, and a subject forgets what it read when it is dropped.
+Nothing is read from disk before a test needs it, and a subject forgets what it read when it is dropped.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ if TYPE_CHECKING:  # torch takes a second to import; a session without claims do
     from grok.store.run import Run
 
 FINAL, MEMORISED = "final", "memorised"  # roles of checkpoints in a fixture's card
-GENERALISED = 1.0  # a control is one because its test loss is not below
-DRAWS = 10  # of initial weights, a family: a claim that holds on any of them is vacuous
+GENERALISED = 1.0  # a network with a smaller test loss is no control
+DRAWS = 10  # of initial weights for each family; a claim that holds on one of them is vacuous
 
 
 @dataclass(eq=False)
@@ -35,7 +35,7 @@ class Subject:
     role: Role
     folder: Path
     at: str = FINAL  # the role of the checkpoint in the fixture's card
-    plots: bool = True  # of many networks of one kind the plots of one are enough
+    plots: bool = True  # among many networks of one kind, one keeps its plots
     _fixture: Fixture | None = field(default=None, repr=False)
 
     @property
@@ -55,14 +55,14 @@ class Subject:
         return self.fixture.run
 
     def about(self) -> dict[str, Any]:
-        """Seed, device and digest, of what is loaded."""
+        """Seed, device and digest of what is loaded."""
         if self._fixture is None:
             return {}
         card = self._fixture.card
         return {"seed": card["seed"], "device": card.get("device"), "digest": self._fixture.digest}
 
     def card(self) -> dict[str, Any] | None:
-        """The fixture as verdicts.json lists it; None if it was not loaded."""
+        """The fixture as it is listed in verdicts.json; None if it was not loaded."""
         if self._fixture is None:
             return None
         names = ("device", "torch", "steps", "train_loss", "test_loss", "train_accuracy", "test_accuracy")
@@ -75,7 +75,7 @@ class Subject:
 
 
 class Untrained(Subject):
-    """Initial weights that are drawn, not shipped: those of the seeds from that of the fixture on."""
+    """Initial weights that are drawn and not shipped, for the seed of the fixture and the seeds after it."""
 
     def __init__(self, recipe: str, folder: Path, draw: int):
         self.draw = draw
@@ -102,7 +102,7 @@ class Untrained(Subject):
 
 
 class Rival(Subject):
-    """A network that solves the task of the fixture another way, written down and not shipped."""
+    """A network that solves the task of the fixture in another way. It is computed and not shipped."""
 
     def __init__(self, recipe: str, folder: Path, rival: str):
         self.rival = rival
@@ -133,7 +133,7 @@ class Rival(Subject):
 
 @dataclass(eq=False)
 class Checkpoint:
-    """The user's own model: a loaded file. It has no run."""
+    """The user's own model, loaded from a file. It has no training run."""
 
     name: str
     family: str
@@ -162,10 +162,10 @@ AnySubject = Subject | Checkpoint
 
 @dataclass(frozen=True)
 class Subjects:
-    """What there is to try claims on. ``of_model`` and ``of_run`` give the same objects each time.
+    """The subjects of a session. ``of_model`` and ``of_run`` give the same objects each time.
 
     seeds: "canonical" (the seed of the published recipe), "all" (every folder), or numbers with commas.
-    checkpoints: if there are any, they take the place of the trained models; those of role control go with them.
+    checkpoints: if there are any, they replace the trained models; those with the role control are added to them.
     """
 
     fixtures: Path
@@ -174,9 +174,9 @@ class Subjects:
 
     @functools.cache  # noqa: B019 - lives as long as the session
     def of_model(self, recipe: str | None) -> tuple[AnySubject, ...]:
-        """For a claim about a network: the trained ones, then those on which it must fail.
+        """For a claim about a network: the trained networks, then the networks on which the claim must fail.
 
-        Controls are ten draws of initial weights, and every shipped seed at the moment when it had only memorised.
+        The controls are ten draws of initial weights, and every shipped seed at the moment when it had only memorised.
         """
         if recipe is None:
             return self.checkpoints
@@ -197,7 +197,7 @@ class Subjects:
 
     @functools.cache  # noqa: B019
     def of_run(self, recipe: str | None) -> tuple[AnySubject, ...]:
-        """For a claim about the run: those of the trained models, then the run without weight decay."""
+        """For a claim about the run: the runs of the trained models, then the run without weight decay."""
         if self.checkpoints or recipe is None:
             return self.checkpoints
         memorising = f"{recipe}-wd0"
@@ -216,7 +216,7 @@ class Subjects:
         return tuple(Subject(f"{recipe}/{folder.name}", "trained", folder) for folder in folders)
 
     def _canonical(self, recipe: str) -> Path:
-        """The folder of the published seed; for a recipe that is not one of the published, the first there is."""
+        """The folder of the published seed; for a recipe that is not published, the first folder."""
         from grok.recipe import RECIPES
 
         if recipe in RECIPES:
@@ -238,7 +238,7 @@ def _rivals_of(recipe: str) -> tuple[str, ...]:
 
 
 def _has(folder: Path, role: str) -> bool:
-    """Whether the card of a fixture names a checkpoint; a card that cannot be read is not silently passed over."""
+    """Whether the card of a fixture names a checkpoint. True if the card cannot be read, so that this is reported."""
     try:
         return role in json.loads((folder / "card.json").read_text())["checkpoints"]
     except (OSError, ValueError, KeyError, TypeError):
@@ -258,9 +258,9 @@ def load_checkpoints(
     train_frac: float | None,
     index: int | None,
 ) -> tuple[Checkpoint, ...]:
-    """The user's files, recognised: models to be tried, then controls of theirs.
+    """The user's files, loaded: models on which claims run, then the user's controls.
 
-    Raises GrokError for what cannot be loaded, if they are of two families, and for a control that generalised.
+    Raises GrokError for a file that cannot be loaded, for files of two families, and for a control that generalised.
     """
     from grok.recipe import PUBLISHED
     from grok.store import checkpoint

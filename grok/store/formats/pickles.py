@@ -7,8 +7,8 @@ import pickletools
 from grok.errors import GrokError
 from grok.store.formats.shapes import listed, shown
 
-# What a state dict of plain tensors needs. `weights_only=True` allows much more, and some of what it allows allocates as
-# much memory as the file states (bytearray, sparse and nested tensors).
+# What a state dict of plain tensors needs. `weights_only=True` allows much more, and some of that allocates as much
+# memory as the file states (bytearray, sparse and nested tensors).
 _STORAGES = ("Float", "Double", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool")
 ALLOWED = frozenset(
     {"collections.OrderedDict", "torch.Size"}
@@ -35,7 +35,7 @@ def imports(data: bytes) -> list[str]:
 
 
 def refuse_objects(data: bytes, file: str) -> None:
-    """Raises GrokError if the pickle holds more than tensors and containers. The message says what, and how to re-save."""
+    """Raises GrokError if the pickle holds more than tensors and containers; it says what, and how to save it again."""
     try:
         names = imports(data)
     except Exception as error:  # pickletools raises many kinds of errors on broken pickles
