@@ -147,6 +147,7 @@ def test_unembedding_lives_on_key_frequencies(model, evidence):
     "K9",
     "Each projection on W_U's key directions is sin, cos of w_k(a+b): FVE above 0.84",
     published="> 0.84",
+    section="Summary; its table is in Understanding W_U",
     threshold="source",
     because="the source's words: above 84 % for each",
 )
@@ -162,6 +163,7 @@ def test_each_projection_is_a_wave_of_the_sum(model, evidence):
     "K9b",
     "Projections on W_U's key directions are sin, cos of w_k(a+b) on average",
     published=0.917,
+    section="Understanding W_U",
     threshold="source",
     because="the mean of the published table is 0.917; rounded down",
 )
@@ -223,6 +225,7 @@ def test_input_weights_have_the_same_key_frequencies(model, evidence):
 @claim(
     "K13",
     "Logits are Σ_K α_k cos w_k(a+b-c)",
+    section="Understanding W_U",
     threshold="convention",
     because="the formula explains most of the logits, and answers every pair rightly by itself",
 )
