@@ -1,4 +1,4 @@
-"""What a claim is: a plain pytest test with an id, a sentence and a source.
+"""A claim is a plain pytest test with an id, a sentence and a source.
 
     pytestmark = source("kissane", "One-hidden-layer MLP on modular addition", ref="C. Kissane", fixture="modadd-mlp")
 

@@ -42,7 +42,7 @@ class Results:
             self._fixtures[message["card"]["digest"]] = message["card"]
 
     def claims(self) -> list[Claim]:
-        """In the order of their source files."""
+        """The claims, in the order of their source files."""
         metas = sorted(self._meta.values(), key=lambda meta: (meta["file"], meta["line"]))
         return [self._claim(meta) for meta in metas]
 

@@ -189,7 +189,7 @@ class Subjects:
         )
 
     def _memorised(self, recipe: str, canonical: Path) -> Iterator[Subject]:
-        """Of the canonical seed whatever its folder holds: what is missing there is an error, not a silent gap."""
+        """Memorised networks. That of the canonical seed is always among them, so that a missing one is an error."""
         for folder in dict.fromkeys([canonical, *_seed_folders(self.fixtures / recipe)]):
             if folder == canonical or _has(folder, MEMORISED):
                 name = f"{recipe}/{MEMORISED}-{folder.name}"
