@@ -1,7 +1,7 @@
 """Progress measures of one checkpoint as source S writes them, for comparison: the model on all pairs for each
 measure, cubes of p³ numbers for each frequency, projections pair by pair on [p², d_mlp] activations.
 
-Written from the formulas (the ledger has them), in float32 like the sources, losses in float64.
+Written from the formulas of source S (sections 4.2.2, 4.3 and 4.4), in float32 like the source, losses in float64.
 """
 
 from __future__ import annotations

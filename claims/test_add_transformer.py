@@ -1,8 +1,9 @@
 """Source F: plain addition of two digits, a + b without a modulus, by a one-layer transformer ("Fibonacci").
 
-PCs are of E, the embedding of the ten digits, centred over its rows; U is the source's W_L, transposed. The source
-ablates PC2 by keeping the mean and PC1 *only*, which removes PC3 … PC10 too; here that is ``pc1_only``, and ``no_pc2``
-removes PC2 alone. Ablations are computed from the weights; a test holds them equal to those by TransformerLens hooks.
+PC1, PC2, … are the principal components of E, the embedding of the ten digits, centred over its rows. U is the source's
+W_L, transposed. The source ablates PC2 by keeping the mean and PC1 *only*, which removes PC3 … PC10 too; here that is
+``pc1_only``. ``no_pc2`` removes PC2 alone. Ablations are computed from the weights, and a test compares them with those
+by TransformerLens hooks.
 """
 
 import torch
@@ -11,7 +12,12 @@ from grok.claim import claim, source
 from grok.measure import addition, components, losses, regression
 from grok.measure.intervene import Activations, Intervention, by_hand, random_directions
 
-pytestmark = source("fibonacci", "Plain integer addition in a one-layer transformer", fixture="add-transformer")
+pytestmark = source(
+    "fibonacci",
+    "Plain integer addition in a one-layer transformer",
+    ref="notebook made from the Grokking demo of TransformerLens; it names no author",
+    fixture="add-transformer",
+)
 
 DRAWS, CONTROL_SEED = 20, 0
 
@@ -34,14 +40,15 @@ def accuracy(model, logits) -> float:
 
 
 def accuracy_lost(model, embedding) -> float:
-    """By an edit of the embedding."""
+    """The accuracy that an edit of the embedding costs, 0 … 1."""
     return accuracy(model, model.logits) - accuracy(model, by_hand(model, Intervention(embedding)).logits)
 
 
 def random_controls(model, removed) -> list[float]:
-    """Accuracy lost to as many random directions as these components are, 20 draws in each of two forms.
+    """Accuracy lost to random directions, as many as these components are, in 20 draws of each of two forms: [40].
 
-    The directions removed; and, as they hold little of E, the components' part laid along them: a change as large.
+    The first form removes the directions. E has little along them, so the second form subtracts the scores of the
+    components along the random directions, which changes E as much as removing the components does.
     """
     pcs = components.pca(model.W_E)
     away = pcs.directions[list(removed)]
@@ -64,6 +71,7 @@ def test_it_adds(model, evidence):
     "F2",
     "Two principal components hold the embedding",
     published=(0.73, 0.994),
+    section="Project Summary, 1. Input Representation",
     threshold="source",
     because="the published shares, 0.73 to 0.75 and 0.994, with room for another seed",
 )
@@ -79,6 +87,7 @@ def test_two_components_hold_the_embedding(model, evidence):
     "F3",
     "PC1 is linear in the digit",
     published="linear",
+    section="Project Summary, 1. Input Representation",
     threshold="convention",
     because='"linear" is an R² of at least 0.95',
 )
@@ -94,6 +103,7 @@ def test_pc1_is_linear(model, evidence):
     "F4",
     "PC2 is a parabola in the digit",
     published="parabola",
+    section="Project Summary, 1. Input Representation",
     threshold="convention",
     because='"a parabola": a quadratic fits with an R² of at least 0.95, a line with at most 0.1',
 )
@@ -112,6 +122,7 @@ def test_pc2_is_a_parabola(model, evidence):
     "F27",
     "W_E is low-frequency over the digits: index 1, then 2",
     published=(1, 2),
+    section="Project Summary, 1. Input Representation",
     threshold="source",
     because="the order that the source names",
 )
@@ -129,6 +140,7 @@ def test_embedding_is_low_frequency(model, evidence):
     "F5",
     "Ablating PC2 destroys accuracy",
     published="0.42, a drop of 0.58",
+    section="Project Summary, 2. The Necessity of PC2",
     threshold="source",
     because="the published drop is 0.58; rounded down to 0.4, and more than any random direction costs",
 )
@@ -180,6 +192,7 @@ def test_ablated_errors_are_at_most_three(model, evidence):
     "F8",
     "Without PC2 it over-predicts at 0, under-predicts at 9, is right at (0,9), (9,0)",
     published="as said",
+    section="Project Summary, 2. The Necessity of PC2",
     threshold="source",
     because="the signs that the source names, without exception",
 )
@@ -265,6 +278,7 @@ def test_pc2_does_not_explain_the_ablated_error(model, evidence):
     "F13",
     "Before the ReLU each neuron is a degree-2 polynomial of the PCs",
     published=(0.998, "> 0.99 for all"),
+    section="Project Summary, 3. MLP Computation",
     threshold="source",
     because="the source says: above 0.99 for all",
 )
@@ -280,6 +294,7 @@ def test_pre_is_poly2_of_the_components(model, evidence):
     "F14",
     "… and not a linear function of them",
     published=0.75,
+    section="Project Summary, 3. MLP Computation",
     threshold="source",
     because="the published R² is 0.75; a linear fit is not enough below 0.9",
 )
@@ -293,6 +308,7 @@ def test_pre_is_not_linear_in_the_components(model, evidence):
     "F15",
     "… and treats a and b alike: five symmetric features nearly suffice",
     published=0.98,
+    section="Project Summary, 3. MLP Computation",
     threshold="source",
     because="the published R² is 0.98; rounded down to 0.95",
 )
@@ -306,6 +322,7 @@ def test_pre_is_symmetric(model, evidence):
     "F16",
     "After the ReLU each neuron is nearly a degree-2 polynomial too",
     published=0.975,
+    section="Project Summary, 4. MLP Activation & ReLU Impact",
     threshold="source",
     because="the published R² is 0.975; rounded down to 0.95",
 )
@@ -321,6 +338,7 @@ def test_post_is_nearly_poly2(model, evidence):
     "F17",
     "Poly2 of the PCs, ReLU, U: the model's logits",
     published=0.988,
+    section="Project Summary, 5. Unembedding Readout",
     threshold="source",
     because="the published R² is 0.988; rounded down to 0.98",
 )
@@ -336,6 +354,7 @@ def test_poly2_relu_readout_is_the_model(model, evidence):
     "F18",
     "Poly2 of the activations after the ReLU, U: the same predictions",
     published=0.966,
+    section="Project Summary, 5. Unembedding Readout",
     threshold="source",
     because='the published R² is 0.966; "the same predictions" is an accuracy of 1',
 )
@@ -366,6 +385,7 @@ def test_each_logit_is_poly2(model, evidence):
     "F23",
     "PC2 shifts the neurons' inputs linearly in PC2(a), PC2(b)",
     published="already very good",
+    section="Project Summary, 3. MLP Computation",
     threshold="convention",
     because='"already very good" is an R² of at least 0.9 for the median neuron',
 )
@@ -409,6 +429,7 @@ def test_a_linear_probe_reads_the_sum(model, evidence):
 @claim(
     "F24",
     "The ReLU lowers linearity in the sum, with PC2 and without: then no neuron keeps R² > 0.9",
+    section="Project Summary, 4. MLP Activation & ReLU Impact",
     threshold="source",
     because="the source says: lower in both, and no neuron keeps an R² above 0.9",
 )
@@ -432,6 +453,7 @@ def test_relu_lowers_linearity_in_the_sum(model, evidence):
     "F29",
     "At (0,0) PC2 turns off neurons that ablation leaves on",
     published="24 off, 1 on",
+    section="Project Summary, 4. MLP Activation & ReLU Impact",
     threshold="source",
     because="the published flips are 24 against 1; at least five times as many",
 )
@@ -477,6 +499,7 @@ def test_attention_to_equals(model, evidence):
     "F20",
     "Two principal components hold W_L",
     published=0.983,
+    section="Project Summary, 5. Unembedding Readout",
     threshold="source",
     because="the published share is 0.983; rounded down to 0.95",
 )
@@ -489,6 +512,7 @@ def test_two_components_hold_the_readout(model, evidence):
     "F28",
     "W_L is low-frequency over the logits: indices 1, 2, 3",
     published="1, 2, 3",
+    section="Project Summary, 5. Unembedding Readout",
     threshold="convention",
     because="the source names the indices 1, 2, 3: together seven tenths of the power",
 )

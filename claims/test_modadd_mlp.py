@@ -11,8 +11,9 @@ from grok.measure import embedding, logits, losses, neurons, spectrum, trajector
 pytestmark = source(
     "kissane",
     "One-hidden-layer MLP on modular addition",
-    ref="ckkissane/mech-interp-practice",
+    ref="C. Kissane, notebook in the repository mech-interp-practice",
     fixture="modadd-mlp",
+    url="https://github.com/ckkissane/mech-interp-practice",
 )
 
 
@@ -146,6 +147,7 @@ def test_unembedding_lives_on_key_frequencies(model, evidence):
     "K9",
     "Each projection on W_U's key directions is sin, cos of w_k(a+b): FVE above 0.84",
     published="> 0.84",
+    section="Summary; its table is in Understanding W_U",
     threshold="source",
     because="the source's words: above 84 % for each",
 )
@@ -161,6 +163,7 @@ def test_each_projection_is_a_wave_of_the_sum(model, evidence):
     "K9b",
     "Projections on W_U's key directions are sin, cos of w_k(a+b) on average",
     published=0.917,
+    section="Understanding W_U",
     threshold="source",
     because="the mean of the published table is 0.917; rounded down",
 )
@@ -222,6 +225,7 @@ def test_input_weights_have_the_same_key_frequencies(model, evidence):
 @claim(
     "K13",
     "Logits are Σ_K α_k cos w_k(a+b-c)",
+    section="Understanding W_U",
     threshold="convention",
     because="the formula explains most of the logits, and answers every pair rightly by itself",
 )
@@ -259,7 +263,7 @@ def test_key_frequencies_are_necessary(model, evidence):
     assert excluded > max(cut.draws)
 
 
-# The sentences above in a form that a network without the claimed algorithm fails.
+# The claims below restate sentences above in a form that fails on a network without the claimed algorithm.
 
 
 @claim(
@@ -295,7 +299,7 @@ def test_the_key_frequencies_alone_solve_the_task(model, evidence):
     "K15b",
     "Without the key frequencies what was learned is undone, and without others it is not",
     threshold="convention",
-    because="undone is a thousand times the train loss, and ten times the loss without any as many other frequencies",
+    because="undone: 1,000 times the train loss, and ten times the loss without as many other, random frequencies",
 )
 def test_without_the_key_frequencies_the_answers_are_undone(model, evidence):
     cut = losses.excluded(model)

@@ -1,4 +1,4 @@
-"""Sources B and N: a one-layer transformer on modular addition. Figures marked P are of Nanda et al. 2023."""
+"""Sources B and N: a one-layer transformer on modular addition. Figures marked P are from Nanda et al. 2023."""
 
 import math
 
@@ -8,13 +8,17 @@ from grok.claim import claim, source
 from grok.measure import attention, embedding, logits, losses, neurons, spectrum, trajectory
 
 pytestmark = source(
-    "balcells", "Grokking modular addition, a replication", ref="Balcells, April 2024", fixture="modadd-transformer"
+    "balcells",
+    "Grokking modular addition, a replication",
+    ref="D. Balcells with R. Schiavi, notebook of 2 April 2024; it replicates Nanda et al. 2023",
+    fixture="modadd-transformer",
 )
 nanda = source(
     "nanda",
     "Progress measures for grokking: the demo notebook and the paper (P)",
-    ref="TransformerLens, Grokking demo; Nanda et al. 2023, arXiv 2301.05217",
+    ref="N. Nanda, Grokking demo of TransformerLens; Nanda et al. 2023, arXiv 2301.05217",
     fixture="modadd-transformer",
+    url="https://colab.research.google.com/github/TransformerLensOrg/TransformerLens/blob/main/demos/Grokking_Demo.ipynb",
 )
 
 
@@ -22,6 +26,7 @@ nanda = source(
     "B1",
     "Grokking: the test loss falls thousands of steps after the train loss",
     published="≈ 10,000 steps",
+    section="Visualizing the grokking curve",
     about="behaviour",
     threshold="convention",
     because='"thousands of steps after" is ten times as many steps; the published run has about 30 times',
@@ -41,6 +46,7 @@ def test_test_loss_falls_long_after_train_loss(run, evidence):
     "B2",
     "= pays no attention to itself",
     published="≈ 0",
+    section="Looking around: everything is periodic!",
     threshold="convention",
     because='"approximately 0" is at most a twentieth',
 )
@@ -56,6 +62,7 @@ def test_equals_pays_no_attention_to_itself(model, evidence):
     "B3",
     "= pays equal attention to a and b",
     published=(0.5, 0.5),
+    section="Looking around: everything is periodic!",
     threshold="convention",
     because='"equal" is a difference of at most 0.02',
 )
@@ -70,6 +77,7 @@ def test_equals_attends_equally_to_a_and_b(model, evidence):
     "B4",
     "The patterns to a and to b are the same function",
     published="almost identical",
+    section="Looking around: everything is periodic!",
     threshold="convention",
     because='"almost identical" is a correlation of at least 0.95',
 )
@@ -83,6 +91,7 @@ def test_patterns_to_a_and_b_are_the_same_function(model, evidence):
     "B5",
     "Attention is periodic in the inputs",
     published="very periodic",
+    section="Looking around: everything is periodic!",
     threshold="convention",
     because='"very periodic" is nine tenths of the variance',
 )
@@ -96,6 +105,7 @@ def test_attention_is_periodic(model, evidence):
     "B6",
     "The OV circuit is periodic",
     published="very periodic",
+    section="Looking around: everything is periodic!",
     threshold="convention",
     because='"very periodic" is nine tenths of the power',
 )
@@ -110,6 +120,7 @@ def test_ov_circuit_is_periodic(model, evidence):
     "B7",
     "The QK circuit is periodic",
     published="periodic",
+    section="Looking around: everything is periodic!",
     threshold="convention",
     because='"periodic" is nine tenths of the power',
 )
@@ -128,6 +139,7 @@ def test_qk_circuit_is_periodic(model, evidence):
     "B8",
     "W_E is sparse in the Fourier basis",
     published="a handful",
+    section="Analyzing in the Fourier basis",
     threshold="convention",
     because='"a handful" of frequencies holds four fifths of the power; a Gini coefficient of 0.5 is sparse',
 )
@@ -146,6 +158,7 @@ def test_embedding_is_sparse_in_the_fourier_basis(model, evidence):
     "B9",
     "Every embedding dimension is periodic",
     published="all",
+    section="Looking around: everything is periodic!",
     threshold="convention",
     because='"all" dimensions: the median has four fifths of its power on K',
 )
@@ -160,6 +173,7 @@ def test_embedding_dimensions_are_periodic(model, evidence):
 @claim(
     "N1",
     "W_E is low rank beside a Gaussian matrix",
+    section="Singular Value Decomposition",
     threshold="convention",
     because='"low rank": 2|K| singular values hold 0.8 of the squares, of a Gaussian matrix less than 0.3',
 )
@@ -177,6 +191,7 @@ def test_embedding_is_low_rank(model, evidence):
     "N2",
     "Neurons fall in single-frequency clusters",
     published=0.846,
+    section="Neuron Clusters",
     threshold="source",
     because="the paper's share is 84.6 %; rounded down to 80 %",
 )
@@ -196,6 +211,7 @@ def test_neurons_fall_in_clusters(model, evidence):
     "N3",
     "W_logit is sparse in the Fourier basis",
     published="10 directions, the rest under 0.55 %",
+    section="Read Off the Neuron-Logit Weights to Interpret",
     threshold="source",
     because="the paper's ten directions leave less than 0.55 %; rounded to 1 %",
 )
@@ -210,6 +226,7 @@ def test_neuron_to_logit_map_is_sparse(model, evidence):
 @claim(
     "N4",
     "The cluster of k writes only to frequency k",
+    section="Read Off the Neuron-Logit Weights to Interpret",
     threshold="convention",
     because='"only" is nine tenths of the power',
 )
@@ -226,6 +243,7 @@ def test_clusters_write_only_to_their_frequency(model, evidence):
     "N5",
     "Reading the neurons along U's sin k gives sin w_k(a+b)",
     published=(0.932, 0.982),
+    section="Read Off the Neuron-Logit Weights to Interpret",
     threshold="source",
     because="the lowest published share is 0.932; the source on the MLP says 0.84 of the same measure",
 )
@@ -261,6 +279,7 @@ def test_logits_are_quadratic_only(model, evidence):
     "N7",
     "Logits are Σ_K α_k cos w_k(a+b-c)",
     published=0.95,
+    section="Logit Periodicity",
     threshold="source",
     because="the paper's share is 0.95, and its formula has a fifth of the model's loss",
 )
@@ -280,6 +299,7 @@ def test_logits_are_the_cosine_formula(model, evidence):
     "N8",
     "The restricted loss is near the test loss",
     published="near",
+    section="Restricted Loss",
     threshold="convention",
     because='"near" is within a factor of 2',
 )
@@ -327,6 +347,7 @@ def test_progress_measures_move_first(run, evidence):
     "N11",
     "Three phases: memorise, form the circuit, clean up",
     published=(1_500, 13_300, 16_600),
+    section="Loss Curves",
     about="behaviour",
     threshold="source",
     because="the source's figure shows the order",
@@ -381,7 +402,7 @@ def test_neurons_are_nearly_linear_before_the_relu(model, evidence):
     assert share >= 0.9
 
 
-# The sentences above in a form that a network without the claimed algorithm fails.
+# The claims below restate sentences above in a form that fails on a network without the claimed algorithm.
 
 
 @nanda
@@ -420,7 +441,7 @@ def test_the_key_frequencies_alone_solve_the_task(model, evidence):
     "N9b",
     "Without the key frequencies what was learned is undone, and without others it is not",
     threshold="convention",
-    because="undone is a thousand times the train loss, and ten times the loss without any as many other frequencies",
+    because="undone: 1,000 times the train loss, and ten times the loss without as many other, random frequencies",
 )
 def test_without_the_key_frequencies_the_answers_are_undone(model, evidence):
     cut = losses.excluded(model)

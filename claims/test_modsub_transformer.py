@@ -1,4 +1,4 @@
-"""Source S: the same transformer on modular subtraction."""
+"""Source S: the one-layer transformer of sources B and N on modular subtraction."""
 
 import math
 
@@ -11,7 +11,7 @@ from grok.measure import embedding, logits, losses, neurons, spectrum, trajector
 pytestmark = source(
     "subtraction",
     "Grokking modular subtraction",
-    ref="subtraction_grok notebook, May 2024",
+    ref="notebook subtraction_grok-final of 10 May 2024; it names no author",
     fixture="modsub-transformer",
 )
 
@@ -20,6 +20,7 @@ pytestmark = source(
     "S1",
     "Untrained losses are those of uniform guessing, to the published digits",
     published=(4.732243928736632, 4.7345742216589235),
+    section="2.3 Optimizer and Loss Configuration",
     no_control="it is about the untrained weights themselves: they are what a control would be",
     about="behaviour",
     threshold="source",
@@ -41,6 +42,7 @@ def test_untrained_losses(run, evidence):
     "S2",
     "It memorises first",
     published=(3.69e-7, 39.45),
+    section="2.4 Model Training",
     about="behaviour",
     threshold="source",
     because="the published losses at that step, 3.69e-7 and 39.45, with room for another machine",
@@ -56,6 +58,7 @@ def test_it_memorises_first(run, evidence):
     "S3",
     "It groks long after",
     published="≈ 22,800 steps over ≈ 300",
+    section="2.4 Model Training",
     about="behaviour",
     threshold="convention",
     because='"long after" is ten times as many steps; the published run has 76 times',
@@ -77,6 +80,7 @@ def test_it_groks_long_after(run, evidence):
     "S4",
     "It ends solved",
     published=1.268e-7,
+    section="3 Model Analysis",
     about="behaviour",
     threshold="source",
     because="the published loss 1.268e-7, to its order of magnitude",
@@ -90,6 +94,7 @@ def test_it_ends_solved(model, evidence):
     "S5",
     "W_E has only ~6 nontrivial singular values, a Gaussian matrix does not",
     published="~6 of 113",
+    section="3.2 Singular Value Decomposition",
     threshold="convention",
     because='"only ~6" singular values hold nine tenths of the squares, of a Gaussian matrix less than three tenths',
 )
@@ -106,6 +111,7 @@ def test_embedding_has_few_singular_values(model, evidence):
     "S6",
     "Only 6 of 113 Fourier components of W_E are used",
     published=3,
+    section="3.4 Projecting the Weight Matrix to the Fourier basis",
     threshold="source",
     because="the published run has 3 key frequencies; other seeds may have up to 5",
 )
@@ -120,12 +126,13 @@ def test_embedding_uses_few_fourier_components(model, evidence):
     assert power >= 0.95
 
 
-# The source's loops over the terms of a frequency stop before cos k and sin k, at the constant that it has just set to
-# zero, so its own figure shows nothing. This is the formula it gives: the nine terms.
+# The source's loop over the terms of a frequency has only the index of the constant, which was just set to zero, so its
+# own figure shows nothing (section 3.5.1). This claim uses the formula in its text: the nine terms.
 @claim(
     "S7",
     "A neuron's variance is explained by one frequency",
     published="substantially",
+    section="3.5.1 Neuron Clusters",
     threshold="convention",
     because='"substantially" is more than half of the neurons',
 )
@@ -143,6 +150,7 @@ def test_neurons_are_explained_by_one_frequency(model, evidence):
 @claim(
     "S8",
     "U uses the key frequencies only",
+    section="3.6 Neuron-Logit Weights Analysis",
     threshold="source",
     because="the ratio that the source on the MLP publishes for the same sentence, 0.98241",
 )
@@ -157,6 +165,7 @@ def test_neuron_to_logit_map_uses_the_key_frequencies_only(model, evidence):
     "S9",
     "Logits align with cos w_k(a-b-c)",
     published=(0.3824, 0.6626, 0.2160, 0.6067),
+    section="4.2.2 Logit Periodicity",
     threshold="source",
     because="the published norm of the rest, 0.6067, rounded up; an alignment is a cosine of at least 0.05",
 )
@@ -175,6 +184,7 @@ def test_logits_align_with_cosines(model, evidence):
     "S10",
     "The formula's loss has the magnitude of the true loss",
     published=3.4,
+    section="4.2.2 Logit Periodicity",
     threshold="convention",
     because="the same magnitude is a factor of at most 10; the published factor is 3.4",
 )
@@ -193,6 +203,7 @@ def test_formula_loss_has_the_magnitude_of_the_loss(model, evidence):
     "S11",
     "A random cube has no such alignment",
     published=1.6e-5,
+    section="4.2.2 Logit Periodicity",
     threshold="convention",
     because="no alignment: below the spread of a random cosine, 8.3e-4, rounded up",
 )
@@ -205,6 +216,7 @@ def test_a_random_cube_has_no_alignment(model, evidence):
 @claim(
     "S12",
     "Reliance on the key frequencies grows gradually, ahead of the grok",
+    section="4.2.2 Logit Periodicity",
     about="behaviour",
     threshold="source",
     because="the source's figure shows the order",
@@ -215,7 +227,7 @@ def test_reliance_on_key_frequencies_grows_ahead_of_the_grok(run, evidence):
     least = evidence("least test loss", min(test_loss))
     aligned = evidence("step of half the final Σ_K cos²", trajectory.risen(run.steps, key_cos2))
     test = evidence("step of half the fall of the test loss (log)", trajectory.fallen(run.steps, test_loss))
-    assert least <= 0.01  # without a grok nothing is ahead of it
+    assert least <= 0.01  # without a grok, nothing can be ahead of it
     assert aligned < test
 
 
@@ -223,6 +235,7 @@ def test_reliance_on_key_frequencies_grows_ahead_of_the_grok(run, evidence):
     "S13",
     "The restricted loss is near zero once grokked",
     published=2.75e-5,
+    section="4.3 Restricted Loss",
     threshold="convention",
     because='"near zero" is below 1e-3; the published loss is 2.75e-5',
 )
@@ -239,6 +252,7 @@ def test_restricted_loss_is_near_zero(model, evidence):
     "S13b",
     "The restricted loss nearly matches the test loss",
     published=196,
+    section="4.3 Restricted Loss",
     threshold="convention",
     because='"near" is within a factor of 10',
 )
@@ -257,6 +271,7 @@ def test_restricted_loss_is_near_the_test_loss(model, evidence):
     "S14",
     "The excluded loss gets worse after the grok",
     published=22.36,
+    section="4.4 Excluded Loss",
     about="behaviour",
     threshold="source",
     because="the source's figure shows the order; the published excluded loss is 22",
@@ -278,7 +293,7 @@ def test_excluded_loss_gets_worse_after_the_grok(run, evidence):
     assert at_end > max(cut.draws)
 
 
-# The sentences above in a form that a network without the claimed algorithm fails.
+# The claims below restate sentences above in a form that fails on a network without the claimed algorithm.
 
 
 @claim(
@@ -314,7 +329,7 @@ def test_the_key_frequencies_alone_solve_the_task(model, evidence):
     "S14b",
     "Without the key frequencies what was learned is undone, and without others it is not",
     threshold="convention",
-    because="undone is a thousand times the train loss, and ten times the loss without any as many other frequencies",
+    because="undone: 1,000 times the train loss, and ten times the loss without as many other, random frequencies",
 )
 def test_without_the_key_frequencies_the_answers_are_undone(model, evidence):
     cut = losses.excluded(model)

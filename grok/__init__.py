@@ -10,7 +10,7 @@ from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-    """What is imported only when it is asked for: ``load`` imports torch, which takes a second."""
+    """Imports names only when they are used: ``load`` imports torch, which takes a second."""
     if name == "subjects":
         from grok.suite import subjects
 

@@ -1,13 +1,13 @@
-"""What a claim is: a plain pytest test with an id, a sentence and a source.
+"""A claim is a plain pytest test with an id, a sentence and a source.
 
-    pytestmark = source("kissane", "One-hidden-layer MLP on modular addition", ref="…", fixture="modadd-mlp")
+    pytestmark = source("kissane", "One-hidden-layer MLP on modular addition", ref="C. Kissane", fixture="modadd-mlp")
 
     @claim("K8", "W_U lives on the key frequencies", published=0.98241)
     def test_unembedding_lives_on_key_frequencies(model, evidence):
         ratio = evidence("‖W_U on K‖ / ‖W_U‖", neurons.key_norm_ratio(model.U, model.key_frequencies))
         assert ratio >= 0.98
 
-``grok.suite.plugin`` runs it on every subject.
+``grok.suite.plugin`` runs the test on every subject.
 """
 
 from __future__ import annotations
@@ -36,17 +36,19 @@ def claim(
 ) -> Callable[[Test], Test]:
     """Make a test a claim. ``id`` is unique in a test session; ``title`` is the sentence.
 
-    published: the source's own figure (number, text, or a tuple of them). section: where in the source.
-    about: what the sentence is about. A claim about the "mechanism", by which a network gets its answers, must fail on
-    rivals too: networks that solve the task another way. One about "behaviour" (accuracy, losses, timing) has none.
-    threshold: where the asserted bound comes from: the "source" (its figures, its words), or a "convention" of ours for
-    what a word means. because: the reason, in a line; it goes with threshold.
-    no_control: why the claim has no control, by nature. It is then never replicated, but uncontrolled.
-    on: the recipes whose networks the claim is tried on. Each has a verdict of its own, under ``P6 · modadd-mlp``;
-    ``published`` may then be a dict from recipe to figure. Without it the claim is about the fixture of its source.
+    published: the source's own figure (a number, a text, or a tuple of them). section: the place in the source.
+    about: what the sentence is about. A claim about the "mechanism" by which a network gets its answers must also fail
+    on rivals, networks that solve the task in another way. A claim about "behaviour" (accuracy, losses, timing) has no
+    rivals.
+    threshold: the origin of the asserted bound. It is the "source" (its figures, its words) or a "convention" of this
+    project for the meaning of a word. because: the reason, in one line; give it with ``threshold``.
+    no_control: the reason why the claim cannot have a control. Its best verdict is then uncontrolled.
+    on: the recipes whose networks the claim runs on. Each recipe has its own verdict, under an id like
+    ``P6 · modadd-mlp``. ``published`` may then be a dict from recipe to figure. Without ``on`` the claim runs on the
+    fixtures of its source.
 
-    Raises ValueError for an unknown ``about`` or ``threshold``, or a threshold without a reason; TypeError if the
-    test's source cannot be read (its asserts are recorded by way of it).
+    Raises ValueError for an unknown ``about`` or ``threshold``, or for a threshold without a reason. Raises TypeError
+    if the source code of the test cannot be read, because its asserts are read from there.
     """
     for name, value, known in (
         ("about", about, get_args(About)),
@@ -56,7 +58,7 @@ def claim(
             raise ValueError(f"claim {id}: {name} is one of {', '.join(map(str, known))}, not {value!r}")
     if (threshold is None) != (not because):
         raise ValueError(
-            f"claim {id}: threshold says where the bound comes from, because says why; give both or neither"
+            f"claim {id}: give both threshold (where the bound comes from) and because (the reason), or neither"
         )
 
     def decorate(test: Test) -> Test:
@@ -69,5 +71,9 @@ def claim(
 def source(
     key: str, title: str, ref: str | None = None, fixture: str | None = None, url: str | None = None
 ) -> pytest.MarkDecorator:
-    """For ``pytestmark``: the source of all claims of a module, and the recipe whose fixtures are their subjects."""
+    """A mark for ``pytestmark`` or for one claim: the source, and the recipe whose fixtures the claims are about.
+
+    key: a short name. title: the source's title. ref: who wrote it, and what and when. url: a public https link to it.
+    fixture: the recipe; None if the tests have a ``model`` fixture of their own.
+    """
     return pytest.mark.source(Source(key, title, ref, fixture, url))

@@ -1,4 +1,4 @@
-"""The ``grok`` command. Exit codes: 0 done, 1 a claim or a gate says no, 2 wrong use or a damaged file, 130 stopped."""
+"""The ``grok`` command. Exit codes: 0 done, 1 a claim or a gate fails, 2 wrong use or a damaged file, 130 stopped."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ app.command(info.env)
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    """Parse, run, and exit with the command's code; a user's error is one line, not a traceback."""
+    """Parse, run, and exit with the command's code. A user's error is printed as one line, without a traceback."""
     from grok.train.run import Interrupted
 
     try:

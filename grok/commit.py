@@ -1,4 +1,4 @@
-"""The commit that a record is made at."""
+"""The commit at which a record is made."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def of_package() -> str | None:
 
 
 def _git(folder: Path, *args: str) -> str | None:
-    # without its lock: a process that is killed must not leave the repository locked
+    # without git's lock, because a killed process must not leave the repository locked
     command = ["git", "--no-optional-locks", *args]
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=10, check=True)

@@ -1,4 +1,4 @@
-"""Atomic writes: a reader sees the old file or the new one, never half of one."""
+"""Atomic writes: a reader sees the old file or the new one, never a part of one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 def write_bytes(path: Path, data: bytes) -> None:
     """Write through a temporary file beside ``path``, fsync, rename. Raises OSError; then ``path`` is untouched.
 
-    The temporary name is fixed, so that what a killed process left is overwritten by the next write.
+    The temporary name is fixed, so that the next write replaces what a killed process left.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
@@ -24,14 +24,14 @@ def write_bytes(path: Path, data: bytes) -> None:
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.filename is None:
-            error.filename = str(path)  # a failed write does not say of which file
+            error.filename = str(path)  # a failed write does not name its file
         raise
 
 
 def reserve(path: Path, size: int) -> None:
     """Create the file if it is not there, and take ``size`` bytes for it on the disk. Raises OSError.
 
-    A memory map of a file without its bytes on the disk kills the process (SIGBUS) when the disk is full later.
+    Without this, writing to a memory map of the file kills the process (SIGBUS) when the disk is full.
     """
     try:
         with open(path, "ab") as file:

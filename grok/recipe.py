@@ -1,4 +1,4 @@
-"""The four published recipes, as data: what is trained, how, and from which seeds."""
+"""The four published recipes as data: what is trained, how, and from which seeds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from grok.task import Split, Task
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides a training run; two equal recipes give the same run on the same machine.
+    """Everything that determines a training run. Two equal recipes give the same run on the same machine.
 
     Full-batch AdamW on the train pairs. ``seed`` draws the initial weights, ``split_seed`` the train pairs.
     """
@@ -35,8 +35,8 @@ class Recipe:
     def with_seed(self, seed: int) -> Recipe:
         """An independent run of the recipe: its own initial weights *and* its own split.
 
-        The published seed gives the published run, whose two seeds differ (999 and 598 for the transformers);
-        any other seed is used for both.
+        The published seed gives the published run, whose two seeds differ (999 and 598 for the transformers). Any other
+        seed is used for both.
         """
         return self if seed == self.seed else replace(self, seed=seed, split_seed=seed)
 
@@ -44,12 +44,12 @@ class Recipe:
         return self.task.split(self.split_seed, self.train_frac)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON; ``from_json`` inverts it."""
+        """The recipe as plain JSON. ``from_json`` is the inverse."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Recipe:
-        """Cards and runs written before name the ``source`` of the recipe, too; claims name theirs themselves."""
+        """The recipe from JSON. Old cards and runs also have a ``source``, which is ignored: claims have their own."""
         known = {key: value for key, value in data.items() if key != "source"}
         return cls(**{**known, "task": Task(**data["task"]), "betas": tuple(data["betas"])})
 
@@ -98,13 +98,13 @@ PUBLISHED = (
     ),
 )
 
-# |K| of the run of each published seed. A network in whose U no frequency stands out is measured on as many of its
-# strongest frequencies as the trained network of its family has key frequencies (``matched_count``).
+# |K| of the run of each published seed. If no frequency stands out in the U of a network, its strongest ones stand
+# for K, as many as the trained network of its family has key frequencies (``matched_count``).
 _KEY_COUNTS = {("mlp", "add_mod"): 14, ("transformer", "add_mod"): 5, ("transformer", "sub_mod"): 4}
 
 
 def matched_count(architecture: str, task: Task) -> int | None:
-    """How many frequencies stand for K in a network without key frequencies; None for a family that has no such run."""
+    """The number of frequencies that stand for K in a network without key frequencies; None for an unknown family."""
     return _KEY_COUNTS.get((architecture, task.operation))
 
 
@@ -112,7 +112,7 @@ CONTROL_STEPS = 10_000
 
 
 def memorising(recipe: Recipe) -> Recipe:
-    """The control run of a recipe: no weight decay, 10,000 steps; it memorises and stays there."""
+    """The control run of a recipe: 10,000 steps without weight decay. It memorises and does not get further."""
     return replace(recipe, name=f"{recipe.name}-wd0", weight_decay=0.0, steps=CONTROL_STEPS)
 
 

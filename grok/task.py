@@ -19,7 +19,7 @@ Operation = Literal["add_mod", "sub_mod", "add"]  # the keys of LAWS
 class Split:
     """Indices into the a-major list of all n² pairs.
 
-    train: [n_train] and test: [n² - n_train], int64, disjoint, together every pair, in drawn order.
+    train: [n_train], test: [n² - n_train], int64, in drawn order. They are disjoint and together contain every pair.
     """
 
     train: Tensor
@@ -28,11 +28,11 @@ class Split:
 
 @dataclass(frozen=True)
 class Law:
-    """How an operation combines two elements: what a task of that name is, for every p.
+    """How an operation combines two elements, for every p.
 
     size: p → n, the number of elements. combine: a, b, p → the class of a ∘ b, elementwise, int64.
-    n_classes: p → how many classes the readout has. blocks: p → the basis that fits the operation, None if none does.
-    sign: of b in s = (a ± b).
+    n_classes: p → the number of classes of the readout. blocks: p → the basis that fits the operation, or None.
+    sign: the sign of b in s = (a ± b).
     """
 
     combine: Callable[[Tensor, Tensor, int], Tensor]
@@ -42,7 +42,7 @@ class Law:
     sign: int = 1
 
 
-# Another group is an entry here: its elements numbered from 0, and the blocks of its irreducible representations.
+# To add a group, add an entry: its elements are numbered from 0, and it has blocks of irreducible representations.
 LAWS: dict[str, Law] = {
     "add_mod": Law(lambda a, b, p: (a + b) % p),
     "sub_mod": Law(lambda a, b, p: (a - b) % p, sign=-1),
@@ -52,10 +52,10 @@ LAWS: dict[str, Law] = {
 
 @dataclass(frozen=True)
 class Task:
-    """A binary operation on the elements 0 … n-1, learned as classification: a Cayley table.
+    """A binary operation on the elements 0 … n-1 (a Cayley table), which a model learns as classification.
 
-    ``add_mod``: (a + b) mod p; ``sub_mod``: (a - b) mod p; both have p classes.
-    ``add``: a + b without the modulus, with 2p classes (the source's head; 2p - 1 is never a label).
+    ``add_mod``: (a + b) mod p. ``sub_mod``: (a - b) mod p. Both have p classes.
+    ``add``: a + b without the modulus, with 2p classes as in source F, although 2p - 1 is never a label.
     Raises GrokError for an operation that is not in ``LAWS``.
     """
 
@@ -86,15 +86,15 @@ class Task:
 
     @property
     def modular(self) -> bool:
-        """Whether the operation is a group's, with a basis of blocks that fits it."""
+        """Whether the operation is that of a group, with a basis of blocks that fits it."""
         return self.law.blocks is not None
 
     @property
     def blocks(self) -> Blocks | None:
         """An orthonormal basis of functions on the elements, in blocks that the operation maps into themselves.
 
-        For addition and subtraction modulo p these are cosine and sine of each frequency. None where there is none.
-        Raises ValueError for even p.
+        For addition and subtraction modulo p a block is the cosine and sine of one frequency. None if the operation has
+        no such basis. Raises ValueError for even p.
         """
         return None if self.law.blocks is None else self.law.blocks(self.p)
 
@@ -109,7 +109,7 @@ class Task:
         return self.law.combine(elements[:, None], elements, self.p)
 
     def labels(self) -> Tensor:
-        """The right class of each pair of ``pairs``: [n²], int64."""
+        """The correct class of each pair of ``pairs``: [n²], int64."""
         return self.table().flatten()
 
     def split(self, seed: int, train_frac: float) -> Split:

@@ -10,7 +10,7 @@ from grok.claim import claim, source
 from grok.measure import losses, neurons
 from grok.models.architectures import network
 
-pytestmark = source("example", "An MLP that adds modulo 13", ref="examples/own_claims")
+pytestmark = source("example", "An MLP that adds modulo 13", ref="written down by hand, for this example")
 
 
 @pytest.fixture(params=["mine", pytest.param("random", marks=pytest.mark.control)])

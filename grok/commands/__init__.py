@@ -1,1 +1,1 @@
-"""What each subcommand of ``grok`` does; ``grok.cli`` only parses and dispatches."""
+"""The subcommands of ``grok``. ``grok.cli`` only parses and dispatches."""

@@ -1,4 +1,4 @@
-"""``grok gate``: are the verdicts of a run the expected ones?"""
+"""``grok gate``: compares the verdicts of a run with the expected ones."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ def gate(
     annotations: bool = False,
     accept: bool = False,
 ) -> int:
-    """Compare VERDICTS with the expected ones. Exit 0: all as expected; 1: what changed, worst first; 2: wrong use.
+    """Compare VERDICTS with the expected ones. Exit 0: all as expected; 1: changes, worst first; 2: wrong use.
 
     Args:
         verdicts: verdicts.json of a run.
         expected: the committed verdicts.
         max_margin_drop: also fail when a margin shrank by more than this, in units of the threshold (0.05 is 5 %).
         require_separation: also fail when a claim's trained models no longer stand apart from all controls and rivals.
-        history: folder to which the run is added, one JSON each.
-        junit: JUnit XML to write.
-        markdown: Markdown to write for a job summary.
-        comment: Markdown to write for a pull-request comment.
-        badge: JSON to write for shields.io's endpoint badge.
-        annotations: print ::error lines for GitHub too.
+        history: folder to which the run is added, as one more JSON file.
+        junit: file to write JUnit XML to.
+        markdown: file to write Markdown for a job summary to.
+        comment: file to write Markdown for a pull-request comment to.
+        badge: file to write JSON for shields.io's endpoint badge to.
+        annotations: also print ::error lines for GitHub.
         accept: write the expected verdicts from VERDICTS instead of comparing; refused where CI is set.
     """
     if max_margin_drop is not None and not max_margin_drop >= 0:
-        raise GrokError(f"--max-margin-drop is at least 0, not {max_margin_drop}")
+        raise GrokError(f"--max-margin-drop must be at least 0, got {max_margin_drop}")
     found = read_verdicts(verdicts)
     if accept:
         return _accept(found, expected)
@@ -70,7 +70,7 @@ def gate(
 
 def _accept(verdicts: dict[str, Any], expected: Path) -> int:
     if os.environ.get("CI"):
-        raise GrokError("--accept is refused where CI is set: accept verdicts at your desk and commit them")
+        raise GrokError("--accept is refused where CI is set: accept verdicts on your machine and commit them")
     for claim in verdicts["claims"]:
         for wrong in gates.contradictions(claim):
             raise GrokError(f"{claim['id']}: {wrong}; such a record is not accepted")

@@ -1,4 +1,4 @@
-"""``grok list`` and ``grok env``: what there is, and on what it runs."""
+"""``grok list`` and ``grok env``: the recipes and fixtures, and the versions and hardware."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ PACKAGES = ("grok-claims", "torch", "transformer_lens", "numpy", "safetensors", 
 
 
 def list_(cards: bool = False) -> int:
-    """The recipes, and the fixtures shipped for each.
+    """List the recipes, and the shipped fixtures of each recipe.
 
     Args:
-        cards: print the model cards as a Markdown table instead: that of fixtures/README.md.
+        cards: print the model cards as a Markdown table instead (the table of fixtures/README.md).
     """
     from grok.recipe import RECIPES
 
@@ -31,7 +31,7 @@ def list_(cards: bool = False) -> int:
 
 
 def env() -> int:
-    """Versions and hardware, for a bug report."""
+    """Print versions and hardware, for a bug report."""
     import torch
 
     print(f"{'python':<18}{platform.python_version()} on {platform.system()} {platform.machine()}")
@@ -44,7 +44,7 @@ def env() -> int:
 
 
 def card_table(fixtures: Path) -> list[str]:
-    """The lines of a Markdown table, a row for each fixture below this folder, from its card."""
+    """The lines of a Markdown table with a row for each fixture below this folder, made from its card."""
     from grok.recipe import RECIPES
 
     head = "| fixture | steps | device | torch | train loss | test loss | test accuracy | checkpoints |"

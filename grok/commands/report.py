@@ -1,4 +1,4 @@
-"""``grok report``: the page or the table of a run, from its verdicts alone."""
+"""``grok report``: writes the page or the table of a run, from its verdicts alone."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from grok.verdicts.record import read_verdicts
 
 
 def report(verdicts: Annotated[Path, tyro.conf.Positional], /, out: Path, history: Path | None = None) -> int:
-    """The page of VERDICTS, one HTML file that opens from disk; or, if FILE ends in .md, a table of all claims.
+    """Write the page of VERDICTS, one HTML file that opens from disk. If OUT ends in .md, write a table of all claims.
 
     Args:
         verdicts: verdicts.json of a run.
         out: the file to write: .html or .md.
-        history: folder of earlier runs (`grok gate --history`), whose margins the page then shows.
+        history: folder of earlier runs (`grok gate --history`); the page shows their margins.
     """
     if out.suffix == ".md":
         write_bytes(out, table.markdown(read_verdicts(verdicts)).encode())

@@ -1,4 +1,4 @@
-"""``grok sweep``: many runs of a recipe, here or on a cluster."""
+"""``grok sweep``: trains many runs of a recipe, on this machine or on a cluster."""
 
 from __future__ import annotations
 
@@ -39,26 +39,26 @@ def sweep(
     export: Path | None = None,
     dry_run: bool = False,
 ) -> int:
-    """Train RECIPE from many seeds, and at every combination of --set; stopped and started again, it goes on.
+    """Train RECIPE from many seeds, and with every combination of --set. The same command continues a stopped sweep.
 
-    Finished runs are fixtures in OUT/runs, found again by recipe and seed; OUT/runs.parquet is the table of all of
-    them. Exits with 1 if a run failed or was given up.
+    Finished runs are fixtures in OUT/runs; a sweep finds them again by recipe and seed. OUT/runs.parquet is the table
+    of all runs. The exit code is 1 if a run failed or was given up.
 
     Args:
         recipe: a name that `grok list` shows.
         seeds: seeds of initial weights and split, as in 0-31 or 0,3,7-9.
-        set_: values of a recipe's field, as in weight_decay=0.3,1; once per field.
-        steps: number of steps; default: the published run's.
+        set_: values of one field of the recipe, as in weight_decay=0.3,1; give it once per field.
+        steps: number of steps; default: that of the published run.
         engine: local: worker processes on this machine. ray: a Ray cluster.
-        address: of a running Ray cluster, or auto; default: one started here.
-        device: auto takes the GPUs if there are any.
-        workers: processes; default: one per CPU core or GPU.
-        batch: seeds that one worker steps together; default: 1 on a CPU, 32 on a GPU.
+        address: address of a running Ray cluster, or auto; default: a cluster started here.
+        device: auto uses the GPUs if there are any.
+        workers: number of processes; default: one per CPU core or GPU.
+        batch: number of seeds that one worker trains together; default: 1 on a CPU, 32 on a GPU.
         step_engine: how a step is computed, as --engine of `grok train`; default: manual on a CPU, folded on a GPU.
-        out: folder of the results; need not be shared with other machines.
-        claims: folder of claims to run on every finished run; their verdicts join the table.
-        export: copy finished runs to EXPORT/RECIPE/seedN too, where claims find them; for a sweep without --set.
-        dry_run: say how many runs are missing and about how long they take, then stop.
+        out: folder of the results; other machines need no access to it.
+        claims: folder of claims to run on every finished run; the table then has their verdicts.
+        export: also copy finished runs to EXPORT/RECIPE/seedN, where claims find them; only for a sweep without --set.
+        dry_run: print how many runs are missing and about how long they take, then stop.
     """
     from grok.recipe import get_recipe
     from grok.sweep import driver, estimate, local, plan, ray_engine, verdicts
@@ -69,14 +69,14 @@ def sweep(
         if value is not None and value < 1:
             raise GrokError(f"{option} must be at least 1, got {value}")
     if export is not None and (set_ or steps):
-        raise GrokError("--export is for the recipe as published: RECIPE/seedN has no place for --set or --steps")
+        raise GrokError("--export is only for the published recipe: the name RECIPE/seedN cannot hold --set or --steps")
     if address is not None and engine != "ray":
         raise GrokError("--address names a Ray cluster; add --engine ray")
     chosen = get_recipe(recipe)
     set_ = set_ if steps is None else (*set_, f"steps={steps}")
     runs = plan.runs(chosen, set_, plan.seeds(seeds))
     devices = [] if engine == "ray" else local.devices(device, workers)
-    if devices:  # what a Ray cluster has is not seen from here
+    if devices:  # the devices of a Ray cluster are not visible from here
         settings = _settings(devices[0], step_engine)
         step.check(settings.engine, settings.device)
     store = Store(out)
@@ -123,13 +123,13 @@ def _announce(name: str, runs: Sequence[Recipe], missing: Sequence[Recipe], batc
 
 
 def _conclude(store: Store, summary: Summary, runs: Sequence[Recipe]) -> int:
-    """Write the table; count and name the runs that did not grok, failed, or were given up."""
+    """Write the table. Count and name the runs that did not grok, failed, or were given up."""
     from grok.sweep import driver, table
 
     path = store.out / "runs.parquet"
     try:
         print(f"{path}: {table.write(store, path)} runs")
-    except GrokError as error:  # the runs are there; only the table is not
+    except GrokError as error:  # the runs are finished; only the table is missing
         print(f"grok: {error}", file=sys.stderr)
     cards = [(run, store.card(run)) for run in runs]
     unsolved = [run for run, card in cards if card is not None and not table.grokked(card)]

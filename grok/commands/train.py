@@ -1,4 +1,4 @@
-"""``grok train``: train a recipe into a fixture, resumably."""
+"""``grok train``: trains a recipe into a fixture, and continues a stopped run."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ def train(
     threads: int = 0,
     eval_every: int = 10,
 ) -> int:
-    """Train RECIPE and write a fixture. Ctrl-C stops it; the same command goes on where it stopped.
+    """Train RECIPE and write a fixture. Ctrl-C stops it; the same command continues where it stopped.
 
     Args:
         recipe: a name that `grok list` shows.
-        seed: seed of the initial weights and of the split; default: the published run's.
-        steps: number of steps; default: the published run's.
+        seed: seed of the initial weights and of the split; default: that of the published run.
+        steps: number of steps; default: that of the published run.
         device: cpu, cuda or cuda:N.
         out: folder of the fixture; default: runs/RECIPE/seedN.
         engine: how a step is computed: manual (CPU), folded (any device), definition (CPU, slow: the hooked model with
-            autograd, which the others are held to), or a faster one where there is a GPU.
-        threads: CPU threads; 0 is torch's choice. Another number gives other rounding.
-        eval_every: steps between test losses.
+            autograd, with which the others are compared), or a faster one if there is a GPU.
+        threads: number of CPU threads; 0 lets torch choose. Another number gives other rounding.
+        eval_every: number of steps between two test losses.
     """
     from grok.recipe import get_recipe
     from grok.train import finish, run
@@ -53,7 +53,7 @@ def train(
             shutil.rmtree(work)
             print(f"{folder}: already finished")
             return 0
-        raise GrokError(f"{folder} already holds a finished fixture; remove it, or give another --out")
+        raise GrokError(f"{folder} already holds a finished fixture; remove the folder, or give another --out")
     settings = Settings(
         device=device,
         engine=engine or ("manual" if device == "cpu" else "folded"),

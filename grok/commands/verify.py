@@ -1,4 +1,4 @@
-"""``grok verify`` and ``grok convert``: a model of the user's, against the claims or into safetensors."""
+"""``grok verify`` and ``grok convert``: runs claims on a user's model, or writes the model as safetensors."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ def verify(
     html: Path | None = None,
     json: Path | None = None,
 ) -> int:
-    """Try the published claims on the model in FILE: safetensors, a .pt state dict, or a folder that `grok train` made.
+    """Run the published claims on the model in FILE: safetensors, a .pt state dict, or a folder made by `grok train`.
 
-    Of such a folder RUNS/RECIPE/seedN the claims about the run are tried too, and its memorised network is a control.
+    For such a folder RUNS/RECIPE/seedN the claims about the run are tried too, and its memorised network is a control.
 
     Args:
         file: the checkpoint; docs/checkpoints.md lists the layouts that are recognised.
-        recipe: the family of claims, if it is not to be told from the model.
-        split_seed: seed of the model's train pairs; without it they count as unknown.
-        train_frac: share of the pairs that it was trained on.
+        recipe: the recipe whose claims apply; by default the model's answers decide.
+        split_seed: seed of the model's train pairs; without it the train pairs are unknown.
+        train_frac: share of the pairs that the model was trained on.
         index: which checkpoint, if the file holds a list of them.
-        html: where to write the page.
-        json: where to write the verdicts.
+        html: file to write the page to.
+        json: file to write the verdicts to.
     """
     import pytest
 
@@ -76,14 +76,14 @@ def convert(
 
     Args:
         file: the checkpoint; docs/checkpoints.md lists the layouts that are recognised.
-        out: the file to write, model.safetensors say.
+        out: the file to write, for example model.safetensors.
         index: which checkpoint, if the file holds a list of them.
-        recipe: a recipe of the same task, if it cannot be told from the model's answers.
+        recipe: a recipe of the same task, if the model's answers do not show the task.
     """
     from grok.store import checkpoint
 
     if out.exists():
-        raise GrokError(f"{out} is already there; remove it, or give another --out")
+        raise GrokError(f"{out} already exists; remove it, or give another --out")
     loaded = checkpoint.load(file, recipe, index=index)
     checkpoint.convert(loaded, out)
     print(f"{out}: {_described(loaded)}")
@@ -106,7 +106,7 @@ def _described(loaded: Loaded) -> str:
 
 
 def _claims() -> Path:
-    """The published claims, which are in a checkout with the fixtures that are their controls."""
+    """The folder of the published claims. It is in a checkout, with the fixtures that are their controls."""
     root = Path(grok.__file__).parent.parent
     if not (root / "claims").is_dir() or not (root / "conftest.py").is_file():
         raise GrokError(

@@ -14,7 +14,7 @@ from torch import Tensor
 
 @cache
 def basis(p: int) -> Tensor:
-    """Rows: constant, then cos and sin of k = 1 … (p-1)/2, each of unit norm: [p, p], float64.
+    """The basis functions as rows: the constant, then cos and sin of k = 1 … (p-1)/2, of unit norm: [p, p], float64.
 
     Row 2k-1 is cos k, row 2k is sin k.
     Raises ValueError for even p.
@@ -27,7 +27,7 @@ def basis(p: int) -> Tensor:
 
 
 def rows(frequencies: Iterable[int]) -> list[int]:
-    """The rows of ``basis`` that are cos and sin of these k: 2k - 1 and 2k, in turn."""
+    """The rows of ``basis`` that are cos and sin of these k: 2k - 1 and 2k for each k."""
     return [row for k in frequencies for row in (2 * k - 1, 2 * k)]
 
 
@@ -35,24 +35,24 @@ def rows(frequencies: Iterable[int]) -> list[int]:
 class Blocks:
     """An orthonormal basis of the functions on n elements, whose rows come in blocks.
 
-    A block is a space of functions that the group maps into itself: cosine and sine of one frequency for Z_p, the d²
-    entries of a d-dimensional irreducible representation for a finite group. Block 0 is the constant. What measures
-    call a frequency k is the number of a block, 1 … len(sizes) - 1.
+    A block is a space of functions that the group maps into itself. For Z_p it is the cosine and the sine of one
+    frequency. For a finite group it is the d² entries of a d-dimensional irreducible representation. Block 0 is the
+    constant. A frequency k, in the words of the measures, is the number of a block, 1 … len(sizes) - 1.
 
-    basis: [n, n], a row for each function, float64. sizes: how many rows each block has, in the order of the rows.
+    basis: [n, n], a row for each function, float64. sizes: the number of rows of each block, in the order of the rows.
     """
 
     basis: Tensor
     sizes: tuple[int, ...]
 
     def rows(self, which: Iterable[int]) -> list[int]:
-        """The rows of these blocks, in turn."""
+        """The rows of these blocks, in the order given."""
         starts = list(accumulate(self.sizes, initial=0))
         return [row for k in which for row in range(starts[k], starts[k + 1])]
 
     def summed(self, values: Tensor, dim: int = 0) -> Tensor:
-        """Sum over the rows of each block: n along ``dim`` → number of blocks along ``dim``."""
-        runs = [(size, len(list(run))) for size, run in groupby(self.sizes)]  # blocks of one size are added together
+        """Sum over the rows of each block: size n along ``dim`` → number of blocks along ``dim``."""
+        runs = [(size, len(list(run))) for size, run in groupby(self.sizes)]  # blocks of one size: one sum
         out = values.new_empty(*values.shape[:dim], len(self.sizes), *values.shape[dim + 1 :])
         parts = values.split([size * count for size, count in runs], dim)
         places = out.split([count for _, count in runs], dim)
@@ -68,10 +68,10 @@ def cyclic(p: int) -> Blocks:
 
 
 def powers(matrix: Tensor, dim: int = 0, blocks: Blocks | None = None) -> Tensor:
-    """Power of each block (of Z_p's, if none are given) along an axis of n elements: [number of blocks - 1].
+    """Power of each block along an axis of n elements: [number of blocks - 1]. The default is the blocks of Z_p.
 
-    The squared norm of the projection on the block; for Z_p entry k-1 is frequency k, the projection on cos k and
-    sin k. The constant is left out.
+    The power is the squared norm of the projection on the block. For Z_p entry k-1 is frequency k: the projection on
+    cos k and sin k. The constant is left out.
     """
     blocks = blocks or cyclic(matrix.shape[dim])
     coefficients = blocks.basis @ matrix.movedim(dim, 0).flatten(1).double()
@@ -81,15 +81,15 @@ def powers(matrix: Tensor, dim: int = 0, blocks: Blocks | None = None) -> Tensor
 def spectrum_2d(values: Tensor, n: int, blocks: Blocks | None = None) -> Tensor:
     """Coefficients over products of basis functions of a and b: [n², ...] (a-major) → [n, n, ...]. Keeps the norm."""
     f = (blocks or cyclic(n)).basis
-    over_a = (f @ values.reshape(n, -1)).view(n, n, -1)  # two matrix products: one einsum would form f ⊗ f, n⁴ numbers
+    over_a = (f @ values.reshape(n, -1)).view(n, n, -1)  # two products, since one einsum would form f ⊗ f, n⁴ numbers
     return (f @ over_a).view(n, n, *values.shape[1:])
 
 
 def pair_powers(values: Tensor, n: int, blocks: Blocks | None = None) -> Tensor:
-    """Power of each pair of blocks (of a, of b; of Z_p's, if none are given): [n², m] → [h, h, m]; 0 is the constant.
+    """Power of each pair of blocks, one of a and one of b: [n², m] → [h, h, m]. The default is the blocks of Z_p.
 
-    Squared 2-D coefficients, added over the rows of each of the h blocks. For Z_p, entry [0, 0] is the mean, [k, 0] and
-    [0, k] are the linear terms of k, [k, k] its quadratic ones. The total is the squared norm.
+    The power is the sum of the squared 2-D coefficients over the rows of both blocks. For Z_p, entry [0, 0] is the
+    mean, [k, 0] and [0, k] are the linear terms of k, and [k, k] its quadratic terms. The total is the squared norm.
     """
     blocks = blocks or cyclic(n)
     return blocks.summed(blocks.summed(spectrum_2d(values, n, blocks).square_()), 1)

@@ -1,4 +1,4 @@
-"""Key frequencies: which few frequencies a model reads its answer from."""
+"""Key frequencies (K): the few frequencies from which a model reads its answer."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ MAX_KEYS = 28
 
 
 def gap(unembedding: Tensor, blocks: Blocks | None = None) -> tuple[tuple[int, ...], float]:
-    """Candidates for K, ascending, and the ratio of powers across the cut.
+    """Candidates for K, ascending, and the ratio of the powers on both sides of the cut.
 
-    Powers of ``U`` [d_mlp, p] over the classes, one for each block (of Z_p, if none are given), sorted; cut at the
-    largest ratio of neighbours among the first 28.
+    The powers of ``U`` [d_mlp, p] over the classes, one for each block (of Z_p by default), are sorted. The cut is at
+    the largest ratio of neighbours among the first 28.
     """
     power, order = powers(unembedding, 1, blocks).sort(descending=True)
     ratios = power[:-1] / power[1:].clamp_min(1e-300)
@@ -30,7 +30,7 @@ class Keys:
     """The frequencies that stand for K in a network, ascending, and how they were found.
 
     gap: the largest ratio of neighbouring powers of ``U``. by_rank: the gap is under 3, so the network has no key
-    frequencies; these are then its strongest ones, as many as a trained network of its family has.
+    frequencies. Then ``frequencies`` are its strongest ones, as many as a trained network of its family has.
     """
 
     frequencies: tuple[int, ...]
@@ -43,10 +43,10 @@ class Keys:
 
 
 def matched(unembedding: Tensor, n: int | None, blocks: Blocks | None = None) -> Keys:
-    """K of a network or, where no frequency stands out, its n strongest frequencies (all there are, if fewer).
+    """K of a network or, if no frequency stands out, its n strongest frequencies (all, if it has fewer than n).
 
-    Of the frequencies that a control could be measured on, these favour it. Raises NotEvaluable if no frequency stands
-    out and n is None.
+    A control could be measured on any n frequencies; the strongest ones favour it. Raises NotEvaluable if no frequency
+    stands out and n is None.
     """
     found, ratio = gap(unembedding, blocks)
     if ratio >= MIN_RATIO:
@@ -59,5 +59,5 @@ def matched(unembedding: Tensor, n: int | None, blocks: Blocks | None = None) ->
 
 
 def key_frequencies(unembedding: Tensor) -> tuple[int, ...]:
-    """K, ascending. Raises NotEvaluable if the largest ratio is under 3: then no frequency stands out."""
+    """K, ascending. Raises NotEvaluable if no frequency stands out, which means that the largest ratio is under 3."""
     return matched(unembedding, None).frequencies

@@ -1,4 +1,4 @@
-"""What only plain addition needs: the error table, the sum in the neurons, frequencies over tokens and over logits."""
+"""Measures for plain addition only: the error table, the sum in the neurons, frequencies over tokens and logits."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Line:
 
 
 def line(x: Tensor, y: Tensor) -> Line:
-    """Least-squares line through points [n], [n]. R² is 0 if y is constant."""
+    """Least-squares line through points x, y: [n], [n]. R² is 0 if y is constant."""
     x, y = x.double(), y.double()
     fitted = regression.fit(linear(x[:, None]), y[:, None])
     slope = float(((x - x.mean()) * (y - y.mean())).sum() / (x - x.mean()).square().sum())
@@ -65,7 +65,7 @@ def rfft_powers(matrix: Tensor) -> Tensor:
 
 
 def rebuilt(values: Tensor, n: int) -> Tensor:
-    """Values [C] from their constant and the n strongest other frequencies of their real FFT: [C]."""
+    """Values rebuilt from their constant and the n strongest other frequencies of their real FFT: [C] → [C]."""
     spectrum = torch.fft.rfft(values)
     strongest = 1 + spectrum[1:].abs().argsort(descending=True)[:n]
     kept = torch.zeros_like(spectrum)
@@ -74,5 +74,5 @@ def rebuilt(values: Tensor, n: int) -> Tensor:
 
 
 def flips(pre: Tensor, ablated: Tensor) -> tuple[int, int]:
-    """Neurons [m] that PC2 turns off (on only in the ablated model), and neurons that it turns on."""
+    """How many neurons PC2 turns off (they are on only in the ablated model), and how many it turns on: [m], [m]."""
     return int(((ablated > 0) & (pre <= 0)).sum()), int(((ablated <= 0) & (pre > 0)).sum())

@@ -1,4 +1,4 @@
-"""Attention of the ``=`` position, and the two circuits of each head as tables over tokens."""
+"""Attention of the ``=`` position, and the OV and QK circuits of each head as tables over tokens."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def correlation_of_swapped(pattern: Tensor, p: int) -> Tensor:
 def periodic_share(pattern: Tensor, p: int, key_frequencies: Sequence[int]) -> Tensor:
     """Share of each head's centred pattern on the nine terms of the frequencies in K: [p², h, 3] → [h], 0 … 1."""
     columns = pair_powers(rearrange(pattern, "pair h position -> pair (h position)"), p)
-    power = rearrange(columns, "j k (h position) -> j k h position", position=3).sum(-1)  # a head's three together
+    power = rearrange(columns, "j k (h position) -> j k h position", position=3).sum(-1)  # adds a head's three
     return spectrum.periodic_share(power, key_frequencies)
 
 
 def ov_circuit(W_E: Tensor, W_V: Tensor, W_O: Tensor, W_in: Tensor) -> Tensor:
-    """What each head moves from a token into the neurons, W_E W_V W_O W_in: [h, p, d_mlp]."""
+    """What each head moves from a token to the neurons, W_E W_V W_O W_in: [h, p, d_mlp]."""
     return W_E @ W_V @ (W_O @ W_in)
 
 

@@ -1,4 +1,4 @@
-"""Principal components of an embedding or of a readout, and features made of their scores (source F)."""
+"""Principal components of an embedding or of a readout, and features made from their scores (source F)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Components:
     """PCA of the rows of a matrix [n, d], k = min(n, d): matrix = mean + scores @ directions.
 
     mean: [d]; scores: [n, k]; directions: [k, d], orthonormal rows; ratio: [k], shares of the variance, descending.
-    Signs of scores and directions are arbitrary, and nothing here may depend on them.
+    The signs of scores and directions are arbitrary, so no measure may depend on them.
     """
 
     mean: Tensor
@@ -57,7 +57,7 @@ def pair_scores(components: Components, pairs: Tensor) -> Tensor:
 
 
 def linear(features: Tensor) -> Tensor:
-    """Intercept and the features themselves: [n, f] → [n, 1 + f]."""
+    """An intercept and the features themselves: [n, f] → [n, 1 + f]."""
     return torch.cat([features.new_ones(len(features), 1), features], dim=1)
 
 
@@ -68,7 +68,7 @@ def poly2(features: Tensor) -> Tensor:
 
 
 def symmetric(scores: Tensor) -> Tensor:
-    """Intercept and the source's five features without a preference for a or b: [n, 4] → [n, 6].
+    """Intercept and the five features of source F that treat a and b alike: [n, 4] → [n, 6].
 
     With u = PC1(a) + PC1(b) and v = PC2(a) + PC2(b): u, v, u², v², u v.
     """

@@ -1,6 +1,7 @@
 """Matrices over tokens: their spectrum, its sparsity, and their rank.
 
-Frequencies are numbers of blocks (``fourier.basis.Blocks``): by default those of Z_p, p the length of the token axis.
+A frequency is the number of a block (``fourier.basis.Blocks``). The default is the blocks of Z_p, where p is the length
+of the token axis.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from grok.fourier.basis import Blocks, cyclic, powers
 
-TINY = 1e-300  # so that nothing over nothing is 0
+TINY = 1e-300  # avoids 0 / 0 for a zero matrix; the share is then 0
 
 
 def fourier_norms(matrix: Tensor, dim: int = 0, blocks: Blocks | None = None) -> Tensor:
@@ -23,7 +24,7 @@ def fourier_norms(matrix: Tensor, dim: int = 0, blocks: Blocks | None = None) ->
 def power_on(matrix: Tensor, frequencies: Sequence[int], blocks: Blocks | None = None) -> float:
     """Share of the squared norm of a matrix over tokens, [p, n], on these frequencies, 0 … 1; 0 if the matrix is zero.
 
-    The whole includes the constant over tokens.
+    The squared norm of the whole matrix includes the constant over tokens.
     """
     on = powers(matrix, 0, blocks)[torch.tensor(frequencies) - 1].sum()
     return float(on / matrix.square().sum().clamp_min(TINY))
@@ -42,7 +43,7 @@ def strongest(matrix: Tensor, n: int) -> tuple[int, ...]:
 
 
 def gini(values: Tensor) -> float:
-    """Gini coefficient of non-negative values: 0 if all are equal, 1 - 1/n if one holds everything.
+    """Gini coefficient of non-negative values: 0 if all are equal, 1 - 1/n if only one is not zero.
 
     Σ_i (2i - n - 1) x_i / (n Σ x) with x ascending, i = 1 … n.
     """

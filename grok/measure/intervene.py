@@ -3,8 +3,8 @@
     change = Intervention(embedding=pca(model.W_E).keep([0]), skip=False)
     by_hand(model, change).logits
 
-The definition is the same ablation through TransformerLens hooks, which a test compares with this. It takes seconds to
-import and computes positions that nobody reads, too much for many random controls.
+The definition is the same ablation through TransformerLens hooks, and a test compares the two. The hooks take seconds
+to import and compute positions that nobody reads. That is too slow for many random controls.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ Edit = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True, eq=False)
 class Intervention:
-    """What is changed in the forward pass; by default nothing.
+    """A change of the forward pass. The default changes nothing.
 
-    embedding: of the embeddings of a and b, before positions are added: [..., d_model] → [..., d_model].
-    skip: False removes the residual stream around the MLP, so that the logits read the MLP's output alone.
+    embedding: a function that replaces the embeddings of a and b, before positions are added:
+    [..., d_model] → [..., d_model].
+    skip: False removes the residual stream around the MLP, so that the logits read only the MLP's output.
     """
 
     embedding: Edit | None = None
@@ -37,7 +38,7 @@ class Intervention:
 
 @dataclass(frozen=True, eq=False)
 class Activations:
-    """At the last position on all pairs. pre, post: [p², d_mlp]; logits: [p², C]."""
+    """Activations at the last position on all pairs. pre, post: [p², d_mlp]; logits: [p², C]."""
 
     pre: Tensor
     post: Tensor
@@ -45,7 +46,7 @@ class Activations:
 
 
 def by_hand(model: Network, change: Intervention) -> Activations:
-    """The changed forward pass from the weights. Raises NotEvaluable unless the model is a transformer."""
+    """Activations of the changed forward pass. Raises NotEvaluable unless the model is a transformer."""
     changed = _transformer(model)
     if change.embedding is not None:
         equals = changed.weights[names.W_E][changed.task.n :]
@@ -56,12 +57,12 @@ def by_hand(model: Network, change: Intervention) -> Activations:
 
 
 def random_directions(d: int, rank: int, draws: int, seed: int) -> Tensor:
-    """Orthonormal rows spanning random subspaces, the matched control of a projection: [draws, rank, d], float64."""
+    """Orthonormal rows that span random subspaces, matched controls of a projection: [draws, rank, d], float64."""
     generator = torch.Generator().manual_seed(seed)
     return torch.linalg.qr(torch.randn(draws, d, rank, generator=generator, dtype=torch.float64)).Q.mT
 
 
 def _transformer(model: Network) -> Transformer:
     if not isinstance(model, Transformer):
-        raise NotEvaluable("these ablations are defined for the transformers only")
+        raise NotEvaluable("these ablations are defined only for transformers")
     return model

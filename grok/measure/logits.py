@@ -1,8 +1,9 @@
-"""Logits on all pairs, and the formula Σ_K α_k cos w_k(s - c) that is claimed to give them.
+"""Logits on all pairs, and the formula Σ_K α_k cos w_k(s - c) that the sources claim for them, w_k = 2πk / p.
 
-L is [p², p]; labels are s = (a ± b) mod p of each pair, [p²]. The dot product of L with the cube cos w_k(s - c) needs
-no cube: rows of L are added by s, the diagonals r = s - c of that p × p table are added, and one cosine transform of
-length p gives all k at once. The squared norm of each cube is p³/2, and the cubes are orthogonal.
+L are the logits, [p², p]. The label of a pair is s = (a ± b) mod p, [p²]. A *cube* is the array cos w_k(s - c) over a,
+b and c. The dot product of L with a cube can be computed without the cube: the rows of L are added by s, then the
+diagonals r = s - c of that p × p table are added, and one cosine transform of length p gives all k at once. The squared
+norm of each cube is p³/2, and the cubes are orthogonal.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from grok.fourier.basis import basis
 
 
 def sums_by_label(values: Tensor, labels: Tensor, p: int) -> Tensor:
-    """Σ over the pairs of each s: [p², ...] → [p, ...], float64."""
+    """Sum over the pairs of each label s: [p², ...] → [p, ...], float64."""
     return values.new_zeros(p, *values.shape[1:], dtype=torch.float64).index_add_(0, labels, values.double())
 
 
@@ -29,7 +30,7 @@ def cosine_projections(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def cosine_projections_of_sums(table: Tensor) -> Tensor:
-    """The same from L added by s, ``sums_by_label``: [p, p] over (s, c), float64 → [(p-1)/2]."""
+    """The same from the sums of L by s (``sums_by_label``): [p, p] over (s, c), float64 → [(p-1)/2]."""
     p = len(table)
     diagonals = torch.cat([table, table]).as_strided((p, p), (p, p + 1)).sum(1)  # [r]: Σ_c table[r + c mod p, c]
     # A unit cosine of the basis has norm one over r; each r stands for p² entries of the cube.
@@ -37,22 +38,23 @@ def cosine_projections_of_sums(table: Tensor) -> Tensor:
 
 
 def cosine_similarities(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cosine of the angle between L and each cube cos w_k(s - c), L as it is (source S): [(p-1)/2], -1 … 1."""
+    """Cosine of the angle between L, not centred, and each cube (source S, section 4.2.2): [(p-1)/2], -1 … 1."""
     return cosine_projections(logits, labels) / logits.double().norm()
 
 
 def at(values: Tensor, key_frequencies: Sequence[int]) -> Tensor:
-    """Entries of the frequencies K in a list that starts with k = 1."""
+    """The entries of the frequencies K in a list that starts with k = 1: [(p-1)/2] → [|K|]."""
     return values[torch.tensor(key_frequencies) - 1]
 
 
 @dataclass(frozen=True, eq=False)
 class Formula:
-    """Σ_K α_k cos w_k(s - c), α by projection of L.
+    """The fit of Σ_K α_k cos w_k(s - c) to L, with α by projection.
 
-    alpha: [|K|]; table: [p, p] over (s, c), so the formula's logits are ``table[labels]``.
-    fve: share of L, centred over c for each pair, that it explains, 0 … 1 (a constant per pair does not change a
-    softmax, and the formula has none). fve_uncentred: the same of L as it is.
+    alpha: [|K|]. table: [p, p] over (s, c); the formula's logits are ``table[labels]``.
+    fve: fraction of variance explained, the share of the squared norm of L that the formula explains, 0 … 1. L is
+    centred over c for each pair. (A constant per pair does not change a softmax, and the formula has none.)
+    fve_uncentred: the same for L without centring.
     """
 
     alpha: Tensor
@@ -62,7 +64,7 @@ class Formula:
 
     @property
     def rest(self) -> float:
-        """‖L - formula‖ / ‖L‖, not centred (source S)."""
+        """‖L - formula‖ / ‖L‖, not centred (source S, section 4.2.2), 0 … 1."""
         return math.sqrt(1 - self.fve_uncentred)
 
 
@@ -80,7 +82,7 @@ def formula(logits: Tensor, labels: Tensor, key_frequencies: Sequence[int]) -> F
 
 
 def gaussian_alignments(logits: Tensor, draws: int = 20, seed: int = 0) -> Tensor:
-    """Cosine of the angle between L and Gaussian cubes, from a fixed seed: [draws], -1 … 1. Their spread is 1/√(p³)."""
+    """Cosine of the angle between L and Gaussian cubes from a fixed seed: [draws], -1 … 1; their spread is 1/√(p³)."""
     cubes = _gaussian_cubes(tuple(logits.shape), draws, seed)
     return torch.stack([(logits * cube).sum() for cube in cubes]).double() / (_norms(cubes) * logits.norm())
 

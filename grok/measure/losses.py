@@ -1,12 +1,13 @@
 """Cross-entropy of the model, and of the model with frequencies kept or removed.
 
-The *directions of k* are the unit vectors cos(w_k s), sin(w_k s) over all p² pairs, s the label. The neurons reach the
-logits linearly, so projecting ``post`` and then multiplying by U is projecting what the neurons write, post U, [p², p];
-and the projection is a table over (s, c), because the directions depend on s only.
+The *directions of k* are the unit vectors cos(w_k s) and sin(w_k s) over all p² pairs, where s is the label and
+w_k = 2πk / p. The logits depend on the neurons linearly. So projecting ``post`` and then multiplying by U gives the
+same as projecting what the neurons write, post U, [p², p]. The projection is a table over (s, c), because the
+directions depend on s only.
 
-Restricted: ``post`` becomes its mean plus its projection on the directions of K; the residual path is kept, and with
-it and the mean of ``post`` the mean logits. Excluded: the projection is removed. Source S has no residual path in its
-restricted logits, only its mean: ``restricted(K, skip=False)``.
+*Restricted* logits: ``post`` is replaced by its mean plus its projection on the directions of K. The residual path is
+kept, and so the mean logits are kept. *Excluded* logits: the projection is removed. The restricted logits of source S
+(section 4.3) do not contain the residual path, only its mean: ``restricted(K, skip=False)``.
 """
 
 from __future__ import annotations
@@ -42,10 +43,10 @@ def accuracy(logits: Tensor, labels: Tensor, pairs: Tensor | None = None) -> flo
 
 @dataclass(frozen=True, eq=False)
 class Ablation:
-    """A model's logits in two parts, what the neurons write and the residual path, so that frequencies can be cut.
+    """A model's logits in two parts (what the neurons write, and the residual path), from which frequencies are cut.
 
-    logits: [p², p]; skip_logits: [p², p] or [1, p], the part that does not come from neurons; labels: [p²].
-    blocks: of the classes, whose numbers are the frequencies; those of Z_p if None.
+    logits: [p², p]. skip_logits: [p², p] or [1, p], the part that does not come from neurons. labels: [p²].
+    blocks: blocks of functions on the classes; a frequency is the number of a block. None means those of Z_p.
     """
 
     logits: Tensor
@@ -59,7 +60,7 @@ class Ablation:
 
     @cached_property
     def written(self) -> Tensor:
-        """post U: [p², p], float64."""
+        """What the neurons write, post U: [p², p], float64."""
         return self.logits.double() - self.skip_logits
 
     @cached_property
@@ -71,7 +72,7 @@ class Ablation:
         return projection_of_sums(self._sums, frequencies, self.blocks)
 
     def restricted(self, frequencies: Sequence[int], *, skip: bool = True) -> Tensor:
-        """Logits with only the mean and these k left of ``post``, [p², p]; the residual path whole or its mean only."""
+        """Logits that keep of ``post`` its mean and these k: [p², p]. skip: keep the residual path, or its mean."""
         rest = self.skip_logits if skip else self.skip_logits.double().mean(0)
         return rest + self.written.mean(0) + self.projection(frequencies)[self.labels]
 
@@ -84,23 +85,23 @@ class Ablation:
         return self.restricted_losses([frequencies], pairs, skip=skip)[0]
 
     def restricted_losses(self, sets: Iterable[Sequence[int]], pairs: Tensor, *, skip: bool = True) -> list[float]:
-        """Of each set of frequencies. What reaches the logits around the neurons is looked up once for all of them."""
+        """``restricted_loss`` of each set of frequencies. The residual path is looked up once for all sets."""
         labels, mean = self.labels[pairs], self.written.mean(0)
         if skip and len(self.skip_logits) > 1:
             rest = self.skip_logits[pairs]
             return [mean_loss(rest + (mean + self.projection(ks))[labels], labels) for ks in sets]
-        # then the logits depend on s only: p rows, as often as there are pairs of each
+        # then the logits depend on s only: p rows, each counted as often as it has pairs
         constant, counts = self.skip_logits.double().mean(0) + mean, labels.bincount(minlength=self.logits.shape[1])
         classes = torch.arange(len(counts))
         by_label = [cross_entropy.losses(constant + self.projection(ks), classes) for ks in sets]
         return [float(each @ counts.double()) / len(labels) for each in by_label]
 
     def excluded_loss(self, frequencies: Sequence[int], pairs: Tensor) -> float:
-        """Mean loss of ``excluded`` on these pairs."""
+        """Mean loss of ``excluded`` logits on these pairs."""
         return self.excluded_losses([frequencies], pairs)[0]
 
     def excluded_losses(self, sets: Iterable[Sequence[int]], pairs: Tensor) -> list[float]:
-        """Of each set of frequencies."""
+        """``excluded_loss`` of each set of frequencies."""
         labels, whole = self.labels[pairs], self.logits[pairs]
         return [mean_loss(whole - self.projection(ks)[labels], labels) for ks in sets]
 
@@ -115,18 +116,18 @@ class Ablation:
 
 @dataclass(frozen=True)
 class Cut:
-    """A network's loss with K kept or removed, and the same with as many other frequencies, ``random_frequencies``."""
+    """A network's loss with K kept or removed; ``draws``: the same with as many other, ``random_frequencies``."""
 
     loss: float
     draws: tuple[float, ...]
 
     @property
     def median(self) -> float:
-        """Of the random draws."""
+        """The median loss of the random draws."""
         return statistics.median(self.draws)
 
 
-@lru_cache(maxsize=1)  # several claims in a row ask for the same of one network, which compares by identity
+@lru_cache(maxsize=1)  # several claims in a row need it for one network; networks compare by identity
 def restricted(model: Network) -> Cut:
     """Restricted loss of K, and of the random draws, on the test pairs."""
     cut, keys = Ablation.of(model), model.key_frequencies
@@ -141,17 +142,17 @@ def excluded(model: Network) -> Cut:
 
 
 def projection_of_sums(sums: Tensor, frequencies: Sequence[int], blocks: Blocks | None = None) -> Tensor:
-    """Projection on the directions of these k of what is given as sums by s, float64: [p, C] → [p, C] over (s, c)."""
+    """Projection on the directions of these k, of values given as sums by s, float64: [p, C] → [p, C] over (s, c)."""
     p = len(sums)
     blocks = blocks or cyclic(p)
-    waves = blocks.basis[blocks.rows(frequencies)]  # norm one over s, p pairs to an s
+    waves = blocks.basis[blocks.rows(frequencies)]  # norm one over s; each s has p pairs
     return waves.T @ (waves @ sums) / p
 
 
 def random_frequencies(key_frequencies: Sequence[int], p: int, draws: int = 20, seed: int = 0) -> list[tuple[int, ...]]:
-    """Matched random controls: as many frequencies outside K, drawn from a fixed seed.
+    """Matched random controls: sets of |K| frequencies outside K, drawn from a fixed seed.
 
-    Raises NotEvaluable if fewer than |K| are left.
+    Raises NotEvaluable if fewer than |K| frequencies are outside K.
     """
     others = torch.tensor([k for k in range(1, (p + 1) // 2) if k not in key_frequencies])
     n = len(key_frequencies)

@@ -11,16 +11,16 @@ from torch import Tensor
 from grok.fourier.basis import Blocks, basis, powers, rows, spectrum_2d
 from grok.measure import spectrum
 
-LIVE = 1e-6  # of the greatest variance; weight decay leaves unused neurons at a norm that is small but not zero
-SINGLE = 0.85  # share of a neuron's variance by one frequency, from which it counts as that frequency's (sources N, P)
+LIVE = 1e-6  # share of the greatest variance; weight decay leaves unused neurons at a norm that is small but not zero
+SINGLE = 0.85  # a neuron follows a frequency if this share of its variance is on it (sources N, P)
 
 
 @dataclass(frozen=True, eq=False)
 class Frequencies:
     """The best frequency of each neuron.
 
-    best: [m] int64, the k whose nine terms hold most of the centred variance; share: [m], how much, 0 … 1;
-    live: [m] bool, neurons that vary at all. The share of a neuron that never varies is 0.
+    best: [m] int64, the k whose nine terms hold most of the centred variance. share: [m], the share that they hold,
+    0 … 1; it is 0 for a neuron that does not vary. live: [m] bool, the neurons that vary.
     """
 
     best: Tensor
@@ -33,16 +33,16 @@ class Frequencies:
 
     @property
     def single_share(self) -> float:
-        """Share of all neurons that are one frequency's."""
+        """Share of all neurons with at least 0.85 of their variance on one frequency, 0 … 1."""
         return float((self.share >= SINGLE).double().mean())
 
     def share_in(self, frequencies: Sequence[int]) -> float:
-        """Share of the live neurons whose best k is among these."""
+        """Share of the live neurons whose best k is among these, 0 … 1."""
         return float(torch.isin(self.best[self.live], torch.tensor(frequencies)).double().mean())
 
 
 def frequencies(post_powers: Tensor) -> Frequencies:
-    """From ``pair_powers`` of the activations: [h, h, m]."""
+    """The frequencies of the neurons, from ``pair_powers`` of the activations: [h, h, m]."""
     variance = spectrum.variance(post_powers)
     power, index = spectrum.nine_terms(post_powers).max(0)
     share = torch.where(variance > 0, power / variance, torch.zeros_like(power))
@@ -56,10 +56,11 @@ def key_norm_ratio(unembedding: Tensor, key_frequencies: Sequence[int], blocks: 
 
 
 def projection_fves(post: Tensor, unembedding: Tensor, key_frequencies: Sequence[int]) -> dict[str, float]:
-    """How much of what is read along U's cos k and sin k is cos, sin of w_k(a + b): "cos 5" → FVE, 0 … 1.
+    """How much of what U reads along cos k and sin k is cos and sin of w_k(a + b): "cos 5" → FVE, 0 … 1.
 
-    Source K's formula, not centred: post (U f) for each basis row f of K, as a function of (a, b), in the 2-D Fourier
-    basis; the squared entries cos·cos and sin·sin for cos k, cos·sin and sin·cos for sin k, over all squared entries.
+    FVE is the fraction of variance explained, not centred, by source K's formula ("Understanding W_U"). For each basis
+    row f of K, post (U f) is a function of (a, b), written in the 2-D Fourier basis. The FVE of cos k is the sum of the
+    squared entries cos·cos and sin·sin, and that of sin k the sum of cos·sin and sin·cos, over all squared entries.
     """
     p = unembedding.shape[1]
     power = spectrum_2d(post @ (unembedding @ basis(p)[rows(key_frequencies)].T), p).square()  # [p, p, 2|K|]
@@ -75,7 +76,7 @@ def projection_fves(post: Tensor, unembedding: Tensor, key_frequencies: Sequence
 def cluster_purities(unembedding: Tensor, found: Frequencies, key_frequencies: Sequence[int]) -> dict[int, float]:
     """Share of the squared norm of U's rows in the cluster of k that lies on frequency k: k → 0 … 1.
 
-    It is 0 for a frequency without a neuron of its own: there is no cluster that writes to it.
+    It is 0 for a frequency whose cluster is empty.
     """
     purities = {}
     for k in key_frequencies:

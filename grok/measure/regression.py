@@ -13,19 +13,20 @@ def fit(features: Tensor, targets: Tensor) -> Tensor:
 
     One call for all columns. The features need an intercept column of their own and may be collinear.
     """
-    # gelsd works at any rank. On a parabola PC2 is a combination of 1, PC1 and PC1², so Poly2 has no full rank.
+    # gelsd works at any rank. If PC2 is a parabola of PC1, it is a combination of 1, PC1 and PC1², so the features of
+    # ``components.poly2`` do not have full rank.
     return features @ torch.linalg.lstsq(features, targets, driver="gelsd").solution
 
 
 def live(columns: Tensor) -> Tensor:
-    """Which columns vary at all: [n, m] → [m] bool. A neuron that never fires has no R²."""
+    """Which columns vary: [n, m] → [m] bool. A neuron that never fires has no R²."""
     return columns.std(0, correction=0) > DEAD
 
 
 def r2(targets: Tensor, predicted: Tensor) -> Tensor:
     """R² of each live column: [n, m], [n, m] → [live columns], 1 - residual over variance.
 
-    If no column varies there is nothing to explain, and the answer is one column with an R² of 0.
+    If no column varies, the result is one column with an R² of 0.
     """
     columns = live(targets)
     if not columns.any():
@@ -40,5 +41,5 @@ def r2_of_fit(features: Tensor, targets: Tensor) -> Tensor:
 
 
 def r2_overall(targets: Tensor, predicted: Tensor) -> float:
-    """R² of a whole table against its one overall mean (the source's "overall R²" of logits): [n, m], [n, m]."""
+    """R² of a whole table against its one overall mean (the "overall R²" of logits in source F): [n, m], [n, m]."""
     return float(1 - (targets - predicted).square().sum() / (targets - targets.mean()).square().sum())

@@ -1,7 +1,8 @@
-"""Shares of the centred two-dimensional spectrum of functions of (a, b), the same for neurons, logits and attention.
+"""Shares of the centred two-dimensional spectrum of functions of (a, b): neurons, logits or attention.
 
-Everything here reads ``pair_powers``, [h, h, n] with h = (p+1)/2: powers by frequency of a and of b, 0 the constant.
-Centred means without the entry [0, 0]. Shares are of the power of all n functions together, in 0 … 1.
+All functions here read ``pair_powers``, [h, h, n] with h = (p+1)/2: the powers by frequency of a and frequency of b,
+where 0 is the constant. *Centred* means without the entry [0, 0]. A share is a share of the power of all n functions
+together, 0 … 1.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-ROUNDING = 1e-10  # of the greatest norm; what float64 leaves of zeros differs between machines
+ROUNDING = 1e-10  # share of the greatest norm; what float64 leaves of zeros differs between machines
 
 
 def variance(powers: Tensor) -> Tensor:
@@ -27,9 +28,10 @@ def linear_share(powers: Tensor) -> float:
 
 
 def linear_share_of(values: Tensor, p: int) -> float:
-    """``linear_share`` without the spectrum: [p², n] → 0 … 1.
+    """``linear_share`` computed without the spectrum: [p², n] → 0 … 1.
 
-    By Parseval the terms in a alone hold the variance of the means over b, and the terms in b alone that over a.
+    By Parseval's theorem the terms in a alone hold the variance of the means over b, and the terms in b alone hold the
+    variance of the means over a.
     """
     table = rearrange(values, "(a b) n -> a b n", a=p)
     mean = table.mean((0, 1))
@@ -38,14 +40,14 @@ def linear_share_of(values: Tensor, p: int) -> float:
 
 
 def quadratic_share(powers: Tensor, frequencies: Sequence[int] | None = None) -> float:
-    """Share of the products of one frequency of a with the same of b; of these frequencies, or of all."""
+    """Share of the products of one frequency of a with the same frequency of b, for these frequencies (None: all)."""
     blocks = powers.diagonal().sum(0)  # [h]
     chosen = blocks[1:] if frequencies is None else blocks[list(frequencies)]
     return float(chosen.sum() / variance(powers).sum())
 
 
 def nine_terms(powers: Tensor) -> Tensor:
-    """Power on {1, cos k, sin k}² of each k, without the constant: [h, h, n] → [h - 1, n]."""
+    """Power on the nine terms {1, cos k, sin k}² of each k, without the constant: [h, h, n] → [h - 1, n]."""
     return powers[1:, 0] + powers[0, 1:] + powers.diagonal().T[1:]
 
 
@@ -55,7 +57,7 @@ def periodic_share(powers: Tensor, frequencies: Sequence[int]) -> Tensor:
 
 
 def norms(powers: Tensor) -> Tensor:
-    """Norm over all functions of each pair of frequencies, centred: [h, h, n] → [h, h]; 0 where it is rounding."""
+    """Norm over all functions of each pair of frequencies, centred: [h, h, n] → [h, h]. Rounding errors become 0."""
     summed = powers.sum(-1)
     summed[0, 0] = 0
     norm = summed.sqrt()

@@ -1,4 +1,4 @@
-"""What claims read off the columns of a training run (``grok.store.run.Run``): one value a recorded step."""
+"""What claims read from the columns of a training run (``grok.store.run.Run``): one value for each recorded step."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Column = Sequence[float | None]
 
 
 def _known(values: Column) -> list[float]:
-    """Raises NotEvaluable if an entry is missing."""
+    """The values as numbers. Raises NotEvaluable if one is missing."""
     if any(v is None for v in values):
         raise NotEvaluable("the run lacks values: it has no key frequencies, or the losses were not computed")
     return [float(v) for v in values if v is not None]
@@ -40,9 +40,10 @@ def risen(steps: Sequence[int], values: Column, share: float = 0.5) -> int:
 
 
 def fallen(steps: Sequence[int], losses: Column, share: float = 0.5) -> int:
-    """First recorded step, from the highest loss on, with ``share`` of the fall from there to the last loss behind it.
+    """First recorded step after the highest loss at which ``share`` of the fall to the last loss is done.
 
-    On the log scale: log loss ≤ (1 - share) log max + share log last. Source for the scale: the loss curves of S, N.
+    The fall is measured on the log scale, as in the loss curves of sources S and N:
+    log loss ≤ (1 - share) log max + share log last.
     """
     logs = [math.log(max(loss, 1e-300)) for loss in _known(losses)]
     top = logs.index(max(logs))
@@ -53,7 +54,7 @@ def fallen(steps: Sequence[int], losses: Column, share: float = 0.5) -> int:
 def rank_correlation(steps: Sequence[int], one: Column, other: Column, since: int) -> float:
     """Spearman's rank correlation of two columns over the records from step ``since`` on, -1 … 1.
 
-    It is 0 where there is nothing to correlate: fewer than three records, or a column that does not vary.
+    It is 0 if there are fewer than three records, or if a column does not vary.
     """
     from scipy.stats import spearmanr
 
@@ -67,13 +68,13 @@ def rank_correlation(steps: Sequence[int], one: Column, other: Column, since: in
 
 @dataclass(frozen=True)
 class Phases:
-    """Steps at which the three phases of a grokking run end (sources S, N read them off the loss curves by eye)."""
+    """Steps at which the three phases of a grokking run end (sources S and N read them from the loss curves by eye)."""
 
     memorised: int  # the train loss reaches 0.01
-    circuit: int  # the test loss begins to fall: a tenth of its fall (log scale) is done
-    cleanup: int  # it is down: nine tenths are done
+    circuit: int  # the test loss has begun to fall: a tenth of its fall (log scale) is done
+    cleanup: int  # the test loss has fallen: nine tenths of its fall are done
 
 
 def phases(steps: Sequence[int], train_loss: Column, test_loss: Column) -> Phases:
-    """Raises NotEvaluable if the train loss never reaches 0.01."""
+    """The ends of the phases. Raises NotEvaluable if the train loss never reaches 0.01."""
     return Phases(first_below(steps, train_loss, 0.01), fallen(steps, test_loss, 0.1), fallen(steps, test_loss, 0.9))

@@ -1,22 +1,24 @@
-"""Weights written down, not trained: the model computes Σ_{k ∈ K} cos w_k(s - c), s = a ± b. A positive control.
+"""Weights that are written down and not trained: the model computes Σ_{k ∈ K} cos w_k(s - c), s = a ± b.
 
-Every measure must return on them what was built in. Nothing here is a claim about trained models.
+They are a positive control: every measure must return on them what was built in. They support no claim about trained
+models.
 
-**Construction**, for each k and w = 2πk/p. A neuron for every phase φ ∈ {2πi/p} and every threshold τ:
+**Construction**, for each k and w = 2πk/p. There is a neuron for every phase φ ∈ {2πi/p} and every threshold τ:
 
     pre = cos(w a + φ) + cos(± w b + φ) - τ = A cos(w s/2 + φ) - τ,    A = 2 cos(w d/2),    d = a ∓ b,
 
 its weight to the logit of class c is (2/p) m_τ cos(w c + 2φ), the second harmonic of its activation. All p phases are
-there, so shifting a and b by one (b by minus one for subtraction) only permutes the neurons, and exactly
+there, so shifting a and b by one (b by minus one for subtraction) only permutes the neurons. Therefore exactly
 
     logit_c = Σ_k q(k d) cos w_k(s - c),    q(r) = (2/p) Σ_τ m_τ Σ_φ relu(A_r cos φ - τ) cos 2φ.
 
-With τ = 0 alone q ∝ |A|: the formula explains 8/π² = 0.811 of the logits (q is not constant over d). Thresholds make it
-constant: m_τ solves q = 1 by least squares over the (p + 1)/2 values of A. With one threshold for each value of A the
-system is triangular and q = 1 **exactly** (1e-12 in float64, tested for p to 59). With few thresholds, ``explained``
-says what share the formula explains: 0.997 for 4 thresholds at p = 113.
+With τ = 0 alone q ∝ |A|. Then the formula explains 8/π² = 0.811 of the logits, because q is not constant over d. More
+thresholds make it constant: m_τ solves q = 1 by least squares over the (p + 1)/2 values of A. With one threshold for
+each value of A the system is triangular and q = 1 **exactly** (1e-12 in float64, tested for p up to 59). With few
+thresholds, ``explained`` gives the share that the formula explains: 0.997 for 4 thresholds at p = 113.
 
-What is exact for any number of thresholds: E, W_E W_in and U live on K only; the logits have no other frequency of c.
+For any number of thresholds it is exact that E, W_E W_in and U have power only on K, and that the logits have no other
+frequency of c.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ from grok.models import names
 from grok.models.names import Weights
 from grok.task import Task
 
-SATURATED = 100.0  # an attention score that leaves e^-100 to the others
+SATURATED = 100.0  # an attention score so large that the others get e^-100
 
 
 def mlp(task: Task, keys: Sequence[int], n_thresholds: int | None = None) -> Weights:
@@ -50,9 +52,10 @@ def mlp(task: Task, keys: Sequence[int], n_thresholds: int | None = None) -> Wei
 def transformer(task: Task, keys: Sequence[int], n_thresholds: int | None = None) -> Weights:
     """Float64 weights in the transformer's shape, with ``blocks.0.mlp.b_in``; addition or subtraction modulo p.
 
-    Two heads bring cos, sin of a and b to ``=``, which pays itself no attention: for addition both attend equally to a
-    and b; for subtraction one attends to a, the other to b, whose sines it negates. The residual stream has separate
-    dimensions for [waves of the token | written by the neurons | "I am =" | position]: nothing passes the neurons by.
+    Two heads bring cos and sin of a and b to ``=``, which pays no attention to itself. For addition both heads attend
+    equally to a and b. For subtraction one head attends to a and the other to b, whose sines it negates. The residual
+    stream has separate dimensions for [waves of the token | written by the neurons | "I am =" | position], so nothing
+    reaches the logits around the neurons.
     """
     waves, reads, bias, writes = _parts(task, keys, n_thresholds)
     p, n = waves.shape
@@ -89,20 +92,21 @@ def transformer(task: Task, keys: Sequence[int], n_thresholds: int | None = None
 
 
 def amplitudes(p: int, n_thresholds: int | None = None) -> Tensor:
-    """q(r), r = 0 … p-1: the factor before cos w_k(s - c) where k d/2 = r mod p. Float64; all 1 if exact."""
+    """q(r), the factor before cos w_k(s - c) for k d/2 = r mod p, r = 0 … p-1: [p], float64; all 1 if exact."""
     return _second_harmonics(p, thresholds(p, n_thresholds)) @ _multipliers(p, n_thresholds)
 
 
 def explained(p: int, n_thresholds: int | None = None) -> float:
-    """Share of the logits, centred over c, that the formula explains with one α per k: (mean q)² / mean q², 0 … 1."""
+    """Share of the logits, centred over c, that the formula with one α per k explains: (mean q)² / mean q², 0 … 1."""
     q = amplitudes(p, n_thresholds)
     return float(q.mean().square() / q.square().mean())
 
 
 def thresholds(p: int, n_thresholds: int | None = None) -> Tensor:
-    """The τ, ascending from 0: [n]. All: 0 and every value that the greatest pre-activation takes but the last.
+    """The thresholds τ, ascending from 0: [n].
 
-    Few: 0 and ½ · 0.3^i, dense near zero as the ideal (log|x|, whose second harmonic does not depend on A) bends there.
+    If n_thresholds is None: 0 and every value of the greatest pre-activation except the last one. Otherwise: 0 and
+    ½ · 0.3^i. These are dense near zero, where the ideal (log|x|, whose second harmonic does not depend on A) bends.
     """
     if n_thresholds is not None:
         return torch.tensor([0.0] + [0.5 * 0.3**i for i in reversed(range(n_thresholds - 1))], dtype=torch.float64)
@@ -128,7 +132,7 @@ def _second_harmonics(p: int, taus: Tensor) -> Tensor:
 
 @cache
 def _multipliers(p: int, n_thresholds: int | None) -> Tensor:
-    """m_τ: [n]. Least squares of q = 1 over all d."""
+    """The weights m_τ: [n], the least-squares solution of q = 1 over all d."""
     harmonics = _second_harmonics(p, thresholds(p, n_thresholds))
     return torch.linalg.lstsq(harmonics, harmonics.new_ones(p, 1)).solution[:, 0]
 
@@ -136,7 +140,7 @@ def _multipliers(p: int, n_thresholds: int | None) -> Tensor:
 def _parts(task: Task, keys: Sequence[int], n_thresholds: int | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Waves of a token [p, 2|K|], waves → neurons [2|K|, m], bias [m], neurons → waves of the class [m, 2|K|].
 
-    Waves are cos, sin of each k in turn; neurons are ordered by k, threshold, phase.
+    The waves are cos and sin of each k in turn. The neurons are ordered by k, threshold, phase.
     """
     p = task.p
     if not task.modular or p % 2 == 0 or p < 5:

@@ -1,7 +1,7 @@
-"""The architectures that are known, and the one place that tells them apart.
+"""The known architectures, and the only place in the code that distinguishes them.
 
-A new architecture is a module like ``models.mlp`` and one like ``models.hooked.mlp``, and an entry in
-``ARCHITECTURES``. That suffices for fixtures, checkpoints and claims. The engines in ``train`` are optional: each has
+A new architecture needs a module like ``models.mlp``, one like ``models.hooked.mlp``, and an entry in
+``ARCHITECTURES``. That is enough for fixtures, checkpoints and claims. The engines in ``train`` are optional: each has
 a table of the architectures that it can train, and refuses the others.
 """
 
@@ -26,14 +26,15 @@ from grok.task import Split, Task
 
 @dataclass(frozen=True)
 class Architecture:
-    """What the project has to know of an architecture.
+    """What the project has to know about an architecture.
 
-    required: names of the matrices; weights that have them all are of this architecture.
+    required: names of the matrices. Weights that have all of them are of this architecture.
     unembedding: the name of the matrix whose columns are the classes.
-    shapes: of the matrices a recipe trains, in the order in which they are drawn. initial: draws them, float32.
+    shapes: recipe → shapes of the trained matrices, in the order in which they are drawn.
+    initial: draws the initial matrices, float32.
     embedding: weights → embedding of the number tokens, [n, d_model].
-    chunks: weights, n tokens, rows → weights whose networks compute that many values of a, and every b, in turn.
-    network: the class that measures read. hooked: the module of the definition, imported when it is asked for.
+    chunks: weights, n tokens, rows → sets of weights. The network of each set computes ``rows`` values of a, and all b.
+    network: the class that measures read. hooked: the module of the definition, imported only on request.
     """
 
     name: str
@@ -78,7 +79,7 @@ def named(name: str) -> Architecture:
 
 
 def recognise(weights: Mapping[str, Any]) -> Architecture:
-    """The architecture of these weights, from their names. Raises GrokError if it is none of those known."""
+    """The architecture of these weights, from their names. Raises GrokError if they are of no known architecture."""
     found = [architecture for architecture in ARCHITECTURES.values() if architecture.required <= weights.keys()]
     if len(found) != 1:
         held = ", ".join(sorted(weights))[:200]

@@ -23,7 +23,7 @@ def size(recipe: Recipe) -> int:
 
 
 def initial(recipe: Recipe) -> Weights:
-    """The untrained weights of the recipe's seed, float32. Drawn on the CPU whatever the device."""
+    """The untrained weights of the recipe's seed, float32. They are drawn on the CPU, for every device."""
     generator = torch.Generator().manual_seed(recipe.seed)
     return architectures.named(recipe.architecture).initial(recipe, generator)
 

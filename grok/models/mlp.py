@@ -21,23 +21,23 @@ UNEMBEDDING = names.MLP_W_U
 
 
 def shapes(recipe: Recipe) -> dict[str, tuple[int, ...]]:
-    """In the order in which the source draws them."""
+    """Shapes of the matrices, in the order in which the source draws them."""
     n, d, m, c = recipe.task.n, recipe.d_model, recipe.d_mlp, recipe.task.n_classes
     return {names.MLP_W_E: (n, d), names.MLP_W_IN: (d, m), names.MLP_W_U: (m, c)}
 
 
 def initial(recipe: Recipe, generator: Generator) -> Weights:
-    """randn / √fan-in."""
+    """Initial weights: standard normal numbers over √fan-in."""
     return {name: torch.randn(s, generator=generator) / math.sqrt(s[0]) for name, s in shapes(recipe).items()}
 
 
 def embedding(weights: Weights) -> Tensor:
-    """Of every token: [n, d_model]."""
+    """The embedding of every token: [n, d_model]."""
     return weights[names.MLP_W_E]
 
 
 def chunks(weights: Weights, n: int, rows: int) -> Iterator[Weights]:
-    """The first input has its own embedding in each chunk, and the second the whole one."""
+    """Weights with a part of the tokens as first input, and all tokens as second input."""
     table = weights[names.MLP_W_E]
     for part in table.split(rows):
         yield {"W_E_b": table, **weights, names.MLP_W_E: part}
@@ -45,7 +45,7 @@ def chunks(weights: Weights, n: int, rows: int) -> Iterator[Weights]:
 
 @dataclass(frozen=True, eq=False)
 class MLP(Network):
-    """E[a] + E[b] → ReLU → logits (source K). With ``W_E_b`` the second input has its own embedding."""
+    """E[a] + E[b] → ReLU → logits (source K). With the weight ``W_E_b`` the second input has its own embedding."""
 
     architecture = "mlp"
 

@@ -1,7 +1,8 @@
 """Names of the trained matrices: the keys of every set of weights.
 
-Transformers use TransformerLens's names; the MLP uses the names of its source (``W_E``, ``W_in``, ``W_U``).
-Biases are absent here: the four recipes freeze them at zero. Models of others may have them (``store.checkpoint``).
+Transformers use TransformerLens's names. The MLP uses the names of its source (``W_E``, ``W_in``, ``W_U``).
+There are no biases here, because the four recipes freeze them at zero. Other people's models may have biases
+(``store.checkpoint``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A model as measures see it: its weights and every activation at the last position, on all n² pairs, in float64.
 
-This is a functional forward without hooks, equal to the hooked definitions in ``grok.models`` (a test holds it).
-Activations are computed when first read and kept.
+This is a functional forward pass without hooks. A test checks that it equals the hooked definitions in
+``grok.models.hooked``. Activations are computed when they are first read, and then kept.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from grok.task import Split, Task
 class Network:
     """A trained model of any architecture. ``models.architectures.network`` makes it from weights.
 
-    weights: float64, with the names of ``models.names`` and, for models of others, TransformerLens's bias names.
-    split: the train and test pairs; None if not known (then test = all pairs, and there is no train).
+    weights: float64, with the names of ``models.names``. Other people's models may also have TransformerLens's bias
+    names. split: the train and test pairs; None if they are not known (then test is all pairs, and there is no train).
     """
 
     task: Task
@@ -35,7 +35,7 @@ class Network:
 
     @cached_property
     def labels(self) -> Tensor:
-        """[n²], int64."""
+        """The right class of each pair: [n²], int64."""
         return self.task.labels()
 
     @property
@@ -57,7 +57,7 @@ class Network:
 
     @property
     def U(self) -> Tensor:
-        """Neurons → logits: W_U (MLP) or W_out W_U (transformer): [d_mlp, C]."""
+        """The map from neurons to logits, W_U (MLP) or W_out W_U (transformer): [d_mlp, C]."""
         raise NotImplementedError
 
     @cached_property
@@ -81,12 +81,12 @@ class Network:
 
     @cached_property
     def logits(self) -> Tensor:
-        """[n², C]."""
+        """Logits of all pairs: [n², C]."""
         return self.logits_from(self.post)
 
     @property
     def spectrum(self) -> Spectrum:
-        """What is Fourier of it: powers of ``pre``, ``post`` and ``logits`` by pair of frequencies, key frequencies."""
+        """Its Fourier spectrum: powers of ``pre``, ``post``, ``logits`` by pair of frequencies, and key frequencies."""
         return Spectrum(self, self._spectrum)
 
     @cached_property
@@ -95,12 +95,12 @@ class Network:
 
     @property
     def key_frequencies(self) -> tuple[int, ...]:
-        """K, ascending: ``spectrum.keys``."""
+        """K, ascending; see ``spectrum.keys``."""
         return self.spectrum.key_frequencies
 
     @property
     def rank_note(self) -> str | None:
-        """How K was found, where no frequency stands out and it is the strongest ones; None otherwise."""
+        """A note if no frequency stands out and the strongest frequencies stand for K; None otherwise."""
         try:
             return str(self.spectrum.keys) if self.task.modular and self.spectrum.keys.by_rank else None
         except NotEvaluable:

@@ -1,19 +1,19 @@
-"""Rivals: networks that are right on every pair, by an algorithm that is not the claimed one.
+"""Rivals: networks that answer every pair correctly with an algorithm that is not the claimed one.
 
-A claim about a mechanism must fail on them. If it holds on one, then it follows from right answers alone, and is no
-evidence for the algorithm. Each rival has the shape of a published network. Its weights are written down, and then
-hidden by a random orthogonal change of the residual basis and a permutation of the neurons, which change no logit.
+A claim about a mechanism must fail on them. If it holds on one, it follows from correct answers, or from what both
+algorithms have in common, and it is no evidence for the claimed algorithm. Each rival has the shape of a published
+network. Its weights are written down. They are then hidden by a random orthogonal change of the residual basis and a
+permutation of the neurons, which change no logit.
 
-``number-line``: a token is a point on a line, the neurons are a ruler over the sum, and the readout writes a tent, a
-peak that is one unit wide on either side, at each sum that means the class. There is no trigonometry in it.
+``number-line``: a token is a point on a line, the neurons are a ruler over the sum, and the readout writes a tent at
+each sum that means the class. A tent is a peak that is one unit wide on either side. The network has no trigonometry.
 
 ``pizza`` (Zhong et al. 2023, arXiv 2306.17844): constant attention adds the two embeddings, and the logits are
 Σ_K |cos(w_k (a - b) / 2)| cos w_k (a + b - c), w_k = 2πk / p. Neurons of several phases φ have the pre-activation
 cos(w_k a + φ) + cos(w_k b + φ) = 2 cos(w_k (a - b) / 2) cos(w_k (a + b) / 2 + φ); the readout takes the second harmonic
-of its ReLU. ``all-frequencies`` is the same on every frequency, with equal strength, which is what margin maximisation
-predicts of wide networks (Morwani et al. 2023, arXiv 2311.07568). ``many-frequencies`` stands in for it where the task
-is subtraction: b must then be read by other heads than a, and 4 heads of 32 carry the cosine and sine of 32
-frequencies of each.
+of its ReLU. ``all-frequencies`` is the same on every frequency, with equal strength. Margin maximisation predicts this
+for wide networks (Morwani et al. 2023, arXiv 2311.07568). For subtraction ``many-frequencies`` takes its place, because
+other heads must read b than a, and 4 heads of width 32 carry the cosine and sine of only 32 frequencies of each.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ from grok.models.names import Weights
 from grok.recipe import Recipe
 from grok.task import Task
 
-SHARP = 30.0  # least margin of the right class's logit; enough for a loss of 1e-11
-BLIND = 40.0  # a score that is lower by so much means no attention
+SHARP = 30.0  # least margin of the correct class's logit; enough for a loss of 1e-11
+BLIND = 40.0  # a score that is lower by this amount gives no attention
 SEEN = (
     0.0,
     0.0,
     0.02,
     0.12,
-)  # what each head of plain addition pays to ``=`` in the source; here nothing depends on it
+)  # the attention that each head of plain addition pays to ``=`` in source F; here nothing depends on it
 FAINT = 2.0**-10
-PIZZA_KEYS = (12, 16, 17, 19, 27, 38, 45)  # of 6,000 drawn sets of seven, the one with the greatest least margin
+PIZZA_KEYS = (12, 16, 17, 19, 27, 38, 45)  # the set with the greatest least margin among 6,000 drawn sets of seven
 SEED = 0
 
 
@@ -49,9 +49,9 @@ SEED = 0
 class Plan:
     """A network before it is fitted into a recipe's shape.
 
-    tokens: what a token tells the neurons, [p, n]. turn: the factors by which b tells it otherwise than a, [n]. The
-    neurons read the sum of both and a constant 1 through ``reads``, [n + 1, m]. They write through ``writes``, [m, r],
-    and the logits are read off that by ``unembed``, [r, C].
+    tokens: the inputs that a token gives to the neurons, [p, n]. turn: the factors by which the inputs of b are
+    multiplied, [n]. The neurons read the sum of both inputs and a constant 1 through ``reads``, [n + 1, m]. They write
+    through ``writes``, [m, r], and ``unembed``, [r, C], gives the logits.
     """
 
     tokens: Tensor
@@ -71,7 +71,7 @@ def rivals_of(recipe: Recipe) -> tuple[str, ...]:
 
 
 def rival(recipe: Recipe, name: str) -> Weights:
-    """The weights of a rival, hidden; float32, the same each time. Raises ValueError if it does not fit the recipe."""
+    """The hidden weights of a rival, float32, the same each time. Raises ValueError if it does not fit the recipe."""
     task = recipe.task
     frequencies = range(1, (task.p + 1) // 2)
     match name:
@@ -87,9 +87,9 @@ def rival(recipe: Recipe, name: str) -> Weights:
 
 
 def number_line(task: Task) -> Plan:
-    """Neurons ReLU(s - t), t = -1 … 2p - 1, over s = a + b, or a - b + p; the logit of c is a tent at c and at c + p.
+    """Neurons ReLU(s - t), t = -1 … 2p - 1, over s = a + b or a - b + p. The logit of c is a tent at c and at c + p.
 
-    Without a modulus the tent of c stands at s = c alone.
+    Without a modulus the tent of c is only at s = c.
     """
     p = task.p
     tokens = torch.arange(p, dtype=torch.float64)[:, None] / p
@@ -105,10 +105,10 @@ def number_line(task: Task) -> Plan:
 
 
 def pizza(task: Task, keys: Sequence[int], d_mlp: int) -> Plan:
-    """As many equally spaced phases of each key frequency as there are neurons for, an odd number.
+    """A pizza with n equally spaced phases of each key frequency, as many as the neurons allow; n is odd.
 
-    With n phases, n odd, the readout confuses the second harmonic with no other below 2n - 2: those with the number
-    n ± 2 are odd, and a ReLU has no odd ones above the first.
+    For odd n the readout confuses the second harmonic with no other harmonic below 2n - 2. The harmonics n ± 2 are odd,
+    and a ReLU has no odd harmonics above the first.
     """
     n = d_mlp // len(keys)
     n -= 1 - n % 2
@@ -126,7 +126,7 @@ def pizza(task: Task, keys: Sequence[int], d_mlp: int) -> Plan:
 
 
 def least_margin(p: int, keys: Sequence[int]) -> float:
-    """By how much Σ_K |cos(w_k d / 2)| cos w_k r is greater at r = 0 than elsewhere, at least, over all d."""
+    """The least amount, over all d, by which Σ_K |cos(w_k d / 2)| cos w_k r is greater at r = 0 than elsewhere."""
     k, d = torch.tensor(list(keys), dtype=torch.float64), torch.arange(p, dtype=torch.float64)
     strength = (math.pi / p * torch.outer(d, k)).cos().abs()
     lost = 1 - (2 * math.pi / p * torch.outer(k, d[1:])).cos()
@@ -149,14 +149,15 @@ def fit(plan: Plan, recipe: Recipe) -> Weights:
     w[names.W_E][:-1, :n], w[names.W_E][-1, one] = plan.tokens, 1.0
     w[names.W_POS][:2, place] = torch.tensor([1.0, -1.0], dtype=torch.float64)
     _attend(w, plan.turn, recipe, one, place)
-    # Attention writes faintly where the neurons write too, and they read it as much louder: so little goes around them.
+    # Attention writes faintly into the dimensions that the neurons also write, and the neurons read it amplified. So
+    # little reaches the logits around the neurons.
     w[names.W_IN][:n, :m], w[names.W_IN][one, :m] = plan.reads[:-1] / FAINT, plan.reads[-1]
     w[names.W_OUT][:m, :r], w[names.W_U][:r] = plan.writes, plan.unembed
     return w
 
 
 def _attend(w: Weights, turn: Tensor, recipe: Recipe, one: int, place: int) -> None:
-    """Heads that bring the n inputs to ``=``: all look at a and b alike; or the first half at a, the others at b."""
+    """Heads that bring the n inputs to ``=``. All attend to a and b equally; or half attend to a, the others to b."""
     n, heads = len(turn), recipe.n_heads
     loud = math.sqrt(recipe.d_head)  # scores are divided by it
     w[names.W_Q][:, one, :2] = loud
@@ -177,7 +178,7 @@ def _attend(w: Weights, turn: Tensor, recipe: Recipe, one: int, place: int) -> N
 def hide(weights: Weights, seed: int) -> Weights:
     """The same function in other coordinates: a random rotation of the residual stream, the neurons permuted; float32.
 
-    Which axis of each matrix is the residual stream and which the neurons follows from its name.
+    The name of a matrix tells which of its axes is the residual stream and which the neurons.
     """
     generator = torch.Generator().manual_seed(seed)
     mlp = recognise(weights).name == "mlp"

@@ -1,4 +1,4 @@
-"""What a network's activations are in the basis of its task: the Fourier basis for addition modulo p."""
+"""A network's activations in the basis of its task, which is the Fourier basis for addition modulo p."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Kept = TypeVar("Kept")
 
 
 class Activations(Protocol):
-    """What a spectrum reads of a ``models.network.Network``."""
+    """The parts of a ``models.network.Network`` that a spectrum reads."""
 
     @property
     def task(self) -> Task: ...
@@ -36,10 +36,10 @@ class Activations(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Spectrum:
-    """Powers by pair of blocks of a network's activations, and its key frequencies. Computed when first read.
+    """Powers of a network's activations by pair of blocks, and its key frequencies. They are computed when first read.
 
-    kept: what was computed; the network owns it. So the spectrum refers to the network and not the network to it, and
-    the memory of both is free as soon as nobody holds the network.
+    kept: what was computed; the network owns it. The spectrum refers to the network, and the network does not refer to
+    the spectrum, so the memory of both becomes free when nothing refers to the network.
     """
 
     of: Activations
@@ -47,7 +47,7 @@ class Spectrum:
 
     @property
     def blocks(self) -> Blocks:
-        """The task's. Raises NotEvaluable for a task without a basis of blocks."""
+        """The blocks of the task. Raises NotEvaluable for a task without a basis of blocks."""
         found = self.of.task.blocks
         if found is None:
             raise NotEvaluable(f"the operation {self.of.task.operation} has no basis of blocks")
@@ -60,19 +60,19 @@ class Spectrum:
 
     @property
     def post_powers(self) -> Tensor:
-        """Those of ``post``: [h, h, d_mlp]."""
+        """``pair_powers`` of ``post``: [h, h, d_mlp]."""
         return self._once("post", lambda: self._powers(self.of.post))
 
     @property
     def logit_powers(self) -> Tensor:
-        """Those of ``logits``: [h, h, C]."""
+        """``pair_powers`` of ``logits``: [h, h, C]."""
         return self._once("logits", lambda: self._powers(self.of.logits))
 
     @property
     def keys(self) -> Keys:
-        """K from the powers of ``U`` over the classes, by rank where no frequency stands out: ``fourier.keys.matched``.
+        """K from the powers of ``U`` over the classes (``fourier.keys.matched``); by rank if no frequency stands out.
 
-        Raises NotEvaluable if no frequency stands out and no published run says how many to take by rank.
+        Raises NotEvaluable if no frequency stands out and no published run gives the number of frequencies to take.
         """
         n = matched_count(self.of.architecture, self.of.task)
         return self._once("keys", lambda: matched(self.of.U, n, self.blocks))

@@ -1,7 +1,8 @@
-"""A model as tables over tokens: what depends on the weights only is computed once, pairs then look rows up.
+"""A model as tables over tokens: what depends only on the weights is computed once, and pairs then look up rows.
 
-One model, any dtype, no autograd. Pairs go through as: mix table rows → [pre | skip], ReLU, one product with U. The
-same function as ``grok.models`` and ``grok.models.network``, to rounding. ``train.manual`` goes back through it.
+There is one model, of any dtype, without autograd. The computation for pairs is: mix table rows → [pre | skip], ReLU,
+one product with U. It is the same function as ``grok.models.network``, except for rounding. ``train.engines.manual``
+computes gradients through it.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from grok.models.architectures import recognise
 from grok.models.names import Weights
 from grok.recipe import Recipe
 
-BLOCK = 4608  # pairs, at most: less, and threads meet too often; more, and nothing is gained
+BLOCK = 4608  # pairs at most; with fewer pairs threads meet too often, and more pairs gain nothing
 ALIGNED = 16  # floats in a cache line
 
 
@@ -34,14 +35,14 @@ class Batch:
 
     @classmethod
     def of(cls, recipe: Recipe, which: Tensor) -> Batch:
-        """The pairs at these indices, sorted: neighbours share table rows, which then stay in cache."""
+        """The pairs at these indices, sorted, because neighbours share table rows, which then stay in cache."""
         task, which = recipe.task, which.sort().values
         index = PairIndex(task.pairs()[which], task.n, max(recipe.n_heads, 1))
         return cls(index, task.labels()[which])
 
     @cached_property
     def blocks(self) -> list[Batch]:
-        """The same pairs in pieces of at most ``BLOCK``, about equal."""
+        """The same pairs in pieces of at most ``BLOCK``, of about equal size."""
         n = max(1, math.ceil(len(self.labels) / BLOCK))
         pieces = zip(self.index.pairs.chunk(n), self.labels.chunk(n), strict=True)
         return [Batch(PairIndex(pairs, self.index.p, self.index.n_heads), labels) for pairs, labels in pieces]
@@ -49,7 +50,7 @@ class Batch:
 
 @dataclass(frozen=True, eq=False)
 class MLPTables:
-    """E[a] + E[b] → ReLU → logits; D = m, nothing reaches the logits around the neurons."""
+    """Tables of E[a] + E[b] → ReLU → logits. D = m: only the neurons reach the logits."""
 
     table: Tensor  # [2p, m]: W_E W_in, twice
     U: Tensor  # [m, C]
@@ -57,13 +58,13 @@ class MLPTables:
     never: Tensor  # [C']: 0 for a class, -inf behind C
 
     def mix(self, index: PairIndex) -> tuple[Tensor, Tensor]:
-        """→ pre of each pair, [N, D], and attention weights: none."""
+        """The activations pre of each pair, [N, D], and an empty tensor in place of attention weights."""
         return sum_rows(self.table, index), self.U.new_empty(0)
 
 
 @dataclass(frozen=True, eq=False)
 class TransformerTables:
-    """One layer, last position; D = m + C', the columns [W_in | W_U | 0]."""
+    """Tables of one layer at the last position. D = m + C': the columns [W_in | W_U | 0]."""
 
     x: Tensor  # [2p+1, d] residual stream at each table row
     read: Tensor  # [d, D]
@@ -72,13 +73,13 @@ class TransformerTables:
     query: Tensor  # [h, k], scaled
     key: Tensor  # [h, d] = W_K query
     v: Tensor  # [h, 2p+1, k]
-    relative: Tensor  # [h, 2p, k]: v less that of the = row
+    relative: Tensor  # [h, 2p, k]: v minus that of the = row
     w_or: Tensor  # [h, k, D] = W_O [W_in | W_U | 0]
     scores: Tensor  # [2p+1, h]
-    table: Tensor  # [2p·h + 1, D]: relative w_or, token-major, then what all pairs have; -inf behind C
+    table: Tensor  # [2p·h + 1, D]: relative w_or, token-major, then the row that all pairs share; -inf behind C
 
     def mix(self, index: PairIndex) -> tuple[Tensor, Tensor]:
-        """→ [pre | skip | -inf] of each pair, [N, D], and attention weights [N, 2h+1]."""
+        """The row [pre | skip | -inf] of each pair, [N, D], and attention weights [N, 2h+1]."""
         return token_mix(self.scores, self.table, index)
 
 
@@ -126,12 +127,12 @@ FOLDS: dict[str, Callable[[Weights], Tables]] = {"mlp": _fold_mlp, "transformer"
 
 
 def _aligned(matrix: Tensor) -> Tensor:
-    """With columns of zeros behind its own, up to a cache line: products are a tenth faster."""
+    """The matrix with columns of zeros behind it, up to a cache line, which makes products a tenth faster."""
     return torch.nn.functional.pad(matrix, (0, -matrix.shape[1] % ALIGNED))
 
 
 def outputs(tables: Tables, index: PairIndex) -> tuple[Tensor, Tensor]:
-    """Logits of pairs, -inf behind C, and of them what the neurons write, post U, zeros behind C: [N, C'] each."""
+    """Logits of pairs (-inf behind C), and the part that the neurons write, post U (zeros behind C): [N, C'] each."""
     mixed, _ = tables.mix(index)
     m = len(tables.U)
     written = mixed[:, :m].clamp_min_(0) @ tables.readout
@@ -139,10 +140,10 @@ def outputs(tables: Tables, index: PairIndex) -> tuple[Tensor, Tensor]:
 
 
 def keep_memory() -> None:
-    """For what takes and frees many megabytes again and again: a third less time.
+    """Makes code that allocates and frees many megabytes again and again a third faster.
 
-    glibc maps what is larger than the largest block freed so far, and gives memory back to the system once twice that
-    is free; either way it comes back page by page. After this block, which is never touched, up to 62 MiB are kept.
-    Elsewhere this does nothing.
+    glibc maps a block that is larger than the largest block freed so far, and returns memory to the system when twice
+    that is free. In both cases the memory comes back page by page. After this block, which is never touched, glibc
+    keeps up to 62 MiB. With other C libraries this does nothing.
     """
     torch.empty(31 * 2**20, dtype=torch.uint8)

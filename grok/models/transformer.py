@@ -31,9 +31,9 @@ UNEMBEDDING = names.W_U
 
 
 def shapes(recipe: Recipe) -> dict[str, tuple[int, ...]]:
-    """In the order in which the sources draw them.
+    """Shapes of the matrices, in the order in which the sources draw them.
 
-    The order W_Q, W_O, W_K, W_V is TransformerLens's own; with ``manual_seed(999)`` it gives
+    The order W_Q, W_O, W_K, W_V is TransformerLens's own. With ``manual_seed(999)`` it gives
     ``HookedTransformer(seed=999)`` bit for bit (claim S1 checks the resulting losses).
     """
     n, d, m, c = recipe.task.n, recipe.d_model, recipe.d_mlp, recipe.task.n_classes
@@ -43,18 +43,18 @@ def shapes(recipe: Recipe) -> dict[str, tuple[int, ...]]:
 
 
 def initial(recipe: Recipe, generator: Generator) -> Weights:
-    """Normal with std 0.8 / √d_model."""
+    """Initial weights: normal numbers with standard deviation 0.8 / √d_model."""
     std = 0.8 / math.sqrt(recipe.d_model)
     return {name: torch.empty(s).normal_(std=std, generator=generator) for name, s in shapes(recipe).items()}
 
 
 def embedding(weights: Weights) -> Tensor:
-    """Of the number tokens, without the ``=`` row: [n, d_model]."""
+    """The embedding of the number tokens, without the ``=`` row: [n, d_model]."""
     return weights[names.W_E][:-1]
 
 
 def chunks(weights: Weights, n: int, rows: int) -> Iterator[Weights]:
-    """The first position has its own embedding in each chunk, and the second the whole one."""
+    """Weights with a part of the tokens at the first position, and all tokens at the second position."""
     for part in weights[names.W_E][:n].split(rows):
         yield weights | {"embed.W_E_a": part}
 
@@ -112,7 +112,8 @@ class Transformer(Network):
     def resid_pre(self) -> tuple[Tensor, Tensor, Tensor]:
         """Residual stream before attention at the three positions: [n, d], [n, d], [1, d].
 
-        With ``embed.W_E_a`` the first position has its own embedding; fewer rows of it give fewer pairs.
+        With the weight ``embed.W_E_a`` the first position has its own embedding. If it has fewer rows, there are fewer
+        pairs.
         """
         pos = self.weights[names.W_POS]
         return (

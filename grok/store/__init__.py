@@ -1,1 +1,1 @@
-"""What lies on disk: fixtures, training runs, and checkpoints of other people in their layouts."""
+"""Files on disk: fixtures, training runs, and other people's checkpoints in their layouts."""

@@ -1,8 +1,8 @@
-"""Checkpoints in and out: the shipped fixtures, and models of others in any layout that is recognised.
+"""Reading and writing checkpoints: the shipped fixtures, and other people's models in any known layout.
 
-Loading is a boundary. A file is opened within bounds (``formats.container``), its layout is read from names and
-shapes, and every matrix is checked for type, shape and finiteness before anything is computed from it. What the model
-does, add or subtract, is read from which labels it gets right.
+Loading does not trust the file. The file is opened within size limits (``formats.container``), its layout is read from
+names and shapes, and every matrix is checked for type, shape and finiteness before anything is computed from it. The
+labels that the model gets right show whether it adds or subtracts.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = ["Fixture", "Loaded", "convert", "load", "load_fixture", "save_fixture
 
 MAX_PARAMETERS = 1 << 24
 MAX_ACTIVATION_BYTES = 1 << 30  # one activation of all pairs in float64; the suite holds several
-CHUNK_BYTES = 34 << 20  # of one activation: malloc gives blocks over 32 MB back, smaller ones it may keep as holes
+CHUNK_BYTES = 34 << 20  # of one activation: malloc returns blocks over 32 MB and may keep smaller ones as holes
 GROKKED = 0.99
 MODULAR: tuple[Operation, ...] = ("add_mod", "sub_mod")
 TYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -40,12 +40,12 @@ TYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
-    """A model from a file, and what was found in it.
+    """A model from a file, and what was found in the file.
 
     recipe_name: the recipe whose claims apply; None if no source makes claims about such a model.
-    accuracy: share of pairs answered rightly: "all", and "train" and "test" if the split is known.
-    notes: what the user should know before reading verdicts. format: layout. ignored_keys: names not used.
-    sha256: of the file.
+    accuracy: share of pairs answered correctly: "all", and "train" and "test" if the split is known.
+    notes: what the user should know before reading verdicts. format: name of the layout. ignored_keys: names in the
+    file that were not used. sha256: digest of the file.
     """
 
     path: Path
@@ -71,11 +71,11 @@ def load(
 ) -> Loaded:
     """Load a checkpoint of any known layout, or the final network of a fixture's folder.
 
-    Of a fixture, or its model.safetensors, recipe and split are those of its card unless others are given.
-    recipe: expected recipe; another task or architecture is an error, and an undecidable task is taken from it. It
-    also chooses between published recipes of one architecture, task and size.
-    split_seed, train_frac: both, or neither; then the split is unknown. index: which of a list of checkpoints.
-    Raises GrokError for anything that cannot be taken; no code in the file is ever run.
+    The recipe and the split of a fixture, or of its model.safetensors, come from its card unless you give others.
+    recipe: the expected recipe. Another task or architecture is an error. If the model does not show its task, the task
+    is taken from the recipe. The recipe also chooses between published recipes of one architecture, task and size.
+    split_seed, train_frac: give both or neither; without them the split is unknown. index: position in a list of
+    checkpoints. Raises GrokError for a file that cannot be used. No code in the file is ever run.
     """
     path = Path(path)
     if path.is_dir() and (path / CARD).is_file():
@@ -111,9 +111,9 @@ def load(
 
 
 def convert(loaded: Loaded, out: Path) -> None:
-    """Write the weights as safetensors under this project's names, in float32 (float64 stays). Raises OSError.
+    """Write the weights as safetensors under this project's names, in float32. Raises OSError.
 
-    ``load`` gives the same network from the file, to the bit.
+    Weights that float32 cannot represent stay in float64. ``load`` gives the same network from the file, to the bit.
     """
     files.write_bytes(out, save({n: _narrow(w) for n, w in loaded.network.weights.items()}))
 
@@ -143,7 +143,7 @@ def _checked(tensors: Mapping[str, Tensor]) -> Weights:
 
 
 def _answers(weights: Weights, p: int) -> Tensor:
-    """The class with the greatest logit for every pair: [p²]; float32, a few rows of a at a time to bound memory."""
+    """The class with the greatest logit of every pair: [p²]. In float32, a few values of a at once, to save memory."""
     widths = [max(w.shape) for w in weights.values()]
     if p < 5 or p * p * max(widths) * 8 > MAX_ACTIVATION_BYTES:
         raise GrokError(f"p = {p} with matrices up to {max(widths)} wide; expected p ≥ 5 and p² × width ≤ 2²⁷")
@@ -153,9 +153,9 @@ def _answers(weights: Weights, p: int) -> Tensor:
 
 
 def _family(weights: Weights, architecture: Architecture, task: Task, recipe: str | None) -> str | None:
-    """The published recipe whose claims apply; of several, the one that was asked for, or the one of these shapes.
+    """The published recipe whose claims apply. Of several, the one named in ``recipe``, or the one with these shapes.
 
-    None if no source makes claims about such a model. Raises GrokError if several are left.
+    None if no source makes claims about such a model. Raises GrokError if several recipes are left.
     """
     fitting = [r for r in PUBLISHED if (r.architecture, r.task.operation) == (architecture.name, task.operation)]
     asked = [r for r in fitting if r.name == recipe]
@@ -172,7 +172,7 @@ def _family(weights: Weights, architecture: Architecture, task: Task, recipe: st
 def _task(
     layout: Layout, weights: Weights, guess: Tensor, architecture: Architecture, recipe: str | None
 ) -> tuple[Task, list[str]]:
-    """The task, from the number of classes and from which labels the model gets right; and how that was told."""
+    """The task, from the number of classes and from the labels that the model gets right; and a note about how."""
     wanted = None
     if recipe is not None:
         if recipe not in RECIPES:
@@ -192,7 +192,7 @@ def _task(
         found = _told_apart(right, p)
         told = f"p = {p}; right on {right['add_mod']:.4f} of all a + b and {right['sub_mod']:.4f} of all a - b modulo p"
     if found is None and wanted is None:
-        raise GrokError(f"the task cannot be told ({told}); give --recipe")
+        raise GrokError(f"the model does not show its task ({told}); give --recipe")
     if wanted is not None and found is not None and wanted.task.operation != found:
         raise GrokError(f"the model's task is {found}, but {recipe} is {wanted.task.operation} ({told})")
     operation = found or wanted.task.operation  # type: ignore[union-attr]
@@ -202,7 +202,7 @@ def _task(
 
 
 def _told_apart(right: Mapping[Operation, float], p: int) -> Operation | None:
-    """The operation that clearly more answers fit than chance (1/p) and than the other; None if neither."""
+    """The operation that fits clearly more answers than chance (1/p) and than the other operation; None if neither."""
     (best, most), (_, other) = sorted(right.items(), key=lambda item: -item[1])
     return best if most > 2 / p and most > 2 * other else None
 

@@ -2,8 +2,8 @@
 
 A fixture folder holds ``model.safetensors`` (the final weights), ``checkpoints.safetensors`` (keys
 ``<step>/<matrix>``), ``trajectory.json`` and ``card.json``. The card is written last, so a folder with a card is
-complete. It names the sha256 of the other files, and carries its own: ``digest`` is the sha256 of the card's bytes
-with that digest replaced by zeros, so that no byte of a fixture is unguarded.
+complete. It states the sha256 of the other files and its own: ``digest`` is the sha256 of the card's bytes with that
+digest replaced by zeros. So every byte of a fixture is covered by a digest.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _DIGEST = re.compile(rb'^ "digest": "([0-9a-f]{64})"', re.MULTILINE)
 class Fixture:
     """A trained model that ships with the project.
 
-    card: what ``card.json`` says. ``card["checkpoints"]`` maps roles (``initial``, ``memorised``, …) to steps.
+    card: the content of ``card.json``. ``card["checkpoints"]`` maps roles (``initial``, ``memorised``, …) to steps.
     weights: step → float32 matrices; the last step is the final model.
     run: the trajectory, with the final and the initial network.
     """
@@ -56,7 +56,7 @@ class Fixture:
 
     @property
     def digest(self) -> str:
-        """sha256 of the card; it covers every file."""
+        """sha256 of the card, which covers every file."""
         return self.card["digest"]
 
     @property
@@ -69,7 +69,7 @@ class Fixture:
         return Run.from_json(self.recipe, self.trajectory, self.network(FINAL), initial)
 
     def network(self, which: str | int = FINAL) -> Network:
-        """The network of a role or at a step, with the recipe's split; the same object each time. Raises GrokError."""
+        """The network of a role or a step, with the recipe's split; the same object each time. Raises GrokError."""
         step = which if isinstance(which, int) else self.roles.get(which)
         if step not in self.weights:
             known = ", ".join(f"{role} ({at})" for role, at in self.roles.items())
@@ -88,9 +88,9 @@ def save_fixture(
     trajectory: Mapping[str, Any],
     card_fields: Mapping[str, Any],
 ) -> None:
-    """Write a fixture; float32 weights, one set per step of ``checkpoints``, and the card last.
+    """Write a fixture: float32 weights, one set for each step of ``checkpoints``, and the card last.
 
-    Raises OSError; then there is no card, and ``load_fixture`` refuses the folder.
+    Raises OSError. There is then no card, and ``load_fixture`` refuses the folder.
     """
     flat = {f"{step}/{name}": w for step, ws in checkpoints.items() for name, w in ws.items()}
     contents = {
@@ -118,8 +118,8 @@ def save_fixture(
 def load_fixture(folder: Path) -> Fixture:
     """Read a fixture. Every file is compared with its digest before it is parsed.
 
-    Raises GrokError for anything missing, damaged, of another recipe than the folder's, or not finite; the message
-    names the file, what was expected and found, and the command that makes the fixture anew.
+    Raises GrokError if a file is missing, damaged, of another recipe than the folder's, or not finite. The message
+    names the file, says what was expected and found, and gives the command that makes the fixture again.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -129,7 +129,7 @@ def load_fixture(folder: Path) -> Fixture:
 
 
 def parse(folder: Path, read: Mapping[str, bytes]) -> Fixture:
-    """A fixture from the bytes of its files; ``load_fixture`` without the disk."""
+    """A fixture from the bytes of its files: ``load_fixture`` without reading the disk."""
     card = _card(folder, read[CARD])
     for name in CONTENTS:
         expected, found = card["sha256"].get(name), _sha256(read[name])
@@ -163,7 +163,7 @@ def _card(folder: Path, data: bytes) -> dict[str, Any]:
 
 
 def _check(folder: Path, recipe: Recipe, step: int, found: Weights) -> None:
-    """Names, shapes, type and finiteness of one set of weights."""
+    """Checks names, shapes, type and finiteness of one set of weights. Raises GrokError."""
     file = MODEL if step == recipe.steps else CHECKPOINTS
     expected = weights.shapes(recipe)
     if set(found) != set(expected):
@@ -190,14 +190,14 @@ def _damaged(folder: Path, name: str, what: str) -> GrokError:
 
 
 def _remedy(folder: Path) -> str:
-    """The command that makes the fixture, from the folder's name: the card may be what is damaged."""
+    """The command that makes the fixture, from the folder's name, because the card may be damaged."""
     recipe, seed = _named(folder) or ("RECIPE", "N")
-    there = f"Restore it with git, or remove {folder} and run" if folder.exists() else "To make it run"
+    there = f"Restore it with git, or remove {folder} and run" if folder.exists() else "To make it, run"
     return f"{there}: grok train {recipe} --seed {seed} --out {folder}"
 
 
 def _named(folder: Path) -> tuple[str, int] | None:
-    """Recipe and seed of a folder ``…/<recipe>/seed<N>``; None for a folder that is named otherwise."""
+    """Recipe and seed of a folder ``…/<recipe>/seed<N>``; None for a folder with another name."""
     path = folder.resolve()
     match = re.fullmatch(r"seed(\d+)", path.name)
     return (path.parent.name, int(match[1])) if match and path.parent.name in RECIPES else None

@@ -16,12 +16,12 @@ Column = list[float | None]
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """The subject of claims about training rather than about a network.
+    """The subject of claims about training, as ``Network`` is the subject of claims about a network.
 
-    steps: ascending, from 0 to the recipe's last; columns: one value per step, None where the measure has no meaning.
-    key_frequencies: K of the final model, None if it has none. Measures that need K are then those of
-    ranked_frequencies, its strongest frequencies, or None throughout if that is None too.
-    network, initial: the final and the untrained network; None where they are not kept (a control run's initial).
+    steps: ascending, from 0 to the recipe's last. columns: one value for each step, None if the measure has no meaning.
+    key_frequencies: K of the final model, None if it has none. Then measures that need K use ranked_frequencies, its
+    strongest frequencies; if these are None too, the measures are None at every step.
+    network, initial: the final and the untrained network; None if they are not kept (a control run keeps no initial).
     """
 
     recipe: Recipe
@@ -34,7 +34,7 @@ class Run:
 
     @property
     def rank_note(self) -> str | None:
-        """How K was found, where no frequency stands out and it is the strongest ones; None otherwise."""
+        """A note if no frequency stands out and the strongest frequencies stand for K; None otherwise."""
         ranked = self.ranked_frequencies
         return None if ranked is None else f"{', '.join(map(str, ranked))} (by rank: no gap)"
 
@@ -42,7 +42,7 @@ class Run:
     def from_json(
         cls, recipe: Recipe, data: Mapping[str, Any], network: Network | None = None, initial: Network | None = None
     ) -> Run:
-        """Inverts ``to_json``. Raises GrokError if a column is not as long as the steps, or the schema is another."""
+        """The inverse of ``to_json``. Raises GrokError for a column of another length, or another schema."""
         if data.get("schema") != SCHEMA:
             raise GrokError(f"the trajectory has schema {data.get('schema')!r}, expected {SCHEMA}")
         steps, columns, keys = data["steps"], data["columns"], data["key_frequencies"]

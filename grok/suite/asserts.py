@@ -1,7 +1,7 @@
-"""Recorded asserts: what a claim compares is kept with its numbers, so that a threshold is written once.
+"""Recorded asserts: what a claim compares is recorded with its numbers, so that a threshold is written only once.
 
-``recorded`` compiles a function again with ``assert a >= b`` turned into ``assert compare("a >= b", a, b)``. Lines,
-names and the order of evaluation stay, so debuggers and coverage see the source as it is written.
+``recorded`` compiles a function again and replaces ``assert a >= b`` by ``assert compare("a >= b", a, b)``. Lines,
+names and the order of evaluation do not change, so debuggers and coverage see the source as it is written.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ _SELF = "@grok_asserts"  # not an identifier, so it cannot clash with a name of 
 
 
 def compare(text: str, ops: tuple[str, ...], literal: tuple[bool, ...], operands: tuple[Any, ...]) -> bool:
-    """A comparison, possibly chained, of these operands. ``literal``: which are written as constants."""
+    """Record a comparison, possibly chained, of these operands. ``literal``: which of them are written as constants."""
     tightest, shown, passed = _chain(text, ops, literal, operands)
     return _record(Assertion(text, shown, passed, *tightest))
 
 
 def every(text: str, ops: tuple[str, ...], literal: tuple[bool, ...], rows: Iterable[tuple[Any, ...]]) -> bool:
-    """``all(a >= b for …)``, recorded by its tightest comparison. Raises NotEvaluable if there is none."""
+    """Record ``all(a >= b for …)`` by its tightest comparison. Raises NotEvaluable if there is no comparison."""
     chains = [_chain(text, ops, literal, row) for row in rows]
     if not chains:
         raise NotEvaluable(f"nothing to compare in {text}")
@@ -62,20 +62,20 @@ def every(text: str, ops: tuple[str, ...], literal: tuple[bool, ...], rows: Iter
 
 
 def truth(text: str, value: Any) -> bool:
-    """Anything else: only whether it is true."""
+    """Record any other expression: only whether it is true."""
     return _record(Assertion(text, _shown(value), bool(value)))
 
 
 def message() -> str:
-    """Of the assert that just failed."""
+    """The message of the assert that just failed: its values."""
     recorder = active()
     return recorder.asserts[-1].values if recorder else ""
 
 
 def margin(left: Any, op: str, right: Any) -> float | None:
-    """Signed distance to the threshold ``right`` over max(|right|, 1e-12); positive = holds.
+    """Signed distance to the threshold ``right`` over max(|right|, 1e-12); it is positive if the comparison holds.
 
-    None if a side is no number, and for an equality that holds: it has no room.
+    None if a side is not a number, and for an equality that holds, which has no distance.
     """
     if not all(isinstance(side, (int, float)) and not isinstance(side, bool) for side in (left, right)):
         return None
@@ -115,7 +115,7 @@ def _tightness(passed: bool, room: float | None) -> tuple[bool, float]:
 
 
 def _scalar(text: str, value: Any) -> Any:
-    """0-d tensors as numbers. Raises NotFinite: a comparison with NaN is false, but no refutation."""
+    """The value, a 0-d tensor as a number. Raises NotFinite, because a comparison with NaN refutes nothing."""
     if hasattr(value, "tolist") and getattr(value, "ndim", None) == 0:
         value = value.tolist()
     if isinstance(value, float) and not math.isfinite(value):
@@ -128,7 +128,7 @@ def _number(value: Any) -> Any:
 
 
 def _digits(values: list[Any]) -> int:
-    """As many significant digits as it takes to tell unequal numbers apart; five at least."""
+    """The number of significant digits that distinguish unequal numbers; at least five."""
     numbers = {v for v in values if isinstance(v, float)} | {v for v in values if isinstance(v, int)}
     return next((d for d in range(5, 17) if len({f"{v:.{d}g}" for v in numbers}) == len(numbers)), 17)
 
@@ -151,9 +151,9 @@ def _record(assertion: Assertion) -> bool:
 
 
 def recorded(function: Callable[..., Any]) -> tuple[str, ...]:
-    """Make the asserts of this function recorded ones, in place. Returns their expressions as written.
+    """Make the asserts of this function recorded asserts, in place. Returns their expressions as written.
 
-    Raises TypeError if the source cannot be had, or if the function closes over variables of another one.
+    Raises TypeError if the source code cannot be read, or if the function uses variables of an enclosing function.
     """
     function = inspect.unwrap(function)
     code: CodeType = function.__code__
@@ -181,11 +181,11 @@ def _definition(source: str, code: CodeType) -> ast.FunctionDef | None:
         if isinstance(node, ast.FunctionDef) and node.name == code.co_name:
             first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
             if first == code.co_firstlineno:
-                return copy.deepcopy(node)  # it will be changed, and the tree is kept
+                return copy.deepcopy(node)  # the copy will be changed, and the cached tree must not
     return None
 
 
-@lru_cache(maxsize=8)  # a file is read for each of its claims
+@lru_cache(maxsize=8)  # a file is parsed for each of its claims
 def _parsed(source: str) -> ast.Module:
     return ast.parse(source)
 
@@ -196,7 +196,7 @@ def _lines(source: str) -> list[bytes]:
 
 
 def _text(source: str, node: ast.AST) -> str:
-    """The expression as written, on one line. ``ast.get_source_segment`` splits the whole file for each of them."""
+    """The expression as written, on one line. ``ast.get_source_segment`` would split the whole file for each one."""
     if not isinstance(node, ast.expr) or node.end_lineno is None or node.end_col_offset is None:
         return ast.unparse(node)
     lines = _lines(source)[node.lineno - 1 : node.end_lineno]

@@ -11,19 +11,19 @@ from typing import Any
 
 from grok.verdicts.verdict import Assertion, Evidence, Plot
 
-MAX_BYTES = 60_000  # of one plot or table, as JSON: what a page can carry a hundred times
-VALUE_DIGITS = 10  # significant; more would differ between machines and say nothing
+MAX_BYTES = 60_000  # of one plot or table, as JSON; a page can hold a hundred of them
+VALUE_DIGITS = 10  # significant digits; more would differ between machines and have no meaning
 PLOT_DIGITS = 5
 
 
 class NotFinite(ValueError):
-    """NaN or infinity where a number is due: the measure failed, which says nothing of the claim."""
+    """NaN or infinity in place of a number. The measure failed, which says nothing about the claim."""
 
 
 def plain(value: Any, digits: int, what: str) -> Any:
     """``value`` as JSON: tensors and arrays become lists, floats are rounded to ``digits`` significant digits.
 
-    Raises NotFinite naming ``what``, and TypeError for what JSON does not know.
+    Raises NotFinite, which names ``what``, and TypeError for a value that JSON cannot hold.
     """
     if hasattr(value, "tolist"):  # torch and numpy, without importing either
         value = value.tolist()
@@ -53,7 +53,7 @@ def _checked(value: Any, digits: int, what: str) -> Any:
 class Recorder:
     """The ``evidence`` fixture: ``evidence(name, value)`` records the value and returns it.
 
-    A 0-d tensor or numpy scalar comes back as a Python number; everything else as it was given.
+    A 0-d tensor or numpy scalar is returned as a Python number. Every other value is returned as it was given.
     """
 
     def __init__(self) -> None:
@@ -73,8 +73,8 @@ class Recorder:
         """Record a measured value (scalar or table) and return it.
 
         published: the source's own figure. control_range: (least, greatest) of the matched random controls.
-        control_draws: how many draws that range is of; or the draws themselves, and then the range is theirs.
-        Raises NotFinite, TypeError.
+        control_draws: the number of draws behind that range; or the draws themselves, which give the range.
+        Raises NotFinite, TypeError, and ValueError if the value is too large.
         """
         if hasattr(control_draws, "tolist"):
             control_draws = control_draws.tolist()
@@ -87,10 +87,10 @@ class Recorder:
         return value.tolist() if getattr(value, "ndim", None) == 0 else value
 
     def plot(self, kind: str, name: str, **data: Any) -> None:
-        """Record arrays for a plot of this kind on the page; rounded to 5 significant digits. Raises as above.
+        """Record arrays for a plot of this kind on the page, rounded to 5 significant digits. Raises as ``__call__``.
 
-        What is expensive to compute may be given as a function without arguments. It is called if the plot is kept; of
-        many networks of one kind, as the draws of initial weights, only one has its plots kept.
+        An array that is expensive to compute may be given as a function without arguments. It is called only if the
+        plot is kept. Of many networks of one kind, such as the draws of initial weights, only one keeps its plots.
         """
         if self.keeps_plots:
             made = {key: value() if callable(value) else value for key, value in data.items()}
@@ -107,7 +107,7 @@ def active() -> Recorder | None:
 
 @contextmanager
 def recording(recorder: Recorder) -> Iterator[None]:
-    """While open, asserts of claims are recorded here."""
+    """While this is open, asserts of claims are recorded in this recorder."""
     token = _ACTIVE.set(recorder)
     try:
         yield

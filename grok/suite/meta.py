@@ -1,4 +1,4 @@
-"""What a claim's decorator and a module's source say of it."""
+"""What the decorator of a claim and the source of its module say about the claim."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ Threshold = Literal["source", "convention"]
 
 @dataclass(frozen=True)
 class Info:
-    """What the decorator says; see ``grok.claim.claim``. ``expressions``: the asserts as written.
+    """The arguments of the decorator; see ``grok.claim.claim``. ``expressions``: the asserts as written.
 
-    on: the families that the claim is tried on, each with a verdict of its own; empty for the family of its source.
+    on: the recipes that the claim runs on, each with its own verdict; empty if it runs on the recipe of its source.
     """
 
     id: str
@@ -38,7 +38,10 @@ class Info:
 
 @dataclass(frozen=True)
 class Source:
-    """Where claims come from, and the fixture family they are about (None: the tests' own ``model`` fixture)."""
+    """The document that claims come from; see ``grok.claim.source``.
+
+    fixture: the recipe whose networks the claims are about; None if the tests have a ``model`` fixture of their own.
+    """
 
     key: str
     title: str

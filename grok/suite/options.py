@@ -25,26 +25,27 @@ def add_options(parser: pytest.Parser) -> None:
     add("--claims-html", metavar="FILE", help="write the page")
     add("--expected", metavar="FILE", help="committed verdicts to compare with")
     add(UPDATE, action="store_true", help="rewrite the committed verdicts from this run; refused where CI is set")
-    add("--checkpoint", metavar="FILE", action="append", help="try the claims on this model of yours; repeatable")
+    add("--checkpoint", metavar="FILE", action="append", help="run the claims on this model of yours; repeatable")
     add(
         "--control",
         metavar="FILE",
         action="append",
         help="a model of yours that learned nothing: claims must fail on it",
     )
-    add("--recipe", metavar="NAME", help="family of the checkpoint; without one, run only the claims of this family")
-    add("--split-seed", metavar="N", type=int, help="of the checkpoint: seed of its train pairs")
-    add("--train-frac", metavar="X", type=float, help="of the checkpoint: share of its train pairs")
-    add("--index", metavar="N", type=int, help="of the checkpoint: which one, if the file holds a list")
-    add("--seeds", metavar="SEEDS", default="canonical", help="fixtures: canonical (default), all, or 0,3,7")
-    add("--claims", metavar="IDS", help="only these claims: K8,N6")
-    add("--fixture-dir", metavar="DIR", help="where fixtures are, as DIR/<recipe>/seed<N>")
+    add("--recipe", metavar="NAME", help="recipe of the checkpoint; without one, run only the claims of this recipe")
+    add("--split-seed", metavar="N", type=int, help="seed of the checkpoint's train pairs")
+    add("--train-frac", metavar="X", type=float, help="share of the pairs that the checkpoint was trained on")
+    add("--index", metavar="N", type=int, help="which checkpoint, if the file holds a list of them")
+    add("--seeds", metavar="SEEDS", default="canonical", help="seeds of fixtures: canonical (default), all, or 0,3,7")
+    add("--claims", metavar="IDS", help="run only these claims, as in K8,N6")
+    add("--fixture-dir", metavar="DIR", help="folder of the fixtures, as DIR/<recipe>/seed<N>")
 
 
 @dataclass(frozen=True)
 class Options:
-    """``claims``: the ids of those to run; all if empty. ``expected``: claim id → committed entry, None if nothing is
-    committed. ``free``: nothing is expected.
+    """The checked options. ``expected``: claim id → committed entry; None if there is no file to compare with.
+
+    claims: the ids of the claims to run; all if it is empty.
     """
 
     json_file: Path | None
@@ -64,18 +65,18 @@ class Options:
 
     @classmethod
     def of(cls, config: pytest.Config) -> Options:
-        """Raises pytest.UsageError, and exits with 2 where the expected verdicts must not be rewritten."""
+        """The options of a session. Raises pytest.UsageError; exits with 2 if verdicts must not be rewritten."""
         get = config.getoption
         here = config.invocation_params.dir
         expected, update = get("expected") and _near(here / get("expected")), get("update_expected")
         if update and os.environ.get("CI"):
-            pytest.exit(f"{UPDATE} is refused where CI is set: rewrite the verdicts at your desk and commit them", 2)
+            pytest.exit(f"{UPDATE} is refused where CI is set: rewrite the verdicts on your machine and commit them", 2)
         if update and expected is None:
             raise pytest.UsageError(f"{UPDATE} needs --expected FILE: the file to rewrite")
         if update and get("checkpoint"):
             raise pytest.UsageError(f"{UPDATE} is for shipped fixtures; it does not go with --checkpoint")
         if get("control") and not get("checkpoint"):
-            raise pytest.UsageError("--control names a control of the models that --checkpoint names; give that too")
+            raise pytest.UsageError("--control needs --checkpoint: it names a control of the models given there")
         if not re.fullmatch(r"canonical|all|\d+(,\d+)*", get("seeds")):
             raise pytest.UsageError(f"--seeds: expected canonical, all, or numbers like 0,3,7; found {get('seeds')!r}")
         if get("claims_html") and importlib.util.find_spec("jinja2") is None:
@@ -101,6 +102,7 @@ class Options:
 
     @property
     def free(self) -> bool:
+        """Whether nothing is expected: the verdicts are being rewritten, or the models or runs are the user's."""
         return self.update_expected or bool(self._checkpoints) or (self._own_fixtures and self.expected is None)
 
     def expected_of(self, claim: str) -> dict[str, Any] | None:
@@ -108,7 +110,7 @@ class Options:
         return (self.expected or {}).get(claim)
 
     def load_checkpoints(self) -> tuple[Checkpoint, ...]:
-        """Raises pytest.UsageError, in a line, for a file that is missing, hostile, or of another family."""
+        """The user's models. Raises pytest.UsageError for a file that is missing, hostile, or of another family."""
         if not self._checkpoints:
             return ()
         try:
@@ -122,7 +124,7 @@ def _path(here: Path, given: str | None) -> Path | None:
 
 
 def _near(path: Path) -> Path:
-    """Relative where it is below the working directory: so errors and verdicts name no place on this machine."""
+    """The path, relative if it is below the working directory, so that errors and verdicts name no local folder."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
@@ -135,7 +137,7 @@ def _check_recipe(name: str) -> None:
 
 
 def _read(file: Path | None) -> dict[str, Any] | None:
-    """The committed entries. A file that is not there yet holds none."""
+    """The committed entries. A file that does not exist yet has none."""
     if file is None:
         return None
     if not file.exists():

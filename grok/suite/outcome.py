@@ -1,4 +1,4 @@
-"""One claim on one subject: from what the test did to what it says."""
+"""One claim on one subject: what the test did, and what this means for the claim."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from grok.verdicts.verdict import Result, must_fail
 
 
 def judge(raised: BaseException | None, recorder: Recorder, file: Path) -> dict[str, Any]:
-    """``holds``, ``reason`` and ``error`` of a test that ended so.
+    """``holds``, ``reason`` and ``error`` of a test that ended in this way.
 
-    file: the claim's own; an assert raised elsewhere is an error, and so is any exception but NotEvaluable.
+    file: the file of the claim. An assert that failed elsewhere is an error, and so is any exception but NotEvaluable.
     """
     holds: bool | None = None
     reason = error = None
@@ -51,10 +51,10 @@ def _first_line(raised: BaseException | None) -> str | None:
 
 
 def surprise(claim: Info, result: Result, expected: dict[str, Any] | None, free: bool, file: str) -> str | None:
-    """Why this result fails its test; None if it passes.
+    """The reason why this result fails its test; None if it passes.
 
-    expected: the committed entry of this claim. free: there is nothing to expect (a user's checkpoint, or the
-    expectation is being rewritten), so whatever could be evaluated or not passes.
+    expected: the committed entry of this claim. free: nothing is expected (a user's checkpoint, or the expectation is
+    being rewritten), so every result without an error passes.
     """
     here = f"{claim.id} on {result.subject}"
     if result.error is not None:
@@ -82,7 +82,7 @@ _WORD = {True: "holds", False: "does not hold", None: "not evaluated"}
 def describe(
     claim: Info, source: Source | None, family: str | None, nodeid: str, file: str, line: int
 ) -> dict[str, Any]:
-    """What verdicts.json says of a claim on a family, whatever came of it."""
+    """The part of a claim's entry in verdicts.json, for one recipe, that does not depend on its results."""
     return {
         "id": claim.id_on(family),
         "title": claim.title,

@@ -1,8 +1,8 @@
-"""The pytest plugin: runs each claim on its subjects and judges what came of it. Nothing is ever trained here.
+"""The pytest plugin: runs each claim on its subjects and judges the result. It never trains a model.
 
-A claim's test passes on a subject when the outcome there is the one committed in the expected verdicts; without
-those, when it holds on a model and fails on a control. Loaded in every pytest session of an environment that has
-grok-claims, so importing it imports no torch.
+The test of a claim passes on a subject if the outcome is the one in the expected verdicts. Without expected verdicts it
+passes if the claim holds on a model and fails on a control. The plugin is loaded in every pytest session of an
+environment that has grok-claims, so importing it imports no torch.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from grok.suite.subjects import Subjects
 from grok.verdicts.verdict import Result, Role
 
 SUBJECT = "grok_subject"
-MARKS: tuple[Role, ...] = ("control", "rival")  # what the params of a model fixture may be marked as
+MARKS: tuple[Role, ...] = ("control", "rival")  # the marks that the params of a model fixture may have
 OPTIONS = pytest.StashKey[Options]()
 SUBJECTS = pytest.StashKey[Subjects]()
 RECORDER = pytest.StashKey[Recorder]()
@@ -41,7 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "source(source): where claims come from; written with grok.claim.source")
     config.addinivalue_line("markers", "control: a model that learned nothing; for the params of a model fixture")
     config.addinivalue_line(
-        "markers", "rival: a model that solves the task another way; for the params of a model fixture"
+        "markers", "rival: a model that solves the task in another way; for the params of a model fixture"
     )
     options = Options.of(config)
     config.stash[OPTIONS] = options
@@ -62,7 +62,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     found = [(family, subject) for family in _families(metafunc.definition) for subject in subjects_of(family)]
     if not found:
         raise pytest.Collector.CollectError(
-            f"claim {info.id} asks for a model, but its source() names no fixture, and no model fixture is yours"
+            f"claim {info.id} asks for a model, but its source() names no fixture, and you have no model fixture"
         )
     chosen = [s for family, s in found if s.role in _tried_on(info) and family in (None, s.family)]
     metafunc.parametrize(SUBJECT, chosen, ids=[s.name for s in chosen], indirect=True, scope="session")
@@ -76,11 +76,11 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """One id, one claim. With a recipe or a checkpoint given, claims of other families are left out.
+    """Refuses two claims with one id. If there is a recipe or a checkpoint, leaves out claims of other families.
 
-    The tests of a subject are run one after the other, so that its network is loaded once.
+    The tests of one subject run one after the other, so that its network is loaded once.
     """
-    if not _is_worker(config):  # where a worker stops, pytest-xdist breaks; then the session tells it at the end
+    if not _is_worker(config):  # pytest-xdist breaks if a worker stops; then the session reports it at the end
         _refuse_clashes(items)
     checkpoints = config.stash[SUBJECTS].checkpoints
     family = checkpoints[0].family if checkpoints else config.stash[OPTIONS].recipe
@@ -137,7 +137,7 @@ def _foreign(item: pytest.Item, family: str | None) -> bool:
 
 
 def _tried_on(info: Info) -> set[str]:
-    """The roles of the subjects of a claim."""
+    """The roles of the subjects on which a claim runs."""
     roles = {"trained", "checkpoint"}
     roles |= set() if info.no_control else {"control"}
     return roles | ({"rival"} if info.about == "mechanism" else set())
@@ -149,14 +149,14 @@ def _own_role(item: Any) -> Role:
 
 
 def _uncalled(item: pytest.Item) -> bool:
-    """A control or rival of the tests' own, for a claim that has none."""
+    """Whether the item is a control or rival of the tests' own, for a claim that has none."""
     info = _info(item)
     return info is not None and _own_role(item) not in _tried_on(info)
 
 
 @pytest.fixture(scope="session")
 def grok_subject(request: pytest.FixtureRequest) -> Iterator[AnySubject]:
-    """The model or run that a claim is tried on; one at a time is in memory."""
+    """The model or run on which a claim runs. Only one is in memory at a time."""
     if not hasattr(request, "param"):
         pytest.fail("the model and run fixtures of grok-claims are for tests with @claim", pytrace=False)
     yield request.param
@@ -192,7 +192,7 @@ def evidence(request: pytest.FixtureRequest) -> Recorder:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]:
-    """A claim's test passes or fails by what is expected of it, not by whether its assert holds."""
+    """The test of a claim passes if the outcome is the expected one, not if its assert holds."""
     info = _info(pyfuncitem)
     if info is None:
         return (yield)
@@ -227,7 +227,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
     report: pytest.TestReport = yield
     raised = call.excinfo.value if call.excinfo else None
-    if isinstance(raised, GrokError):  # a fixture that is missing or damaged: its message says all
+    if isinstance(raised, GrokError):  # for a missing or damaged fixture the message is enough
         report.longrepr = str(raised)
     info = _info(item)
     if info is None or report.when == "teardown" or (report.when == "setup" and report.passed):
@@ -268,7 +268,7 @@ def _param(item: Any) -> AnySubject | None:
 
 
 def _subject(item: Any, **result: Any) -> Result:
-    """The result under the subject's name; where the tests bring their own model, that is the id of its parameter."""
+    """The result under the subject's name. If the tests have their own model, the name is the id of its parameter."""
     callspec = getattr(item, "callspec", None)
     name = callspec.id if callspec else "model"
     if (subject := _param(item)) is not None:

@@ -21,7 +21,7 @@ UPDATE = "--update-expected"
 
 @dataclass
 class Results:
-    """What the tests of a session said. ``expected``: claim id → committed entry; None: nothing is committed."""
+    """The results of a session's tests. ``expected``: claim id → committed entry; None if nothing is committed."""
 
     expected: dict[str, Any] | None
     free: bool  # nothing is expected of this session: see ``outcome.surprise``
@@ -31,7 +31,7 @@ class Results:
     _clashes: dict[str, str] = field(default_factory=dict)
 
     def add(self, message: dict[str, Any]) -> None:
-        """Take in what a test sent: {"meta", "subject", "card"}."""
+        """Add the result that a test sent: {"meta", "subject", "card"}."""
         meta = message["meta"]
         home = self._meta.setdefault(meta["id"], meta)["nodeid"]
         if home != meta["nodeid"]:
@@ -42,7 +42,7 @@ class Results:
             self._fixtures[message["card"]["digest"]] = message["card"]
 
     def claims(self) -> list[Claim]:
-        """In the order of their source files; in each, family by family."""
+        """The claims, in the order of their source files; within a file, recipe by recipe."""
         metas = sorted(self._meta.values(), key=lambda meta: (meta["file"], meta["fixture"] or "", meta["line"]))
         return [self._claim(meta) for meta in metas]
 
@@ -58,7 +58,7 @@ class Results:
         return sorted(self._fixtures.values(), key=lambda card: (card["fixture"], card["seed"]))
 
     def runs(self) -> list[str]:
-        """Of each recipe how many runs did not grok, and which; a line each, none for a single run that did."""
+        """A line for each recipe: how many runs did not grok, and which. There is none for a single run that did."""
         names: dict[str, list[str]] = {}
         for claim in self.claims():
             names.setdefault(claim.meta["fixture"], []).extend(s.subject for s in claim.subjects if s.role == "trained")
@@ -66,7 +66,7 @@ class Results:
         return [f"{recipe}: {note}" for recipe, note in notes.items() if note]
 
     def surprises(self) -> list[str]:
-        """What differs from the committed verdicts, a line each; claims without one share a line."""
+        """The differences from the committed verdicts, a line each. Claims without a verdict share one line."""
         clashes = list(self._clashes.values())
         if self.free or self.expected is None:
             return clashes
@@ -78,9 +78,9 @@ class Results:
         return clashes + told
 
     def update(self, path: Path) -> list[str]:
-        """Rewrite the committed verdicts of the claims that ran whole. Returns the ids of the others.
+        """Rewrite the committed verdicts of the claims that ran completely. Returns the ids of the other claims.
 
-        An entry whose claim did not run stays: a claim is deleted from the file by hand.
+        The entry of a claim that did not run stays. To remove a claim, delete its entry by hand.
         """
         entries = dict(self.expected or {})
         whole = {claim.id: _whole(claim, entries.get(claim.id, {})) for claim in self.claims()}
@@ -93,7 +93,7 @@ class Results:
 
 
 def clash(claim: str, home: str, other: str) -> str:
-    """Two tests with one id."""
+    """The message for two tests with one id."""
     return f"two claims are called {claim}: {home} and {other}"
 
 
@@ -102,7 +102,7 @@ def _changed(claim: Claim) -> str:
 
 
 def _whole(claim: Claim, committed: dict[str, Any]) -> bool:
-    """Whether enough ran to commit a verdict: a model, its controls, every subject committed before, and no error."""
+    """Whether enough ran to commit a verdict: a model, its controls, all subjects committed before, and no error."""
     roles = {s.role for s in claim.subjects}
     controlled = "control" in roles or claim.meta["no_control"] or claim.meta["fixture"] is None
     missing = set(committed.get("subjects", {})) - {s.subject for s in claim.subjects}
@@ -120,7 +120,7 @@ def _entry(claim: Claim) -> dict[str, Any]:
 
 
 def environment(root: Path, arguments: Iterable[str]) -> dict[str, Any]:
-    """Command, versions, commit: what verdicts.json says of the run itself, but for its times."""
+    """Command, versions and commit: what verdicts.json says about the run itself, except for its times."""
     versions = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -132,5 +132,5 @@ def environment(root: Path, arguments: Iterable[str]) -> dict[str, Any]:
 
 
 def verdicts(results: Results, run: dict[str, Any]) -> dict[str, Any]:
-    """verdicts.json of a session."""
+    """The content of verdicts.json for a session."""
     return to_json({**run, "fixtures": results.fixtures()}, results.claims())

@@ -1,4 +1,4 @@
-"""A session of claims: gathers what the tests say, writes it, fails where a verdict is not the expected one."""
+"""A session of claims: collects the results of the tests, writes them, and fails if a verdict is not expected."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MESSAGE = "grok_claim"  # the user property in which a test sends its result, fr
 
 
 class Session:
-    """Gathers the results, on the process that the user started."""
+    """Collects the results, in the process that the user started."""
 
     def __init__(self, config: pytest.Config, options: Options, checkpoints: tuple[Checkpoint, ...]) -> None:
         self.config = config
@@ -44,13 +44,13 @@ class Session:
             self.seen.add(report.longrepr)
 
     def pytest_report_teststatus(self, report: pytest.CollectReport | pytest.TestReport) -> tuple[str, str, str] | None:
-        """A damaged fixture fails many tests; it is told once."""
+        """A damaged fixture fails many tests, so its error is shown once."""
         return ("with the same error", "E", "ERROR") if getattr(report, "repeats", False) else None
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         ended = session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and not session.shouldfail
         if self.config.option.collectonly or not ended:
-            return  # half a session has no verdicts
+            return  # an incomplete session has no verdicts
         try:
             self._write()
         except (OSError, GrokError) as error:

@@ -26,7 +26,7 @@ class Subjects:
     """What there is to try claims on. Each method gives the same objects each time.
 
     seeds: "canonical" (the seed of the published recipe), "all" (every folder), or numbers with commas.
-    checkpoints: if there are any, they take the place of the trained models; those of role control go with them.
+    checkpoints: if there are any, they replace the trained models; those with the role control are added to them.
     """
 
     fixtures: Path
@@ -43,7 +43,7 @@ class Subjects:
     def of_model(self, family: str | None) -> tuple[AnySubject, ...]:
         """For a claim about a network: the trained ones, then those on which it must fail.
 
-        Controls are ten draws of initial weights, and every shipped seed at the moment when it had only memorised.
+        The controls are ten draws of initial weights, and every shipped seed at the moment when it had only memorised.
         """
         if family is None:
             return self.checkpoints
@@ -131,7 +131,7 @@ def _rivals_of(family: str) -> tuple[str, ...]:
 
 
 def _has(folder: Path, role: str) -> bool:
-    """Whether the card of a fixture names a checkpoint; a card that cannot be read is not silently passed over."""
+    """Whether the card of a fixture names a checkpoint. True if the card cannot be read, so that this is reported."""
     try:
         return role in json.loads((folder / "card.json").read_text())["checkpoints"]
     except (OSError, ValueError, KeyError, TypeError):
@@ -151,9 +151,9 @@ def load_checkpoints(
     train_frac: float | None,
     index: int | None,
 ) -> tuple[Checkpoint, ...]:
-    """The user's files, recognised: models to be tried, then controls of theirs.
+    """The user's files, loaded: models on which claims run, then the user's controls.
 
-    Raises GrokError for what cannot be loaded, if they are of two families, and for a control that generalised.
+    Raises GrokError for a file that cannot be loaded, for files of two families, and for a control that generalised.
     """
     from grok.recipe import PUBLISHED
     from grok.store import checkpoint

@@ -1,4 +1,4 @@
-"""The table under a session: a row a claim, with the numbers that decide; 80 columns, or what there is."""
+"""The table at the end of a session: a row for each claim, with the deciding numbers, as wide as the terminal."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def table(claims: list[Claim], width: int) -> Iterator[Line]:
     yield [(heading + "verdict" + share("95 %", "verdict"), {"bold": True})]
     families = {_family(claim) for claim in claims}
     shown = None
-    told: set[str] = set()  # a damaged fixture breaks many claims and is told once
+    told: set[str] = set()  # a damaged fixture breaks many claims, and its error is shown once
     for claim in claims:
         if len(families) > 1 and _family(claim) != shown:
             shown = _family(claim)
@@ -79,23 +79,23 @@ def summary(claims: list[Claim]) -> str:
 
 
 def short(claim: Claim) -> str:
-    """The verdict, with k of n models where there are several or it holds on one."""
+    """The verdict, with k of n models if there are several or if it holds on one."""
     k, n = claim.counts
     told = claim.verdict in ("replicated", "mixed") or (n > 1 and claim.verdict != "not evaluated")
     return f"{claim.verdict} {k}/{n}" if told else claim.verdict
 
 
 def interval(claim: Claim) -> str:
-    """The 95 % interval of the share of models on which it holds (Wilson), in per cent."""
+    """The 95 % interval (Wilson) of the share of models on which the claim holds, in per cent."""
     found = wilson(*claim.counts)
     return "–" if found is None else f"{100 * found[0]:.0f}–{100 * found[1]:.0f} %"
 
 
 def figures(claim: Claim) -> dict[str, str]:
-    """The measured value that decides, the one nearest its threshold or farthest beyond it, and what was published.
+    """The deciding measured value (nearest its threshold, or farthest on its wrong side), and the published value.
 
-    With it the value of the control and of the rival that come nearest to passing the same assert; – where none
-    reached it.
+    The values of the control and of the rival that come nearest to passing the same assert are added. They are – if
+    none reached the assert.
     """
     subject = min(judged(claim.subjects), key=lambda s: _room(s.margin), default=None)
     made = [a for a in subject.asserts if a.left is not None] if subject else []
@@ -155,12 +155,12 @@ def percent(margin: float | None) -> str:
 
 
 def _wide(text: str) -> int:
-    """Columns on a terminal: none for combining marks, two for wide characters."""
+    """The number of columns on a terminal: none for combining marks, two for wide characters."""
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def _fit(text: str, size: int) -> str:
-    """On one line, cut or padded to ``size`` columns."""
+    """The text on one line, cut or padded to ``size`` columns."""
     text = _printable(text)
     if _wide(text) > size:
         while _wide(text) > size - 1:
@@ -176,7 +176,7 @@ def _right(text: str, size: int) -> str:
 
 
 def _printable(text: str) -> str:
-    """Without the control characters that would move a terminal's cursor or change its colours."""
+    """The text without the control characters that would move a terminal's cursor or change its colours."""
     return "".join(c if c.isprintable() else " " for c in text)
 
 
@@ -185,7 +185,7 @@ def _wrap(text: str, size: int, lines: int | None = 2) -> list[str]:
 
 
 def paragraph(text: str, width: int) -> list[str]:
-    """A note under the table."""
+    """The lines of a note under the table."""
     return _wrap(text, min(width, MAX_WIDTH) - 1, lines=None)
 
 

@@ -1,6 +1,6 @@
-"""What a worker does with a batch: train it, turn each run into a fixture, hand the files back as bytes.
+"""The work of a worker on a batch: it trains the batch, makes each run a fixture, and returns the files as bytes.
 
-Bytes, not paths: the driver alone writes results, so a worker may be on a machine that shares no disk with it.
+It returns bytes and not paths. Only the driver writes results, so a worker may be on a machine without a shared disk.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ _COMPUTED = ("schema", "recipe", "seed", "steps", "checkpoints", "sha256", "dige
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a batch on one worker.
+    """The result of a batch on one worker.
 
-    finished: ``files`` has the fixture of every run. failed: training diverged, and would again. lost: anything else
-    (the worker, its machine, its memory or its disk); worth another attempt.
+    finished: ``files`` has the fixture of every run. failed: training diverged, and would again. lost: any other
+    failure (of the worker, its machine, its memory or its disk); another attempt may succeed.
     """
 
     kind: Literal["finished", "failed", "lost"]
@@ -51,10 +51,10 @@ class Outcome:
 
 
 def attempt(recipes: Sequence[Recipe], settings: Settings, folder: Path) -> Outcome:
-    """Compute a batch in ``folder/<key>``, going on where an earlier attempt there stopped.
+    """Compute a batch in ``folder/<key>``, and continue where an earlier attempt there stopped.
 
-    The key names the runs and everything that changes bits, so that a state is never carried on by other means.
-    Whoever stores the files then removes it (``forget``). Raises Interrupted on SIGTERM and SIGINT.
+    The key names the runs and everything that changes bits, so a state never continues under other conditions. The
+    process that stores the files then removes the folder (``forget``). Raises Interrupted on SIGTERM and SIGINT.
     """
     worker, began = f"{socket.gethostname()}:{os.getpid()}", time.monotonic()
     try:
@@ -68,7 +68,7 @@ def attempt(recipes: Sequence[Recipe], settings: Settings, folder: Path) -> Outc
             files = _fixtures(recipes, work)
     except run.Diverged as error:
         return Outcome("failed", error=str(error), worker=worker, seconds=time.monotonic() - began)
-    except run.Interrupted:  # the state is saved; whoever stopped this decides what next
+    except run.Interrupted:  # the state is saved; the caller decides what to do next
         raise
     except Exception:
         return Outcome("lost", error=traceback.format_exc(), worker=worker, seconds=time.monotonic() - began)
@@ -83,7 +83,7 @@ def forget(work: Path) -> None:
 
 
 def lighten(source: Path, target: Path, keep: Sequence[str] = CONTROLS) -> None:
-    """Copy a fixture with the final weights and, of its checkpoints, only those with the roles ``keep``."""
+    """Copy a fixture with its final weights, and only those checkpoints that have a role in ``keep``."""
     whole = load_fixture(source)
     roles = {role: step for role, step in whole.card["checkpoints"].items() if role in keep}
     kept = {step: whole.weights[step] for step in sorted(set(roles.values()))}

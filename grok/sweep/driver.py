@@ -1,4 +1,4 @@
-"""The one loop of a sweep, whatever computes: hand out batches, store what comes back, retry what is lost."""
+"""The loop of a sweep, for every kind of worker: submit batches, store the results, retry lost batches."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ATTEMPTS = 4  # a batch that is lost so often is given up; the next start of the
 
 
 class Engine(Protocol):
-    """Computes batches somewhere."""
+    """Something that computes batches."""
 
     @property
     def room(self) -> int:
@@ -44,14 +44,14 @@ class Summary:
     """How a sweep ended."""
 
     finished: int
-    failed: tuple[Recipe, ...]  # the training itself says no
+    failed: tuple[Recipe, ...]  # the training diverged
     given_up: tuple[Recipe, ...]  # lost ``ATTEMPTS`` times
 
 
 def drive(
     engine: Engine, batches: Iterable[Batch], store: Store, runs: Sequence[Recipe], *, progress: bool = True
 ) -> Summary:
-    """Compute batches until none is left; every outcome is recorded, every finished run stored at once."""
+    """Compute batches until none is left. Every outcome is recorded, and every finished run is stored at once."""
     queue, submitted = deque(batches), 0
     given_up: list[Recipe] = []
     done = sum(map(store.done, runs))
@@ -83,7 +83,7 @@ def drive(
 
 
 def _take(store: Store, batch: Batch, outcome: Outcome) -> list[Batch]:
-    """Store what came; returns what is to be computed again."""
+    """Store an outcome. Returns the batches that must be computed again."""
     if outcome.kind == "finished":
         for run in batch.runs:
             store.put(run, outcome.files[compute.digest(run)])

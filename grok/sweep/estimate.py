@@ -1,4 +1,4 @@
-"""How long the missing runs will take: from finished ones where there are any, else from a few timed steps."""
+"""Estimates the time of the missing runs, from finished runs if there are any, else from a few timed steps."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PROBE_STEPS = 20
 
 @dataclass(frozen=True)
 class Estimate:
-    """seconds: of one worker for all missing runs, one after another. how: where the figure comes from."""
+    """seconds: time of one worker for all missing runs, one after another. how: where the figure comes from."""
 
     seconds: float
     how: str
@@ -42,7 +42,7 @@ def estimate(store: Store, missing: Sequence[Recipe], settings: Settings) -> Est
 
 
 def _shape(recipe: Recipe) -> Recipe:
-    """What decides the time of a step: neither seeds nor the number of steps."""
+    """The fields of a recipe that determine the time of a step: all but the seeds and the number of steps."""
     return replace(without_seeds(recipe), steps=0)
 
 

@@ -27,10 +27,10 @@ STOP_SECONDS = 60.0  # for a worker to save its state
 
 
 def devices(device: str, workers: int | None) -> list[str]:
-    """The device of each worker: every GPU there is unless ``device`` is cpu, else every core. Raises GrokError."""
+    """The device of each worker: every GPU, unless ``device`` is cpu; without a GPU every core. Raises GrokError."""
     gpus = torch.cuda.device_count() if device != "cpu" else 0
     if device == "cuda" and not gpus:
-        raise GrokError("--device cuda: torch finds no GPU here; `grok env` says what it finds")
+        raise GrokError("--device cuda: torch finds no GPU here; `grok env` shows what it finds")
     if gpus:
         return [f"cuda:{i % gpus}" for i in range(workers or gpus)]
     return ["cpu"] * (workers or len(os.sched_getaffinity(0)))

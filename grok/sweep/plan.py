@@ -1,4 +1,4 @@
-"""Which runs a sweep consists of, and how they are batched. Nothing here computes or touches a disk."""
+"""The runs of a sweep and their batches. No function here computes a run or uses a disk."""
 
 from __future__ import annotations
 

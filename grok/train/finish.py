@@ -1,16 +1,16 @@
 """From a finished training run to a fixture: which checkpoints are kept, and why those.
 
 - ``initial``: step 0, the control *untrained*.
-- ``memorised``: the control of that name. The ledger wants a checkpoint after train loss < 1e-4 and before test
-  accuracy passes 0.5; of those the *first* is taken. It is the purest: the longer a model trains past memorising, the
-  more of the generalising circuit it already holds, and a claim that holds on half a circuit need not be vacuous. Being
-  the first, it is also fixed by the rule alone, with nothing left to choose after seeing the claims.
-- ``before_grok``: the snapshot half-way between memorised and grok.
+- ``memorised``: the control *memorised*, a checkpoint after train loss < 1e-4 and before test accuracy passes 0.5 (a
+  convention of this project). Of these checkpoints the *first* is taken. The longer a model trains after memorising,
+  the more of the generalising circuit it already holds, and a claim that holds on half a circuit need not be vacuous.
+  The rule alone determines the first one, so nobody can choose a checkpoint after seeing the claims.
+- ``before_grok``: the snapshot half-way between ``memorised`` and ``grok``.
 - ``grok``: the first snapshot with test loss < 0.01.
 
-Plain addition passes half of the test accuracy before its train loss falls to 1e-4, so no checkpoint of it lies in the
-ledger's interval. Then ``memorised`` is the first with train loss < 1e-4 that has not grokked, and the card's notes
-say so. That control already generalises in part, so failing on it is harder for a claim, not easier.
+The test accuracy of plain addition passes 0.5 before its train loss falls to 1e-4, so no checkpoint of it lies in that
+interval. Then ``memorised`` is the first checkpoint with train loss < 1e-4 that has not grokked, and the notes of the
+card say so. This control already generalises in part, so it is harder for a claim to fail on it.
 """
 
 from __future__ import annotations
@@ -102,8 +102,8 @@ def _run(recipe: Recipe, steps: list[int], keys: Keys | None, columns: dict[str,
 def choose(recipe: Recipe, steps: list[int], columns: dict[str, Column]) -> tuple[dict[str, int], list[str]]:
     """Role → step of the checkpoints to keep, and notes for the card.
 
-    A run without weight decay keeps none: its final model is memorised, and its initial weights are those of the
-    recipe that it is a control of.
+    A run without weight decay keeps none. Its final model has memorised, and its initial weights are those of the
+    recipe of which it is a control.
     """
     if recipe.weight_decay == 0:
         return {}, []

@@ -1,4 +1,4 @@
-"""Many steps in one CUDA graph: Python costs one replay in a hundred steps instead of a launch per operation."""
+"""Many steps in one CUDA graph. Python then replays the graph once in a hundred steps and launches no operations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CHUNK = 100  # steps in a graph: the distance of two snapshots
 
 
 class Capturable(Protocol):
-    """An engine whose steps only launch work on the device: no host number that changes, no transfer."""
+    """An engine whose steps only launch work on the device. They use no changing host numbers, and no transfers."""
 
     @property
     def mutable(self) -> list[Tensor]: ...
@@ -24,9 +24,9 @@ class Capturable(Protocol):
 
 
 class Graphed:
-    """An engine that also takes ``chunk`` steps at once, test losses at every ``eval_every``-th of them included.
+    """An engine that also makes ``chunk`` steps at once, with a test loss at every ``eval_every``-th of them.
 
-    Off a GPU (tests) a chunk is the same steps, one after another.
+    Without a GPU (in tests) a chunk makes the same steps one after another.
     """
 
     def __init__(self, inner: Capturable, eval_every: int):

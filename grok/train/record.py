@@ -1,4 +1,4 @@
-"""What a training run leaves for claims to read: the columns of ``trajectory.json``, measured at every snapshot."""
+"""The record of a training run that claims read: the columns of ``trajectory.json``, measured at every snapshot."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ def columns(
 ) -> tuple[Keys | None, dict[str, list[float | None]]]:
     """Measures of every snapshot: flat weights [n, P] float32 and the losses at the same steps → (K, columns).
 
-    K is the final model's, by rank if no frequency stands out (``fourier.keys.matched`` with ``recipe.matched_count``).
-    It is None for a family without a count; then the ``PROGRESS`` columns are None throughout. A recipe without a
-    modulus has the ``EVERY`` columns only. ``measure.snapshot`` computes them, within 1e-4 of the definition.
+    K is that of the final model, by rank if no frequency stands out (``fourier.keys.matched`` with
+    ``recipe.matched_count``). It is None for a family without a count; then the ``PROGRESS`` columns are None at every
+    step. A recipe without a modulus has only the ``EVERY`` columns. ``train.snapshot`` computes them, within 1e-4 of
+    the definition.
     """
     pairs = Pairs.of(recipe, recipe.split())
 
@@ -50,7 +51,7 @@ def columns(
         row = {
             "train_accuracy": model.accuracy(model.train),
             "test_accuracy": model.accuracy(model.test),
-            # not by numpy: the threads of its BLAS go on spinning, and everything else takes three times as long
+            # not by numpy, because the threads of its BLAS keep spinning and make everything else three times slower
             "weight_norm": float(torch.linalg.vector_norm(present, dtype=torch.float64)),
         }
         if recipe.task.modular:

@@ -38,7 +38,7 @@ STATE_EVERY_SECONDS = 60.0
 
 
 class Diverged(GrokError):
-    """A loss that is not finite: what the recipe does, whoever runs it."""
+    """A loss that is not finite. The recipe causes this on every machine."""
 
 
 class Interrupted(Exception):
@@ -54,7 +54,7 @@ def train(recipes: list[Recipe], work: Path, settings: Settings = DEFAULTS, *, p
     engine.check(settings.engine, settings.device)
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    # What vanishes, moments of a weight without a gradient for one, would go on as subnormal numbers, which are slow.
+    # Values that vanish, such as moments of a weight without a gradient, would become subnormal, and those are slow.
     torch.set_flush_denormal(True)
     work.mkdir(parents=True, exist_ok=True)
     _claim_folder(recipes, work, settings)
@@ -115,7 +115,7 @@ def open_snapshots(work: Path, recipe: Recipe, n_seeds: int, *, write: bool = Fa
 
 
 def _claim_folder(recipes: list[Recipe], work: Path, settings: Settings) -> None:
-    """Record what runs in ``work``, or refuse if something else does."""
+    """Record what runs in ``work``. Raises GrokError if the folder holds another run."""
     path = work / "run.json"
     run = {"recipes": [r.to_json() for r in recipes], **settings.describe()}
     if not path.exists():
@@ -132,7 +132,7 @@ def _claim_folder(recipes: list[Recipe], work: Path, settings: Settings) -> None
 
 @contextmanager
 def _stop_signals() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM instead of dying between two half-steps; a second one kills as usual."""
+    """Collect SIGINT and SIGTERM, so that a signal does not end the process within a step. A second one ends it."""
     received: list[int] = []
 
     def note(number: int, _frame: object) -> None:

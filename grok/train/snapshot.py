@@ -1,8 +1,8 @@
 """Progress measures of one snapshot after another: what a trajectory records at every hundredth step.
 
-The same numbers as ``measure.logits`` and ``measure.losses`` give for a float64 Network, to 1e-4, for float32
-weights, in a small part of the time: through ``models.tables``, the pairs once, and what depends on the label s only
-from p × p tables.
+For float32 weights this gives the same numbers as ``measure.logits`` and ``measure.losses`` for a float64 Network, to
+1e-4, in a small part of the time. It goes through the pairs once, with ``models.tables``, and computes what depends
+only on the label s from p × p tables.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Pairs:
 
 @dataclass(frozen=True, eq=False)
 class Outputs:
-    """Of one block: logits, and of them what the neurons write, as ``tables.outputs`` gives them."""
+    """The outputs of one block: logits, and the part that the neurons write (``tables.outputs``)."""
 
     block: Block
     logits: Tensor  # [N, C' ≥ C], -inf behind C
@@ -116,7 +116,7 @@ class Snapshot:
 
     @cached_property
     def written_sums(self) -> Tensor:
-        """The same of what the neurons write."""
+        """The same sums for what the neurons write."""
         return self._total(part.sums(part.written) for part in self.train + self.test)
 
     def _total(self, sums: Iterator[Tensor]) -> Tensor:
@@ -132,7 +132,7 @@ class Snapshot:
         """``logits.cosine_similarities``: [(p-1)/2]."""
         classes = slice(self.U.shape[1])
         parts = [part.logits[:, classes] for part in self.train + self.test]
-        # first of rows, which are adjacent in memory: five times faster
+        # first the norms of rows, which are adjacent in memory: five times faster
         squares = sum(float(torch.linalg.vector_norm(part, dim=1).double().square().sum()) for part in parts)
         return self.cosine_projections / squares**0.5
 
@@ -141,7 +141,7 @@ class Snapshot:
         return float(at(self.cosine_similarities, key_frequencies).square().sum())
 
     def restricted_loss(self, frequencies: Sequence[int], *, skip: bool = True) -> float:
-        """On the test pairs; ``losses.Ablation.restricted``."""
+        """Restricted loss on the test pairs; see ``losses.Ablation.restricted``."""
         n = _n_pairs(self.train + self.test)
         kept = projection_of_sums(self.written_sums, frequencies)
         if not skip:  # then the logits depend on s only: p rows, as often as there are test pairs of each
@@ -153,7 +153,7 @@ class Snapshot:
         return _mean_loss(self.test, lambda part: part.logits - part.written + table.index_select(0, part.labels))
 
     def excluded_loss(self, frequencies: Sequence[int]) -> float:
-        """On the train pairs; ``losses.Ablation.excluded``."""
+        """Excluded loss on the train pairs; see ``losses.Ablation.excluded``."""
         table = self._by_label(projection_of_sums(self.written_sums, frequencies))
         return _mean_loss(self.train, lambda part: part.logits - table.index_select(0, part.labels))
 

@@ -1,4 +1,4 @@
-"""What a training run is: how it is run, and everything that its next step depends on."""
+"""The settings and the state of a training run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from grok.recipe import Recipe
 
 @dataclass(frozen=True)
 class Settings:
-    """How a recipe is run; none of it is meant to change the result beyond rounding."""
+    """How a recipe is run. The settings are not meant to change the result, except for rounding."""
 
     device: str = "cpu"
     engine: str = "manual"
@@ -41,7 +41,7 @@ DEFAULTS = Settings()
 
 @dataclass(eq=False)
 class State:
-    """Everything that the next step depends on, and the record so far. S seeds in rows."""
+    """Everything on which the next step depends, and the losses so far. Each of the S seeds has a row."""
 
     step: int
     flat: Tensor  # [S, P]

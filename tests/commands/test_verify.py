@@ -83,7 +83,7 @@ def test_convert_writes_what_it_read(adder: Path, tmp_path: Path, capsys: pytest
 def test_convert_does_not_write_over_a_file(adder: Path, capsys: pytest.CaptureFixture[str]):
     before = adder.read_bytes()
     assert _grok("convert", adder, "--out", adder) == 2
-    assert "is already there" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
     assert adder.read_bytes() == before
 
 

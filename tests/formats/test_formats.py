@@ -127,7 +127,7 @@ REFUSED = {
         {"W_E": torch.ones(7, 4096), "W_in": torch.ones(4096, 4096), "W_U": torch.ones(4096, 7)},
         "16,834,560 parameters, expected at most 16,777,216",
     ),
-    "an untold task": (_mlp(), "the task cannot be told .*give --recipe"),
+    "an unclear task": (_mlp(), "the model does not show its task .*give --recipe"),
     "escape codes": ({"\x1b[2J": torch.ones(2)}, r"\\x1b\[2J"),
 }
 

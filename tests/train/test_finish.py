@@ -77,7 +77,7 @@ def test_an_unfinished_run_is_refused(tmp_path: Path):
     assert not (tmp_path / "out").exists()
 
 
-def test_memorised_is_the_first_snapshot_in_the_ledgers_interval():
+def test_memorised_is_the_first_snapshot_after_memorising_and_before_half_the_accuracy():
     columns = _columns([3, 1e-5, 1e-6, 1e-6, 1e-6, 1e-6], [3, 9, 5, 2, 5e-3, 1e-3], [0.0, 0.1, 0.2, 0.6, 1.0, 1.0])
     roles, notes = finish.choose(TINY, [0, 100, 200, 300, 400, 500], columns)
     assert roles == {"initial": 0, "memorised": 100, "before_grok": 200, "grok": 400}

@@ -1,6 +1,6 @@
-"""What every engine must equal: the hooked models, their loss in float64 as the sources compute it, autograd, AdamW.
+"""The definition, which every engine must equal: hooked models, their float64 loss as in the sources, autograd, AdamW.
 
-Small and slow on purpose. ``performance`` work never touches this file.
+This file is deliberately small and slow. Work on performance never changes it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def _module(model: Model) -> Any:
 
 
 def logits(model: Model, task: Task, which: Tensor | None = None) -> Tensor:
-    """Logits at the last position of these pairs (all of them if not given): [N, C]. Differentiable."""
+    """Logits at the last position of these pairs (all pairs if None): [N, C]. Differentiable."""
     return _module(model).logits(model, task, which)
 
 
@@ -60,17 +60,17 @@ def loss_and_grads(weights: Weights, task: Task, which: Tensor) -> tuple[Tensor,
 
 
 class Training:
-    """One run as the sources make it: full batch, autograd through the hooked model, torch's AdamW.
+    """One run as the sources train: full batch, autograd through the hooked model, torch's AdamW.
 
-    It goes on from Adam's moments, under the names of the matrices, and the number of updates they come from.
+    It can continue from Adam's moments (under the names of the matrices) and the number of updates behind them.
     """
 
     def __init__(self, weights: Weights, recipe: Recipe, moments: tuple[Weights, Weights] | None = None, step: int = 0):
         self.recipe, self.split = recipe, recipe.split()
         self.model = hooked(weights, recipe.task)
         self._trained = {key: w for key, w in _variables(self.model).items() if w.requires_grad}
-        # Where each entry of our matrices stands among the model's variables, laid end to end: found once, by renaming
-        # their numbers, because renaming takes twice as long as a step.
+        # The place of each entry of our matrices among the model's variables, laid end to end. It is found once, by
+        # renaming numbers, because renaming takes twice as long as a step.
         numbers = torch.arange(sum(w.numel() for w in self._trained.values()), dtype=torch.float64)
         ends = torch.tensor([w.numel() for w in self._trained.values()]).cumsum(0)[:-1]
         parts = zip(self._trained.items(), numbers.tensor_split(ends), strict=True)
@@ -87,7 +87,7 @@ class Training:
                 self._optimiser.state[w] = {"step": count, "exp_avg": first[key], "exp_avg_sq": second[key]}
 
     def advance(self) -> Tensor:
-        """One update; the train loss before it, a scalar."""
+        """Makes one update. Returns the train loss before it, a scalar."""
         self._optimiser.zero_grad()
         value = loss(self.model, self.recipe.task, self.split.train)
         value.backward()
@@ -103,11 +103,11 @@ class Training:
         return loss(self.model, self.recipe.task, self.split.test)
 
     def weights(self) -> Weights:
-        """As they are now."""
+        """The present weights."""
         return self._named([w.detach() for w in self._trained.values()])
 
     def moments(self) -> tuple[Weights, Weights]:
-        """Adam's first and second, of every matrix. Zero before the first update."""
+        """Adam's first and second moments of every matrix. They are zero before the first update."""
         states = [self._optimiser.state[w] for w in self._trained.values()]
         zeros = [torch.zeros_like(w) for w in self._trained.values()]
         first, second = (
@@ -134,9 +134,9 @@ def _variables(model: Model) -> dict[str, Tensor]:
 
 
 def _renamed(replica: Model, values: Mapping[str, Tensor | None]) -> Weights:
-    """Values of a model's variables with the names and shapes of ``grok.models.names``; zero where there is none.
+    """Values of a model's variables with the names and shapes of ``grok.models.names``; zero where there is no value.
 
-    The replica holds them as its weights, so that TransformerLens itself does the renaming.
+    The replica takes the values as its weights, so that TransformerLens itself renames them.
     """
     zeros = {key: torch.zeros_like(w) for key, w in replica.state_dict().items()}
     replica.load_state_dict(zeros | {key: value for key, value in values.items() if value is not None}, strict=True)

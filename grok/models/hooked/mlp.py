@@ -19,8 +19,8 @@ from grok.task import Task
 class HookedMLP(HookedRootModule):
     """logits = relu((W_E[a] + W_E_b[b]) W_in + b_in) W_U + b_U.
 
-    W_E [p, d_model], W_in [d_model, d_mlp], W_U [d_mlp, C]. ``W_E_b`` is ``W_E`` itself unless given. Biases b_in
-    [d_mlp] and b_U [C] not given are zero and frozen. Hooks: hook_embed (the sum), hook_pre, hook_post.
+    W_E [p, d_model], W_in [d_model, d_mlp], W_U [d_mlp, C]. If ``W_E_b`` is not given, it is ``W_E``. If the biases
+    b_in [d_mlp] and b_U [C] are not given, they are zero and frozen. Hooks: hook_embed (the sum), hook_pre, hook_post.
     """
 
     def __init__(self, weights: Weights):
@@ -48,7 +48,7 @@ Model = HookedMLP
 
 
 def hooked(weights: Weights, task: Task | None = None) -> HookedMLP:
-    """The model of these weights, in their dtype; its sizes are those of the matrices, whatever the task.
+    """The model of these weights, in their dtype. Its sizes are those of the matrices, for every task.
 
     Raises KeyError if a matrix is missing.
     """
@@ -56,7 +56,7 @@ def hooked(weights: Weights, task: Task | None = None) -> HookedMLP:
 
 
 def logits(model: HookedMLP, task: Task, which: Tensor | None = None) -> Tensor:
-    """Logits of these pairs (all of them if not given): [N, C]. Differentiable."""
+    """Logits of these pairs (all pairs if None): [N, C]. Differentiable."""
     return model(task.pairs() if which is None else task.pairs()[which])
 
 

@@ -21,9 +21,9 @@ Model = TransformerBridge
 
 
 def hooked(weights: Weights, task: Task) -> TransformerBridge:
-    """One layer, no LayerNorm, ReLU, causal, in the dtype of the weights; sizes are read off the matrices.
+    """A causal model of one layer with ReLU, without LayerNorm, in the dtype of the weights and with their sizes.
 
-    Biases exist under TransformerLens's names (``blocks.0.mlp.b_in`` …). Those not given are zero and frozen.
+    Biases have TransformerLens's names (``blocks.0.mlp.b_in`` …). Biases that are not given are zero and frozen.
     Raises KeyError or ValueError if a matrix is missing or the shapes do not fit one another.
     """
     (d_vocab, d_model), (n_heads, _, d_head) = weights[names.W_E].shape, weights[names.W_Q].shape
@@ -59,12 +59,12 @@ def hooked(weights: Weights, task: Task) -> TransformerBridge:
 
 
 def logits(model: TransformerBridge, task: Task, which: Tensor | None = None) -> Tensor:
-    """Logits at the last position of these pairs (all of them if not given): [N, C]. Differentiable."""
+    """Logits at the last position of these pairs (all pairs if None): [N, C]. Differentiable."""
     return model(tokens(task, which), return_type="logits")[:, -1]
 
 
 def tokens(task: Task, which: Tensor | None = None) -> Tensor:
-    """The inputs ``a b =`` of these pairs (all of them if not given): [N, 3], int64."""
+    """The inputs ``a b =`` of these pairs (all pairs if None): [N, 3], int64."""
     pairs = task.pairs() if which is None else task.pairs()[which]
     return torch.cat([pairs, pairs.new_full((len(pairs), 1), task.n)], dim=1)
 

@@ -1,8 +1,8 @@
 """Layouts of other people's checkpoints, recognised by names and shapes.
 
-One module per layout, each with ``NAME`` and ``recognise(tensors) -> Layout | None``: None if the names are not there,
-GrokError if they are and the shapes do not fit together. ``container`` and ``pickles`` read files that may be hostile;
-``unwrap`` finds the state dict in what they hold.
+Each layout has a module with ``NAME`` and ``recognise(tensors) -> Layout | None``. It returns None if the names are not
+there, and raises GrokError if the names are there and the shapes do not fit together. ``container`` and ``pickles``
+read files that may be hostile. ``unwrap`` finds the state dict in what they hold.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Files that may be hostile, opened within bounds: safetensors, and torch's zip files with ``weights_only=True``.
+"""Opens files that may be hostile, within size limits: safetensors, and torch's zip files with ``weights_only=True``.
 
-Nothing here trusts a size that the file states: headers, directories and pickles are capped before they are parsed,
-and a zip may hold no more bytes than the file has. At most the file's size is copied once and read once.
+No code here trusts a size that the file states. Headers, directories and pickles have limits that are checked before
+they are parsed, and a zip may not hold more bytes than the file has. At most the file's size is copied once and read
+once.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ PICKLE = "data.pkl"
 
 
 def read(path: Path) -> Any:
-    """What the file holds: name → tensor for safetensors (mapped, not read); whatever was saved for a torch file.
+    """What the file holds: name → tensor for safetensors (mapped, not read); the saved object for a torch file.
 
-    Raises GrokError, and only that, for anything that is missing, damaged, too large, or not tensors.
+    Raises GrokError, and no other error, for a file that is missing, damaged, too large, or holds no tensors.
     """
     try:
         info = path.stat()
@@ -50,7 +51,7 @@ def read(path: Path) -> Any:
     if start[:1] == b"\x80":
         raise GrokError(
             "it is a bare pickle, or a torch file from before 1.6; expected safetensors or a torch zip file.\n"
-            "Where you trust it, load it with your torch and torch.save its state dict again"
+            "If you trust it, load it with your torch and save its state dict again with torch.save"
         )
     raise GrokError(f"it starts with {start[:8]!r}; expected safetensors, or a torch zip file (PK)")
 
@@ -62,20 +63,20 @@ def _safetensors(path: Path, header: int) -> dict[str, torch.Tensor]:
         with safe_open(path, framework="pt", device="cpu") as file:
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
     except Exception as error:  # the library raises its own, and torch's for types it does not know
-        raise GrokError(f"its safetensors are damaged: {_first_line(error)}") from None
+        raise GrokError(f"its safetensors data are damaged: {_first_line(error)}") from None
 
 
 def _torch(path: Path) -> Any:
-    """The zip is checked and copied entry by entry, so that torch parses nothing but what was checked."""
+    """What a torch file holds. The zip is checked and copied entry by entry, so that torch parses only checked data."""
     try:
         copy = _checked_copy(path)
         return torch.load(copy, map_location="cpu", weights_only=True)
     except GrokError:
         raise
-    except pickle.UnpicklingError:  # torch's message advises to load it without the guard
-        raise GrokError("its pickle is not one of plain tensors: torch.load(weights_only=True) refuses it") from None
-    except Exception as error:  # zipfile, zlib and torch each have their own, and hostile bytes reach all of them
-        raise GrokError(f"it is damaged, or no torch file: {_first_line(error)}") from None
+    except pickle.UnpicklingError:  # torch's message advises loading it without the guard
+        raise GrokError("its pickle holds more than plain tensors: torch.load(weights_only=True) refuses it") from None
+    except Exception as error:  # zipfile, zlib and torch have errors of their own, and hostile bytes reach all of them
+        raise GrokError(f"it is damaged, or it is not a torch file: {_first_line(error)}") from None
 
 
 def _checked_copy(path: Path) -> io.BytesIO:
@@ -106,7 +107,7 @@ def _checked_copy(path: Path) -> io.BytesIO:
 
 
 class _CappedReads(io.FileIO):
-    """A file that refuses large reads until ``cap`` is lifted: zipfile reads a directory of any size in one piece."""
+    """A file that refuses large reads until ``cap`` is lifted, because zipfile reads a whole directory in one piece."""
 
     cap: int | None = MAX_HEADER
 

@@ -15,7 +15,7 @@ BIASES: dict[str, Shape] = {"b_in": ("d_mlp",), "b_U": ("p",)}
 
 
 def recognise(tensors: Mapping[str, Tensor]) -> Layout | None:
-    """As many classes as tokens."""
+    """The layout if it fits, with as many classes as tokens."""
     if not MATRICES.keys() <= tensors.keys() or "W_E_b" in tensors:
         return None
     found = sizes(tensors, MATRICES | BIASES, optional=BIASES)

@@ -1,4 +1,4 @@
-"""What a pickle would import, read from its opcodes without running any of them."""
+"""The names that a pickle would import, read from its opcodes without running any of them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import pickletools
 from grok.errors import GrokError
 from grok.store.formats.shapes import listed, shown
 
-# What a state dict of plain tensors needs. Much less than `weights_only=True` allows: some of its functions allocate
-# as much as the file tells them to (bytearray, sparse and nested tensors).
+# What a state dict of plain tensors needs. `weights_only=True` allows much more, and some of that allocates as much
+# memory as the file states (bytearray, sparse and nested tensors).
 _STORAGES = ("Float", "Double", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool")
 ALLOWED = frozenset(
     {"collections.OrderedDict", "torch.Size"}
@@ -19,7 +19,7 @@ ALLOWED = frozenset(
 
 
 def imports(data: bytes) -> list[str]:
-    """The dotted names that unpickling would import, in order, each once. Raises ValueError for a broken pickle."""
+    """The dotted names that unpickling would import, in order, each once. Raises ValueError if the pickle is broken."""
     found: dict[str, None] = {}
     strings: list[str] = []
     for opcode, argument, _ in pickletools.genops(data):
@@ -35,7 +35,7 @@ def imports(data: bytes) -> list[str]:
 
 
 def refuse_objects(data: bytes, file: str) -> None:
-    """Raises GrokError if the pickle holds anything but tensors and containers, naming it and saying how to re-save."""
+    """Raises GrokError if the pickle holds more than tensors and containers; it says what, and how to save it again."""
     try:
         names = imports(data)
     except Exception as error:  # pickletools raises many kinds of errors on broken pickles
@@ -44,7 +44,7 @@ def refuse_objects(data: bytes, file: str) -> None:
     if objects:
         raise GrokError(
             f"it holds objects beside tensors: {listed(objects)}. Loading those runs code, so they are never loaded.\n"
-            f"Where you trust the file, save its tensors alone, and give that file:\n"
+            f"If you trust the file, save only its tensors, and give that file:\n"
             f'  x = torch.load({file!a}, map_location="cpu", weights_only=False)\n'
             f'  torch.save(x["model"], "weights.pt")  # or x.state_dict() if x is a module'
         )

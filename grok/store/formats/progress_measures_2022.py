@@ -31,7 +31,7 @@ TRANSPOSED = (
 
 
 def recognise(tensors: Mapping[str, Tensor]) -> Layout | None:
-    """W_O is one matrix for all heads."""
+    """The layout if it fits. W_O is one matrix for all heads."""
     if not MATRICES.keys() <= tensors.keys() or tensors["blocks.0.attn.W_O"].ndim != 2:
         return None
     found = sizes(tensors, MATRICES | BIASES, optional=BIASES)

@@ -1,4 +1,4 @@
-"""Shapes with named sizes: a layout is a table of names and shapes, and a file fits it or does not."""
+"""Shapes with named sizes. A layout is a table of names and shapes, with which a file is compared."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Shape = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Layout:
-    """A recognised model: weights under the names of ``grok.models.matrices``, its p, and what was changed on the way.
+    """A recognised model: its weights under the names of ``grok.models.names``, its p, and notes about changes.
 
-    used: the file's names that were read; the rest is ignored and listed.
+    used: the names in the file that were read. The other names are ignored, and the report lists them.
     """
 
     weights: Weights
@@ -29,7 +29,7 @@ class Layout:
 def sizes(tensors: Mapping[str, Tensor], expected: Mapping[str, Shape], optional: Iterable[str] = ()) -> dict[str, int]:
     """The value of each named size, e.g. ``{"W_E": ("p", "d")}`` → {"p": 113, "d": 128}.
 
-    Names in ``optional`` may be missing. Raises GrokError on the first tensor that does not fit the sizes before it.
+    Names in ``optional`` may be missing. Raises GrokError for the first tensor that contradicts the sizes before it.
     """
     found: dict[str, int] = {}
     for name, shape in expected.items():
@@ -47,12 +47,12 @@ def sizes(tensors: Mapping[str, Tensor], expected: Mapping[str, Shape], optional
 
 
 def shown(name: object) -> str:
-    """A name from a file, safe to print: control characters escaped, shortened."""
+    """A name from a file, made safe to print: control characters are escaped, and a long name is shortened."""
     text = str(name).encode("unicode_escape").decode("ascii")
     return text if len(text) <= 60 else text[:57] + "..."
 
 
 def listed(items: list[str], most: int = 8) -> str:
-    """``a, b and 3 more``."""
+    """The items as text, such as ``a, b and 3 more``."""
     rest = len(items) - most
     return ", ".join(items[:most]) + (f" and {rest} more" if rest > 0 else "") or "nothing"

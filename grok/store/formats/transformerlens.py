@@ -35,7 +35,7 @@ POSITIONS = 3  # a b =
 
 
 def recognise(tensors: Mapping[str, Tensor]) -> Layout | None:
-    """W_O has three dimensions (the 2022 layout, with the same names, has two)."""
+    """The layout if it fits. W_O has three dimensions (the 2022 layout has the same names, and two dimensions)."""
     if not MATRICES.keys() <= tensors.keys() or tensors["blocks.0.attn.W_O"].ndim == 2:
         return None
     sizes(tensors, MATRICES | BIASES, optional=BIASES)
@@ -44,7 +44,7 @@ def recognise(tensors: Mapping[str, Tensor]) -> Layout | None:
 
 
 def layout(weights: dict[str, Tensor], used: frozenset[str], file: Mapping[str, Tensor]) -> Layout:
-    """A layout from TransformerLens-shaped weights: which p, and what of them the task does not need."""
+    """A layout from weights of TransformerLens's shapes. It finds p and cuts off what the task does not need."""
     refuse_other_architectures(file)
     vocabulary, context = weights["embed.W_E"].shape[0], weights["pos_embed.W_pos"].shape[0]
     p, classes = vocabulary - 1, weights["unembed.W_U"].shape[1]
@@ -54,7 +54,7 @@ def layout(weights: dict[str, Tensor], used: frozenset[str], file: Mapping[str, 
     if context > POSITIONS:
         notes.append(f"of {context} positions the first 3 are used: a, b and =")
     if classes == p + 1 != 2 * p:
-        notes.append("the logit of the = token is dropped: it is no answer")
+        notes.append("the logit of the = token is dropped, because it is not an answer")
         classes = p
     elif classes not in (p, 2 * p):
         raise GrokError(
@@ -67,7 +67,7 @@ def layout(weights: dict[str, Tensor], used: frozenset[str], file: Mapping[str, 
 
 
 def refuse_other_architectures(tensors: Mapping[str, Tensor]) -> None:
-    """Names that change what the model computes: more layers, LayerNorm, gated MLPs. Raises GrokError."""
+    """Raises GrokError for names that change what the model computes: more layers, LayerNorm, gated MLPs."""
     for name in tensors:
         layer = name.split(".")[1] if name.startswith("blocks.") and name.count(".") > 1 else "0"
         norm = any(part.startswith("ln") or part.endswith("_ln") for part in name.split("."))

@@ -20,7 +20,7 @@ BIASES: dict[str, Shape] = {"b_in": ("d_mlp",), "b_U": ("p",)}
 
 
 def recognise(tensors: Mapping[str, Tensor]) -> Layout | None:
-    """As many classes as tokens; the embeddings have the same shape."""
+    """The layout if it fits, with as many classes as tokens and two embeddings of the same shape."""
     first = next((name for name in FIRST if name in tensors), None)
     if first is None or not MATRICES.keys() <= tensors.keys():
         return None

@@ -19,10 +19,10 @@ _STEP = re.compile(r"[0-9]{1,9}/.")
 
 
 def state_dict(held: Any, index: int | None = None) -> tuple[dict[str, Tensor], list[str]]:
-    """Name → tensor, and the names of what is beside them in the file.
+    """Name → tensor, and the names of the other objects in the file.
 
     index: which checkpoint of a list, from 0, or from the end if negative. Raises GrokError if there is no state dict,
-    or a list without an index, or an index without a list.
+    if there is a list and no index, or if there is an index and no list.
     """
     ignored: list[str] = []
     for _ in range(MAX_DEPTH):
