@@ -9,7 +9,9 @@ from einops import rearrange
 from torch import Tensor
 
 from grok.fourier.basis import pair_powers
-from grok.measure import spectrum
+from grok.measure import neurons, spectrum
+
+CONSTANT = 1e-12  # of a head's squared norm: less variance than this is rounding
 
 
 def correlation_of_swapped(pattern: Tensor, p: int) -> Tensor:
@@ -25,6 +27,20 @@ def periodic_share(pattern: Tensor, p: int, key_frequencies: Sequence[int]) -> T
     columns = pair_powers(rearrange(pattern, "pair h position -> pair (h position)"), p)
     power = rearrange(columns, "j k (h position) -> j k h position", position=3).sum(-1)  # adds a head's three
     return spectrum.periodic_share(power, key_frequencies)
+
+
+def single_frequency(pattern: Tensor, p: int) -> neurons.Frequencies:
+    """Best frequency of each head's attention to a, as a function of (a, b): pattern [p², h, 3] → best, share: [h].
+
+    share: FVE of the centred pattern by {1, cos w_k a, sin w_k a} × {1, cos w_k b, sin w_k b} for the best k, 0 … 1.
+    Source: Nanda et al. 2023, one frequency a head. Attention to a and to b add up to about 1, so one stands for both.
+    A head whose attention is constant follows no frequency: its share is 0, and it is not live.
+    """
+    to_a = pattern[..., 0]
+    mean = to_a.mean(0)
+    centred = to_a - mean
+    varies = centred.square().mean(0) > CONSTANT * mean.square()
+    return neurons.frequencies(pair_powers(torch.where(varies, centred, torch.zeros_like(centred)), p))
 
 
 def ov_circuit(W_E: Tensor, W_V: Tensor, W_O: Tensor, W_in: Tensor) -> Tensor:

@@ -141,6 +141,42 @@ def excluded(model: Network) -> Cut:
     return Cut(cut.excluded_loss(keys, model.train), tuple(cut.excluded_controls(keys, model.train)))
 
 
+@dataclass(frozen=True)
+class Each:
+    """Excluded losses of single frequencies: k → loss. loss: of the whole network on the same pairs."""
+
+    loss: float
+    keys: dict[int, float]
+    others: dict[int, float]
+
+
+def excluded_each(model: Network, pairs: Tensor, n_others: int = 8) -> Each:
+    """Excluded loss of each single k ∈ K, and of other frequencies as the control, ``other_frequencies``.
+
+    Source: Nanda et al. 2023, which ablates one key frequency at a time. pairs: indices of the pairs that are read.
+    ``others`` is empty if every frequency is key.
+    """
+    cut, keys = Ablation.of(model), model.key_frequencies
+    others = other_frequencies(keys, model.task.p, n_others)
+    found = cut.excluded_losses([(k,) for k in (*keys, *others)], pairs)
+    n = len(keys)
+    return Each(
+        mean_loss(model.logits, model.labels, pairs),
+        dict(zip(keys, found[:n], strict=True)),
+        dict(zip(others, found[n:], strict=True)),
+    )
+
+
+def other_frequencies(key_frequencies: Sequence[int], p: int, n: int = 8) -> tuple[int, ...]:
+    """n frequencies that are not in K, evenly spaced in the ascending list of these; all of them if there are fewer.
+
+    Number i, 0 … n-1, is entry ⌊i · length / n⌋ of the list. They depend on K only, not on what the network does on
+    them.
+    """
+    others = [k for k in range(1, (p + 1) // 2) if k not in key_frequencies]
+    return tuple(others if len(others) <= n else (others[i * len(others) // n] for i in range(n)))
+
+
 def projection_of_sums(sums: Tensor, frequencies: Sequence[int], blocks: Blocks | None = None) -> Tensor:
     """Projection on the directions of these k, of values given as sums by s, float64: [p, C] → [p, C] over (s, c)."""
     p = len(sums)

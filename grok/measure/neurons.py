@@ -13,6 +13,7 @@ from grok.measure import spectrum
 
 LIVE = 1e-6  # share of the greatest variance; weight decay leaves unused neurons at a norm that is small but not zero
 SINGLE = 0.85  # a neuron follows a frequency if this share of its variance is on it (sources N, P)
+ROUNDING = 1e-20  # share of a matrix's squared norm; less variation than this is rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +33,11 @@ class Frequencies:
         return ((self.best == k) & (self.share >= SINGLE)).nonzero().squeeze(1)
 
     @property
+    def single(self) -> Tensor:
+        """Which live neurons have at least 0.85 of their variance on their best k: [m] bool."""
+        return self.live & (self.share >= SINGLE)
+
+    @property
     def single_share(self) -> float:
         """Share of all neurons with at least 0.85 of their variance on one frequency, 0 … 1."""
         return float((self.share >= SINGLE).double().mean())
@@ -47,6 +53,56 @@ def frequencies(post_powers: Tensor) -> Frequencies:
     power, index = spectrum.nine_terms(post_powers).max(0)
     share = torch.where(variance > 0, power / variance, torch.zeros_like(power))
     return Frequencies(index + 1, share, variance > LIVE * variance.max())
+
+
+def nine_waves(p: int, k: int) -> Tensor:
+    """{1, cos w_k a, sin w_k a} × {1, cos w_k b, sin w_k b} on all pairs, a-major: [9, p²], orthonormal, float64."""
+    one = basis(p)[[0, *rows([k])]]
+    return torch.kron(one, one)
+
+
+@dataclass(frozen=True)
+class OtherShare:
+    """Median over the n live single-frequency neurons, 0 … 1; it is 1 if there are none, and says nothing then."""
+
+    median: float
+    n: int
+
+
+def other_share(post: Tensor, found: Frequencies, p: int, sign: int = 1) -> OtherShare:
+    """Share of a single-frequency neuron's nine-term variance in cos, sin of w_k(a - b); the answer is s = a + b.
+
+    The variance is that of the eight terms of its k without the constant. These are cos and sin of w_k a and of w_k b,
+    and the products, which are cos and sin of w_k(a + b) and of w_k(a - b). For subtraction (sign -1) the answer is
+    a - b, and the share that of w_k(a + b). post: [p², m]; found: of the same m neurons.
+
+    Chughtai et al. 2023 (arXiv 2302.03025) name the terms of a, b and the answer only. A neuron
+    ReLU(cos(w a + φ) + cos(w b + φ)) has as much in a - b as in a + b: 0.11 of the variance each.
+    """
+    shares = []
+    for k in found.best[found.single].unique().tolist():
+        terms = nine_waves(p, k) @ post[:, found.single & (found.best == k)].double()  # [9, n], rows a × columns b
+        cos_cos, cos_sin, sin_cos, sin_sin = terms[[4, 5, 7, 8]]
+        # cos(x - y) = cos x cos y + sin x sin y and sin(x - y) = sin x cos y - cos x sin y; each has norm √2 here
+        cos, sin = cos_cos + sign * sin_sin, sin_cos - sign * cos_sin
+        shares.append((cos.square() + sin.square()) / 2 / terms[1:].square().sum(0))
+    every = torch.cat(shares) if shares else torch.ones(1)
+    return OtherShare(float(every.quantile(0.5)), int(found.single.sum()))
+
+
+def token_frequency_share(W_neur: Tensor) -> float:
+    """Greatest share of one frequency in a neuron's input weights, in the mean over live neurons: [p, m] → 0 … 1.
+
+    W_neur: tokens → neurons, W_E W_in. The share is the power of k over the squared norm of the column, centred over
+    the tokens. Live are the columns with more than 1e-6 of the greatest such norm; without any, it is 0. Two
+    embeddings, of a and of b, are given side by side, [p, 2m]. Morwani et al. 2023 (arXiv 2311.07568) prove 1 for
+    quadratic neurons, and find nearly 1 for a ReLU.
+    """
+    coefficients = basis(len(W_neur))[1:] @ W_neur.double()
+    power = coefficients.square().unflatten(0, (-1, 2)).sum(1)  # [(p-1)/2, m]
+    whole = power.sum(0)
+    live = (whole > LIVE * whole.max()) & (whole > ROUNDING * W_neur.double().square().sum())
+    return float((power.amax(0)[live] / whole[live]).mean()) if live.any() else 0.0
 
 
 def key_norm_ratio(unembedding: Tensor, key_frequencies: Sequence[int], blocks: Blocks | None = None) -> float:

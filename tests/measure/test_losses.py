@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from grok.errors import NotEvaluable
 from grok.measure import losses
+from grok.models import analytic
+from grok.models.architectures import network
 from grok.task import Task
 
 P = 7
@@ -88,3 +90,28 @@ def test_loss_and_accuracy_over_chosen_pairs():
     assert losses.mean_loss(logits, labels, torch.tensor([1])) == pytest.approx(math.exp(-50), rel=1e-9)
     assert losses.accuracy(logits, labels, torch.tensor([1, 2])) == 0.5
     assert losses.accuracy(logits, labels) == pytest.approx(2 / 3)
+
+
+@settings(max_examples=10, deadline=None)
+@given(p=st.sampled_from([11, 13]), data=st.data())
+def test_single_frequencies_are_excluded_one_by_one(p, data):
+    """The logits of the analytic network are Σ_K cos w_k(s - c), so without k they are the sum without its term."""
+    keys = tuple(sorted(data.draw(st.sets(st.integers(1, (p - 1) // 2), min_size=1, max_size=3))))
+    task, pairs = Task(p), torch.arange(p * p)
+    model = network(analytic.mlp(task, keys), task)
+    s, c = model.labels[:, None].double(), torch.arange(p).double()
+    terms = {k: (2 * math.pi * k / p * (s - c)).cos() for k in keys}
+    found = losses.excluded_each(model, pairs)
+    whole = losses.mean_loss(sum(terms.values()), model.labels)
+    assert found.loss == pytest.approx(whole, abs=1e-9)
+    assert found.keys == pytest.approx(
+        {k: losses.mean_loss(sum(terms.values()) - terms[k], model.labels) for k in keys}, abs=1e-9
+    )
+    assert found.others == pytest.approx(dict.fromkeys(found.others, whole), abs=1e-9)
+    assert set(found.others) == set(range(1, (p + 1) // 2)) - set(keys)
+
+
+def test_other_frequencies_are_evenly_spaced_outside_of_K():
+    assert losses.other_frequencies((1, 2), 37, 4) == (3, 7, 11, 15)
+    assert losses.other_frequencies((2, 4), 11) == (1, 3, 5)
+    assert losses.other_frequencies(range(1, 6), 11) == ()

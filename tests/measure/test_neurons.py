@@ -150,3 +150,27 @@ def test_norms_are_centred_and_free_of_rounding():
     assert norms.count_nonzero() == 2
     assert float(norms[4, 0]) == pytest.approx(P * math.sqrt(5 / 2))
     assert float(norms[1, 1]) == pytest.approx(P / math.sqrt(2))
+
+
+@settings(max_examples=15, deadline=None)
+@given(k=st.integers(1, 6), one=st.floats(0.1, 2), other=st.floats(0, 2), constant=st.floats(-3, 3))
+def test_share_of_one_frequency_in_input_weights(k, one, other, constant):
+    t = torch.arange(P).double()
+    mixed = one * cos(k, t) + one * sin(k, t) + other * cos(k % 6 + 1, t) + constant
+    greatest = max(2 * one**2, other**2) / (2 * one**2 + other**2)
+    W = torch.stack([mixed, sin(3, t), torch.full_like(t, constant), 1e-5 * mixed], dim=1)
+    live = [greatest, 1.0]  # neither what is constant nor what is all but zero
+    assert neurons.token_frequency_share(W) == pytest.approx(sum(live) / 2)
+    assert neurons.token_frequency_share(torch.full((P, 2), constant).double()) == 0
+
+
+@settings(max_examples=15, deadline=None)
+@given(k=st.integers(1, 6), one=st.floats(0.02, 0.1), other=st.floats(0, 0.015))
+def test_attention_of_one_frequency(k, one, other):
+    to_a = 0.5 + one * (cos(k, A) - cos(k, B)) + one * sin(k, A) * sin(k, B) + other * cos(k % 6 + 1, A)
+    heads = torch.stack([to_a, torch.full_like(to_a, 0.5) + 1e-16 * cos(2, A)], dim=1)
+    found = attention.single_frequency(torch.stack([heads, 1 - heads, torch.zeros_like(heads)], dim=-1), P)
+    whole = 2 * one**2 + one**2 / 2 + other**2
+    assert found.best[0] == k
+    assert found.share.tolist() == pytest.approx([1 - other**2 / whole, 0])
+    assert found.live.tolist() == [True, False]
