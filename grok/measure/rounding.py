@@ -9,8 +9,9 @@ Of each activation two things are known: ``value``, as float64 evaluates it here
 
     |float32 - exact| + |value - exact| ≤ error,
 
-so that ``error`` covers float64's own rounding too, which is at most 2⁻²⁸ of it. The rules below keep the invariant: the float32 value is at most
-|value| + error, and both roundings together are at most γ_n(2⁻²⁴) + γ_n(2⁻⁵³), which is ``gamma``.
+so that ``error`` covers float64's own rounding too, which is at most 2⁻²⁸ of it. The rules below keep the invariant:
+the float32 value is at most |value| + error, and both roundings together are at most γ_n(2⁻²⁴) + γ_n(2⁻⁵³), which is
+``gamma``.
 
 Errors are sums of products of non-negative numbers, themselves computed in float64. Each of their roundings loses at
 most the factor 1 - 2⁻⁵³, and no path through a network has 2²² of them (``gamma`` refuses longer sums): together they
@@ -97,10 +98,10 @@ def softmax_error(scores: Rounded, weights: Tensor) -> Tensor:
 
     Softmax does not change if one number is taken from all scores, so the greatest may itself be off; what counts is
     Δ_i = error_i + u |s_i - max s|, the second for the subtraction. A weight's logarithm then moves by at most
-    L = Δ_i + max_j Δ_j + γ for two exponentials of 2 ulp, the sum and the division. (Float32 and float64 have a greatest
-    Δ each, perhaps not of the same j. Float64's is at most 2⁻²⁸ of Δ, which ``INFLATION`` covers.) With A ≤ weight · e^L
-    that is |Â - A| + |weight - A| ≤ weight · e^L (e^L - 1). Beyond L = 1 nothing is claimed but that weights lie in
-    0 … 1, to rounding.
+    L = Δ_i + max_j Δ_j + γ for two exponentials of 2 ulp, the sum and the division. (Float32 and float64 have a
+    greatest Δ each, perhaps not of the same j. Float64's is at most 2⁻²⁸ of Δ, which ``INFLATION`` covers.) With
+    A ≤ weight · e^L that is |Â - A| + |weight - A| ≤ weight · e^L (e^L - 1). Beyond L = 1 nothing is claimed but that
+    weights lie in 0 … 1, to rounding.
     """
     most = scores.error.amax(-1, keepdim=True)
     distance = scores.value.amax(-1, keepdim=True) - scores.value + 2 * most
