@@ -26,11 +26,11 @@ ARROWS: dict[str, set[str]] = {
     "store": {"task", "recipe", "models"},
     "verdicts": set(),
     "train": {"task", "recipe", "fourier", "kernels", "models", "measure", "store"},
-    "sweep": {"recipe", "store", "train", "verdicts"},
+    "sweep": {"recipe", "measure", "store", "train", "verdicts"},
     "suite": {"recipe", "kernels", "models", "store", "verdicts", "report"},
     "report": {"verdicts"},
     "claim": {"suite"},
-    "commands": {"recipe", "store", "train", "sweep", "report", "verdicts"},
+    "commands": {"recipe", "measure", "store", "train", "sweep", "report", "verdicts"},
     "cli": {"commands", "train"},
     "claims": {"claim", "measure", "models", "task"},
 }

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from grok.commands.info import card_table
+from grok.store.fixture import load_fixture
+from grok.sweep import certificates
 from grok.verdicts.number import percent
 
 ROOT = Path(__file__).parents[1]
@@ -46,3 +48,20 @@ def test_findings_discuss_every_claim_that_did_not_replicate() -> None:
 def test_the_table_of_fixtures_is_up_to_date() -> None:
     lines = (ROOT / "fixtures" / "README.md").read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if line[:1] == "|"] == card_table(ROOT / "fixtures")
+
+
+def test_the_table_of_certificates_has_every_fixture_and_its_numbers() -> None:
+    """One small network is certified again; what one float32 evaluation is off by depends on the machine."""
+    lines = (ROOT / "docs" / "certificate.md").read_text(encoding="utf-8").splitlines()
+    rows = {line.split("`")[1]: _cells(line) for line in lines if line.startswith("| `")}
+    cards = (ROOT / "fixtures").glob("*/seed*/card.json")
+    assert rows.keys() == {str(card.parent.relative_to(ROOT / "fixtures")) for card in cards}
+    network = "add-transformer/seed999"
+    *numbers, _, answers = rows[network][1:]
+    *found, _, certain = _cells(certificates.row(load_fixture(ROOT / "fixtures" / network)))[1:]
+    assert list(map(float, numbers)) == pytest.approx(list(map(float, found)), rel=2e-2)
+    assert answers == certain
+
+
+def _cells(line: str) -> list[str]:
+    return line.strip("| ").split(" | ")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 import grok
-from grok.errors import GrokError
+from grok.errors import GrokError, NotEvaluable
 
 if TYPE_CHECKING:
     from grok.store.checkpoint import Loaded
@@ -44,7 +44,7 @@ def verify(
     from grok.store import checkpoint
 
     loaded = checkpoint.load(file, recipe, split_seed, train_frac, index)
-    print(f"{file}: {_described(loaded)}", *loaded.notes, sep="\n  ")
+    print(f"{file}: {_described(loaded)}", *loaded.notes, _certificate(loaded), sep="\n  ")
     if loaded.recipe_name is None:
         raise GrokError(f"{file}: no source makes claims about such a model; write your own: examples/own_claims")
     claims = _claims()
@@ -103,6 +103,16 @@ def _own_fixture(folder: Path, recipe: str) -> dict[str, object] | None:
 def _described(loaded: Loaded) -> str:
     weights = sum(w.numel() for w in loaded.network.weights.values())
     return f"{loaded.format}, {loaded.network.task.operation} with p = {loaded.network.task.p}, {weights:,} parameters"
+
+
+def _certificate(loaded: Loaded) -> str:
+    """In one line: whether rounding can change an answer."""
+    from grok.measure.certificate import certify
+
+    try:
+        return str(certify(loaded.network))
+    except NotEvaluable as reason:
+        return f"no certificate: {reason}"
 
 
 def _claims() -> Path:

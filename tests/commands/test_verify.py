@@ -45,9 +45,11 @@ def test_verify_is_the_claims_on_a_file(tmp_path: Path):
     options = ("--split-seed", "598", "--train-frac", "0.72", "--html", "claims.html", "--json", "verdicts.json")
     done = _process(tmp_path, "verify", SHIPPED, *options)
     assert done.returncode == 0, done.stdout + done.stderr
-    first, told, *table = done.stdout.splitlines()
+    first, told, certificate, *table = done.stdout.splitlines()
     assert first.endswith("TransformerLens transformer, add with p = 10, 200,960 parameters")
     assert told.strip() == "p = 10, a + b without a modulus: there are 20 classes"
+    assert certificate.startswith("  margin 14.7 over all 100 pairs, float32 error ≤ ")
+    assert certificate.endswith(": every answer is certified")
     assert any(line.startswith("F1 ") for line in table)
     verdicts = json.loads((tmp_path / "verdicts.json").read_text())["claims"]
     assert {subject["role"] for subject in verdicts[0]["subjects"]} == {"checkpoint", "control"}
@@ -63,6 +65,16 @@ def test_a_model_without_claims_is_told_where_to_go(tmp_path: Path, capsys: pyte
     told = capsys.readouterr()
     assert "sub_mod with p = 11" in told.out
     assert "no source makes claims about such a model" in told.err
+
+
+def test_verify_says_which_answers_are_not_certified(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    weights = analytic.mlp(Task(11), (2, 3, 5))
+    weights["W_E"][7] = weights["W_E"][8]  # the pairs with a 7, 21 of them, are answered as if it were an 8
+    weights["W_E_b"] = weights["W_E"][-torch.arange(11) % 11]
+    save_file(weights, tmp_path / "m.safetensors")
+    assert _grok("verify", tmp_path / "m.safetensors") == 2
+    told = capsys.readouterr().out
+    assert "21 wrong, the worst at (a, b) = " in told
 
 
 def test_verify_outside_a_checkout(adder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
