@@ -26,7 +26,6 @@ NAMES = (
     "matmul",
     "sum_rows",
     "adamw",
-    "diagonal_sum",
 )
 
 

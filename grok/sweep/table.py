@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -135,12 +134,3 @@ def _schema(pa: Any) -> Any:
         # single precision: the plots' columns; trajectory.json has them in full
         + [(f"{name}_by_step", pa.list_(pa.float32())) for name in COLUMNS]
     )
-
-
-def read_rows(path: Path) -> Iterator[dict[str, Any]]:
-    """Rows of a table, a group at a time."""
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_size=ROWS_PER_GROUP):
-            yield from batch.to_pylist()

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from grok.kernels.adamw import reference as adamw_reference
 from grok.kernels.cross_entropy import reference as cross_entropy_reference
-from grok.kernels.diagonal_sum import reference as diagonal_reference
 from grok.kernels.fixed_order import reference as fixed_reference
 from grok.kernels.relu_readout import reference as readout_reference
 from grok.kernels.token_mix import reference as mix_reference
@@ -21,7 +20,6 @@ pytest.importorskip("triton", reason="Triton is for Linux on x86-64")
 
 from grok.kernels.adamw import triton as adamw_triton
 from grok.kernels.cross_entropy import triton as cross_entropy_triton
-from grok.kernels.diagonal_sum import triton as diagonal_triton
 from grok.kernels.fixed_order import triton as fixed_triton
 from grok.kernels.relu_readout import triton as readout_triton
 from grok.kernels.token_mix import triton as mix_triton
@@ -236,17 +234,3 @@ def test_adamw_is_torchs(kernel):
         kernel.adamw(flat, grad, m, v, count, table, **settings)
     _close(flat, parameter.detach(), 1e-6)
     _close(flat - start, parameter.detach() - start.double())
-
-
-# ── logit cube ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@pytest.mark.parametrize("kernel", [diagonal_triton, diagonal_reference], ids=["triton", "torch"])
-@pytest.mark.parametrize("sign", [1, -1])
-@pytest.mark.parametrize(("n_seeds", "p"), [(2, 7), (1, 13), (1, 31)])
-def test_diagonal_sums_are_the_cosine_coefficients(n_seeds: int, p: int, sign: int, kernel):
-    logits = _random(n_seeds, p * p, p)
-    a, b, c = torch.meshgrid(*[torch.arange(p)] * 3, indexing="ij")
-    waves = [(2 * math.pi * k / p * (a + sign * b - c).double()).cos() for k in range(1, (p + 1) // 2)]
-    cube = torch.stack(waves).flatten(1)
-    _close(kernel.coefficients(logits, sign), (logits.cpu().double().flatten(1) @ cube.T).to(DEVICE))

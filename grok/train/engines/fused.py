@@ -31,8 +31,6 @@ from grok.recipe import Recipe
 if TYPE_CHECKING:
     from grok.train.state import State
 
-PRECISION = "ieee"  # of the products over pairs; "tf32x3" is to be proved on a run before it stands here
-
 
 @dataclass(frozen=True, eq=False)
 class Batch:
@@ -82,7 +80,7 @@ def mean_loss(weights: Weights, batch: Batch) -> Tensor:
     """[S]."""
     tables = _fold(weights)
     pre, direct, *_ = _forward(tables, batch)
-    logits = relu_readout(pre, tables.readout, direct, precision=PRECISION)
+    logits = relu_readout(pre, tables.readout, direct)
     return cross_entropy.mean(cross_entropy.losses(logits, batch.labels))
 
 
@@ -90,13 +88,13 @@ def loss_and_grads(weights: Weights, batch: Batch) -> tuple[Tensor, Weights]:
     """Mean loss [S] and its gradient by every matrix."""
     tables = _fold(weights)
     pre, direct, mixed, mix_weights = _forward(tables, batch)
-    logits = relu_readout(pre, tables.readout, direct, precision=PRECISION)
+    logits = relu_readout(pre, tables.readout, direct)
     loss, dlogits = cross_entropy.loss_and_grad(logits, batch.labels)
     dmixed = torch.empty_like(mixed)
     if direct is not None:
         dmixed[..., pre.shape[-1] :] = dlogits
     dpre = dmixed[..., : pre.shape[-1]]
-    _, dreadout = relu_readout_backward(dlogits, pre, tables.readout, dpre=dpre, precision=PRECISION)
+    _, dreadout = relu_readout_backward(dlogits, pre, tables.readout, dpre=dpre)
     if isinstance(tables, MLPTables) or mix_weights is None:
         return loss, _unfold_mlp(weights, sum_rows_backward(dmixed, batch.segments), dreadout)
     dscores, dvalues = token_mix_backward(dmixed, tables.values, mix_weights, batch.segments)
