@@ -24,7 +24,7 @@ NAMES = (
     "relu_readout",
     "relu_readout_backward",
     "matmul",
-    "sum_rows",
+    "add_rows",
     "adamw",
 )
 

@@ -196,9 +196,9 @@ def cases(device: str, n_seeds: int, p: int = 113, h: int = 4, m: int = 512) -> 
             4.0 * s * h * ((2 * p + 1) * k + k * d) + table_bytes,
         ),
         Case(
-            "sum_rows",
-            lambda: fixed_triton.sum_rows(mixed),
-            lambda: fixed_reference.sum_rows(mixed),
+            "add_rows",
+            lambda: fixed_triton.add_rows(mixed),
+            lambda: fixed_reference.add_rows(mixed),
             1.0 * s * n * d,
             4.0 * s * (n + 1) * d,
         ),

@@ -147,16 +147,16 @@ def test_token_mix(n_seeds: int, n: int, p: int, h: int, d: int):
 
 
 @pytest.mark.parametrize(("n_seeds", "n", "p", "d"), [(2, 19, 7, 150), (1, 25, 113, 9)])
-def test_sum_rows(n_seeds: int, n: int, p: int, d: int):
+def test_gather_pairs(n_seeds: int, n: int, p: int, d: int):
     table, pairs = _random(n_seeds, p, d), _pairs(n_seeds, n, p)
     segments = mix_triton.Segments.of(pairs, p)
     (exact,) = _doubles(table)
     seeds = torch.arange(n_seeds, device=DEVICE)[:, None]
     expected = exact[seeds, pairs[..., 0]] + exact[seeds, pairs[..., 1]]
-    _close(mix_triton.sum_rows(table, segments), expected.detach())
+    _close(mix_triton.gather_pairs(table, segments), expected.detach())
     grad = _random(n_seeds, n, d, seed=2)
     expected.backward(grad.double())
-    _close(mix_triton.sum_rows_backward(grad, segments), exact.grad)
+    _close(mix_triton.gather_pairs_backward(grad, segments), exact.grad)
 
 
 # ── readout ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -209,10 +209,10 @@ def test_matmul_in_a_fixed_order(left: tuple[int, ...], right: tuple[int, ...]):
 @pytest.mark.parametrize("shape", [(2, 1, 5), (1, 19, 70), (2, 257, 3), (2, 3, 130, 9)])
 def test_sum_of_rows_in_a_fixed_order(shape: tuple[int, ...]):
     x = _random(*shape)
-    _close(fixed_triton.sum_rows(x), fixed_reference.sum_rows(x.double()))
+    _close(fixed_triton.add_rows(x), fixed_reference.add_rows(x.double()))
     wide = torch.nn.functional.pad(x, (0, 2, 1, 0))[..., 1:, : shape[-1]]
-    _close(fixed_triton.sum_rows(wide), fixed_reference.sum_rows(x.double()))
-    assert fixed_triton.sum_rows(x[..., :0, :]).tolist() == fixed_reference.sum_rows(x[..., :0, :]).tolist()
+    _close(fixed_triton.add_rows(wide), fixed_reference.add_rows(x.double()))
+    assert fixed_triton.add_rows(x[..., :0, :]).tolist() == fixed_reference.add_rows(x[..., :0, :]).tolist()
 
 
 # ── AdamW ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -12,7 +12,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from grok.kernels.fixed_order.triton import sum_rows
+from grok.kernels.fixed_order.triton import add_rows
 
 SPLITS = 16
 
@@ -107,7 +107,7 @@ def relu_readout_backward(
         dlogits, pre, partial, n, m, c, *_strides(pre), triton.cdiv(n, SPLITS), SPLITS,
         ROWS=rows, COLS=cols, DEPTH=depth,
     )  # fmt: skip
-    return dpre, sum_rows(partial.flatten(2)).view(s, m, c)
+    return dpre, add_rows(partial.flatten(2)).view(s, m, c)
 
 
 def _strides(x: Tensor) -> tuple[int, int]:

@@ -19,10 +19,9 @@ from grok.errors import GrokError
 from grok.kernels.adamw import corrections
 from grok.kernels.adamw.triton import adamw
 from grok.kernels.cross_entropy import triton as cross_entropy
-from grok.kernels.fixed_order.triton import matmul
-from grok.kernels.fixed_order.triton import sum_rows as add_rows
+from grok.kernels.fixed_order.triton import add_rows, matmul
 from grok.kernels.relu_readout.triton import relu_readout, relu_readout_backward
-from grok.kernels.token_mix.triton import Segments, sum_rows, sum_rows_backward, token_mix, token_mix_backward
+from grok.kernels.token_mix.triton import Segments, gather_pairs, gather_pairs_backward, token_mix, token_mix_backward
 from grok.models import matrices, names
 from grok.models.architectures import recognise
 from grok.models.names import Weights
@@ -96,7 +95,7 @@ def loss_and_grads(weights: Weights, batch: Batch) -> tuple[Tensor, Weights]:
     dpre = dmixed[..., : pre.shape[-1]]
     _, dreadout = relu_readout_backward(dlogits, pre, tables.readout, dpre=dpre)
     if isinstance(tables, MLPTables) or mix_weights is None:
-        return loss, _unfold_mlp(weights, sum_rows_backward(dmixed, batch.segments), dreadout)
+        return loss, _unfold_mlp(weights, gather_pairs_backward(dmixed, batch.segments), dreadout)
     dscores, dvalues = token_mix_backward(dmixed, tables.values, mix_weights, batch.segments)
     return loss, _unfold_transformer(weights, tables, dscores, dvalues, dreadout)
 
@@ -104,7 +103,7 @@ def loss_and_grads(weights: Weights, batch: Batch) -> tuple[Tensor, Weights]:
 def _forward(tables: Tables, batch: Batch) -> tuple[Tensor, Tensor | None, Tensor, Tensor | None]:
     """→ pre [S, N, m], direct [S, N, C] or None, mixed = [pre | direct], weights of the mix."""
     if isinstance(tables, MLPTables):
-        mixed = sum_rows(tables.values, batch.segments)
+        mixed = gather_pairs(tables.values, batch.segments)
         return mixed, None, mixed, None
     mixed, mix_weights = token_mix(tables.scores, tables.values, batch.segments)
     m = tables.readout.shape[1]
