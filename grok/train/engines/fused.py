@@ -130,6 +130,10 @@ def _fold(w: Weights) -> Tables:
     return TransformerTables(readout, values, scores, x, query, key, v, read, w_or)
 
 
+# ``manual`` writes the same chain rule for one seed. The two are not shared: ``manual`` folds values relative to the
+# ``=`` row and pads its tables to cache lines, so its gradients arrive in another form; and it multiplies by torch,
+# whose bits change with a seed dimension in front, where this needs ``matmul``, whose bits do not. Shared code would
+# take the products and the form of the tables as arguments and be longer than both. Tests hold both to ``folded``.
 def _unfold_mlp(w: Weights, dtable: Tensor, dreadout: Tensor) -> Weights:
     return {
         names.MLP_W_E: matmul(dtable, w[names.MLP_W_IN].mT),

@@ -1,7 +1,7 @@
 """The CPU engine: one seed, every gradient written out, no autograd.
 
 Forward through ``grok.models.tables``, back to the tables, and by the chain rule of ``tables.fold`` to the matrices.
-``folded`` is its reference.
+``folded`` is its reference. ``fused`` says why it does not share this chain rule.
 """
 
 from __future__ import annotations
