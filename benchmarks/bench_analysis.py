@@ -10,8 +10,7 @@ import pytest
 import torch
 
 from benchmarks import formulas
-from grok.kernels import diagonal_sum
-from grok.measure import embedding
+from grok.measure import embedding, logits
 from grok.models.hooked import definition
 from grok.models.names import Weights
 from grok.store.fixture import load_fixture
@@ -77,9 +76,9 @@ LOGITS = "cosine coefficients of one logit cube, p = 113"
 
 
 @pytest.mark.benchmark(group=LOGITS)
-def test_coefficients_tables(measure):
-    cube = torch.randn(1, 113 * 113, 113)
-    measure(lambda: diagonal_sum.coefficients(cube), 50)
+def test_coefficients_tables(measure, shipped):
+    cube, labels = torch.randn(113 * 113, 113), shipped.recipe.task.labels()
+    measure(lambda: logits.cosine_projections(cube, labels), 50)
 
 
 @pytest.mark.benchmark(group=LOGITS)

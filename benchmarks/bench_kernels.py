@@ -24,9 +24,8 @@ NAMES = (
     "relu_readout",
     "relu_readout_backward",
     "matmul",
-    "sum_rows",
+    "add_rows",
     "adamw",
-    "diagonal_sum",
 )
 
 

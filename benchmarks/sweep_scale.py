@@ -24,6 +24,7 @@ from grok.recipe import Recipe, get_recipe
 from grok.sweep import plan, table
 from grok.sweep.compute import Files, Outcome
 from grok.sweep.store import Store
+from grok.train.record import COLUMNS
 
 RUNS = 100_000
 FOLDERS = 20_000  # planned, and of finished runs for the time to start again
@@ -53,8 +54,8 @@ def timed(what: str, count: int) -> Iterator[Clock]:
 def light_fixture(recipe: Recipe) -> Files:
     """Files of the sizes of a real light fixture at p = 113: three sets of weights, 401 snapshots of ten columns."""
     steps = list(range(0, recipe.steps + 1, 100))
-    values = RANDOM.lognormal(size=(len(table.COLUMNS), len(steps)))
-    columns = {name: row.tolist() for name, row in zip(table.COLUMNS, values, strict=True)}
+    values = RANDOM.lognormal(size=(len(COLUMNS), len(steps)))
+    columns = {name: row.tolist() for name, row in zip(COLUMNS, values, strict=True)}
     card = {"recipe": recipe.to_json(), "device": "cpu", "engine": "manual", "threads": 1, "torch": "2"}
     card |= {"test_loss": 1e-7, "sha256": {"model.safetensors": "0" * 64}}
     trajectory = {"steps": steps, "columns": columns, "key_frequencies": [1, 2, 3]}

@@ -25,7 +25,7 @@ ARROWS: dict[str, set[str]] = {
     "measure": {"fourier", "kernels", "models"},
     "store": {"task", "recipe", "models"},
     "verdicts": set(),
-    "train": {"task", "recipe", "fourier", "kernels", "models", "measure", "store"},
+    "train": {"task", "recipe", "fourier", "kernels", "models", "measure", "store", "verdicts"},
     "sweep": {"recipe", "measure", "store", "train", "verdicts"},
     "suite": {"recipe", "kernels", "models", "store", "verdicts", "report"},
     "report": {"verdicts"},

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grok.train.finish import GROKKED_TEST_LOSS
-from grok.verdicts import verdict as verdicts
 from grok.verdicts.verdict import (
+    GROKKED_TEST_LOSS,
     Assertion,
     Claim,
     Evidence,
@@ -105,7 +104,6 @@ def test_subjects_survive_json():
 
 def test_a_run_grokked_by_the_threshold_of_training():
     """Controls and runs that the fixtures do not name are left out; a loss that is no number is no grok."""
-    assert verdicts.GROKKED_TEST_LOSS == GROKKED_TEST_LOSS
     losses = [GROKKED_TEST_LOSS, 0.99 * GROKKED_TEST_LOSS, None, 0.0]
     fixtures = [{"fixture": "m", "seed": i, "test_loss": loss} for i, loss in enumerate(losses)]
     found = grokked(fixtures, ["m/seed0", "m/seed1", "m/seed2", "m/seed9", "m/seed0"])

@@ -16,7 +16,6 @@ from torch import Tensor
 
 from grok.kernels.adamw import reference as adamw_reference
 from grok.kernels.cross_entropy import reference as cross_entropy_reference
-from grok.kernels.diagonal_sum import reference as diagonal_reference
 from grok.kernels.fixed_order import reference as fixed_reference
 from grok.kernels.relu_readout import reference as readout_reference
 from grok.kernels.token_mix import reference as mix_reference
@@ -122,10 +121,9 @@ class Case:
 
 
 def cases(device: str, n_seeds: int, p: int = 113, h: int = 4, m: int = 512) -> list[Case]:
-    """The kernels of a training step at 30 % of all pairs, and of the analysis of one checkpoint."""
+    """The kernels of a training step at 30 % of all pairs."""
     from grok.kernels.adamw import triton as adamw_triton
     from grok.kernels.cross_entropy import triton as cross_entropy_triton
-    from grok.kernels.diagonal_sum import triton as diagonal_triton
     from grok.kernels.fixed_order import triton as fixed_triton
     from grok.kernels.relu_readout import triton as readout_triton
     from grok.kernels.token_mix import triton as mix_triton
@@ -152,7 +150,6 @@ def cases(device: str, n_seeds: int, p: int = 113, h: int = 4, m: int = 512) -> 
     )
     settings: Any = {"lr": 1e-3, "betas": (0.9, 0.98), "eps": 1e-8, "weight_decay": 1.0}
     state = (flat, grad, first, second, count, table)
-    cube = random(s, p * p, p)
     table_bytes = 4.0 * s * h * (2 * p + 1) * d
     backward = lambda: torch.autograd.grad(expected, leaves, mixed, retain_graph=True)  # noqa: E731
     return [
@@ -199,9 +196,9 @@ def cases(device: str, n_seeds: int, p: int = 113, h: int = 4, m: int = 512) -> 
             4.0 * s * h * ((2 * p + 1) * k + k * d) + table_bytes,
         ),
         Case(
-            "sum_rows",
-            lambda: fixed_triton.sum_rows(mixed),
-            lambda: fixed_reference.sum_rows(mixed),
+            "add_rows",
+            lambda: fixed_triton.add_rows(mixed),
+            lambda: fixed_reference.add_rows(mixed),
             1.0 * s * n * d,
             4.0 * s * (n + 1) * d,
         ),
@@ -211,13 +208,6 @@ def cases(device: str, n_seeds: int, p: int = 113, h: int = 4, m: int = 512) -> 
             lambda: adamw_reference.adamw(*state, **settings),
             15.0 * s * size,
             28.0 * s * size,
-        ),
-        Case(
-            "diagonal_sum",
-            lambda: diagonal_triton.coefficients(cube),
-            lambda: diagonal_reference.coefficients(cube),
-            1.0 * s * p**3,
-            4.0 * s * p**3,
         ),
     ]
 

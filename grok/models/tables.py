@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from grok.errors import GrokError
-from grok.kernels.token_mix.bag import PairIndex, sum_rows, token_mix
+from grok.kernels.token_mix.bag import PairIndex, gather_pairs, token_mix
 from grok.models import names
 from grok.models.architectures import recognise
 from grok.models.names import Weights
@@ -59,7 +59,7 @@ class MLPTables:
 
     def mix(self, index: PairIndex) -> tuple[Tensor, Tensor]:
         """The activations pre of each pair, [N, D], and an empty tensor in place of attention weights."""
-        return sum_rows(self.table, index), self.U.new_empty(0)
+        return gather_pairs(self.table, index), self.U.new_empty(0)
 
 
 @dataclass(frozen=True, eq=False)

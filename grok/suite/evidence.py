@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -67,23 +67,19 @@ class Recorder:
         name: str,
         value: Any,
         published: Any = None,
-        control_range: Sequence[float] | None = None,
         control_draws: Any = None,
     ) -> Any:
         """Record a measured value (scalar or table) and return it.
 
-        published: the source's own figure. control_range: (least, greatest) of the matched random controls.
-        control_draws: the number of draws behind that range; or the draws themselves, which give the range.
+        published: the source's own figure. control_draws: the same measure on matched random controls, numbers in a
+        tensor, array or sequence; their least and greatest value and their number are recorded.
         Raises NotFinite, TypeError, and ValueError if the value is too large.
         """
-        if hasattr(control_draws, "tolist"):
-            control_draws = control_draws.tolist()
-        if isinstance(control_draws, Sequence):
-            control_range = control_range or (min(control_draws), max(control_draws))
-            control_draws = len(control_draws)
-        limits = None if control_range is None else plain(list(control_range), VALUE_DIGITS, f"control range of {name}")
+        draws = list(control_draws.tolist() if hasattr(control_draws, "tolist") else control_draws or ())
+        limits = [min(draws), max(draws)] if draws else None
+        limits = plain(limits, VALUE_DIGITS, f"control range of {name}")
         figure = plain(published, VALUE_DIGITS, f"published {name}")
-        self.evidence.append(Evidence(name, _checked(value, VALUE_DIGITS, name), figure, limits, control_draws))
+        self.evidence.append(Evidence(name, _checked(value, VALUE_DIGITS, name), figure, limits, len(draws) or None))
         return value.tolist() if getattr(value, "ndim", None) == 0 else value
 
     def plot(self, kind: str, name: str, **data: Any) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +15,11 @@ from grok.errors import GrokError
 from grok.recipe import Recipe
 from grok.sweep.plan import digest, without_seeds
 from grok.sweep.store import FAILED, Store
-from grok.train.finish import GROKKED_TEST_LOSS
+from grok.train.record import COLUMNS
+from grok.verdicts.verdict import GROKKED_TEST_LOSS
 
-MEMORISED_TRAIN_LOSS = 0.01
+FITTED_TRAIN_LOSS = 0.01  # of ``steps_to_memorise``; it is the level of ``measure.trajectory.phases``
 VERDICTS = "verdicts.json"
-COLUMNS = (
-    "train_loss",
-    "test_loss",
-    "train_accuracy",
-    "test_accuracy",
-    "weight_norm",
-    "gini_W_E",
-    "gini_U",
-    "key_cos2",
-    "restricted_loss",
-    "excluded_loss",
-)
 ROWS_PER_GROUP = 1000  # bounds memory: a 400-snapshot trajectory is 16 kB
 
 
@@ -71,7 +59,7 @@ def row(folder: Path, recipe: Recipe) -> dict[str, Any]:
     out |= {name: columns[name][-1] for name in COLUMNS if name in columns}
     out |= {
         "grokked": ended_solved,
-        "steps_to_memorise": _first_below(steps, columns["train_loss"], MEMORISED_TRAIN_LOSS),
+        "steps_to_memorise": _first_below(steps, columns["train_loss"], FITTED_TRAIN_LOSS),
         "steps_to_grok": _first_below(steps, columns["test_loss"], GROKKED_TEST_LOSS) if ended_solved else None,
         "n_key_frequencies": None if keys is None else len(keys),
         "key_frequencies": keys,
@@ -135,12 +123,3 @@ def _schema(pa: Any) -> Any:
         # single precision: the plots' columns; trajectory.json has them in full
         + [(f"{name}_by_step", pa.list_(pa.float32())) for name in COLUMNS]
     )
-
-
-def read_rows(path: Path) -> Iterator[dict[str, Any]]:
-    """Rows of a table, a group at a time."""
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_size=ROWS_PER_GROUP):
-            yield from batch.to_pylist()

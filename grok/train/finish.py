@@ -32,10 +32,10 @@ from grok.store.run import Column, Run
 from grok.train import record
 from grok.train.run import SNAPSHOT_EVERY, open_snapshots
 from grok.train.state import State
+from grok.verdicts.verdict import GROKKED_TEST_LOSS
 
-MEMORISED_TRAIN_LOSS = 1e-4
-MEMORISED_TEST_ACCURACY = 0.5
-GROKKED_TEST_LOSS = 0.01
+MEMORISED_CHECKPOINT_TRAIN_LOSS = 1e-4  # both of the role *memorised*, see above
+MEMORISED_CHECKPOINT_TEST_ACCURACY = 0.5
 DETERMINISM = "same bits on the same machine with the same recipe, seed, engine, threads, torch and commit"
 
 
@@ -110,8 +110,8 @@ def choose(recipe: Recipe, steps: list[int], columns: dict[str, Column]) -> tupl
     train_loss, test_loss, accuracy = (columns[name] for name in ("train_loss", "test_loss", "test_accuracy"))
     n = len(steps)
     grok = next((i for i in range(n) if _below(test_loss[i], GROKKED_TEST_LOSS)), None)
-    half = next((i for i in range(n) if not _below(accuracy[i], MEMORISED_TEST_ACCURACY)), n)
-    small = [i for i in range(n if grok is None else grok) if _below(train_loss[i], MEMORISED_TRAIN_LOSS)]
+    half = next((i for i in range(n) if not _below(accuracy[i], MEMORISED_CHECKPOINT_TEST_ACCURACY)), n)
+    small = [i for i in range(n if grok is None else grok) if _below(train_loss[i], MEMORISED_CHECKPOINT_TRAIN_LOSS)]
     roles, notes = {"initial": 0}, []
     if small:
         first = small[0]
@@ -119,10 +119,12 @@ def choose(recipe: Recipe, steps: list[int], columns: dict[str, Column]) -> tupl
         if first >= half:
             notes.append(
                 f"memorised is at step {steps[first]} with test accuracy {accuracy[first]:.3f}: train loss is "
-                f"< {MEMORISED_TRAIN_LOSS:g} only after test accuracy has passed {MEMORISED_TEST_ACCURACY:g}"
+                f"< {MEMORISED_CHECKPOINT_TRAIN_LOSS:g} only after test accuracy has passed "
+                f"{MEMORISED_CHECKPOINT_TEST_ACCURACY:g}"
             )
     else:
-        notes.append(f"no memorised checkpoint: train loss is never < {MEMORISED_TRAIN_LOSS:g} before the grok")
+        bound = f"{MEMORISED_CHECKPOINT_TRAIN_LOSS:g}"
+        notes.append(f"no memorised checkpoint: train loss is never < {bound} before the grok")
     if grok is not None:
         if small:
             roles["before_grok"] = steps[(small[0] + grok) // 2]

@@ -18,6 +18,7 @@ from grok.train.snapshot import Pairs, Snapshot
 EVERY = ("train_loss", "test_loss", "train_accuracy", "test_accuracy", "weight_norm")
 SPARSITY = ("gini_W_E", "gini_U")
 PROGRESS = ("key_cos2", "restricted_loss", "excluded_loss")
+COLUMNS = EVERY + SPARSITY + PROGRESS
 
 
 def columns(

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 SCHEMA = 2
-GROKKED_TEST_LOSS = 0.01  # a run grokked if it ends below; the value of ``grok.train.finish``, which has torch
+GROKKED_TEST_LOSS = 0.01  # a run grokked if it ends below
 
 Role = Literal["trained", "checkpoint", "control", "rival"]
 Verdict = Literal["replicated", "refuted", "mixed", "vacuous", "unspecific", "uncontrolled", "not evaluated"]

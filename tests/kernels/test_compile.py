@@ -15,7 +15,6 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 from grok.kernels.adamw import triton as adamw
 from grok.kernels.cross_entropy import triton as cross_entropy
-from grok.kernels.diagonal_sum import triton as diagonal_sum
 from grok.kernels.fixed_order import triton as fixed_order
 from grok.kernels.relu_readout import triton as readout
 from grok.kernels.token_mix import triton as mix
@@ -31,19 +30,18 @@ def compile(kernel, **constants):
     source = ASTSource(kernel, signature={n: kind(n) for n in kernel.arg_names}, constexprs=constants)
     assert triton.compile(source, target=GPUTarget("cuda", 90, 32)).asm["cubin"]
 
-tile = {"PRECISION": "ieee", "ROWS": 64, "COLS": 64, "DEPTH": 32}
+tile = {"ROWS": 64, "COLS": 64, "DEPTH": 32}
 compile(cross_entropy._kernel, GRAD=True, ROWS=16, COLS=128)
 compile(readout._forward, DIRECT=True, **tile)
 compile(readout._backward_pre, **tile)
 compile(readout._backward_readout, **tile)
 compile(fixed_order._matmul, ROWS=32, COLS=32, DEPTH=32)
-compile(fixed_order._sum_rows, SPLIT=128, ROWS=16, COLS=64)
+compile(fixed_order._add_rows, SPLIT=128, ROWS=16, COLS=64)
 compile(mix._weights, H=4, ROWS=128)
 compile(mix._mix, HAS_WEIGHTS=True, H=4, ROWS=16, COLS=128)
 compile(mix._score_grads, H=4, ROWS=16, COLS=128)
 compile(mix._row_sums, HAS_WEIGHTS=True, H=4, ROWS=16, COLS=128)
 compile(adamw._kernel, lr=1e-3, beta1=0.9, beta2=0.98, eps=1e-8, decay=1.0, BLOCK=1024)
-compile(diagonal_sum._kernel, SIGN=1, ROWS=16, COLS=128)
 """
 
 

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from grok.kernels.adamw import reference as adamw_reference
 from grok.kernels.cross_entropy import reference as cross_entropy_reference
-from grok.kernels.diagonal_sum import reference as diagonal_reference
 from grok.kernels.fixed_order import reference as fixed_reference
 from grok.kernels.relu_readout import reference as readout_reference
 from grok.kernels.token_mix import reference as mix_reference
@@ -21,7 +20,6 @@ pytest.importorskip("triton", reason="Triton is for Linux on x86-64")
 
 from grok.kernels.adamw import triton as adamw_triton
 from grok.kernels.cross_entropy import triton as cross_entropy_triton
-from grok.kernels.diagonal_sum import triton as diagonal_triton
 from grok.kernels.fixed_order import triton as fixed_triton
 from grok.kernels.relu_readout import triton as readout_triton
 from grok.kernels.token_mix import triton as mix_triton
@@ -149,16 +147,16 @@ def test_token_mix(n_seeds: int, n: int, p: int, h: int, d: int):
 
 
 @pytest.mark.parametrize(("n_seeds", "n", "p", "d"), [(2, 19, 7, 150), (1, 25, 113, 9)])
-def test_sum_rows(n_seeds: int, n: int, p: int, d: int):
+def test_gather_pairs(n_seeds: int, n: int, p: int, d: int):
     table, pairs = _random(n_seeds, p, d), _pairs(n_seeds, n, p)
     segments = mix_triton.Segments.of(pairs, p)
     (exact,) = _doubles(table)
     seeds = torch.arange(n_seeds, device=DEVICE)[:, None]
     expected = exact[seeds, pairs[..., 0]] + exact[seeds, pairs[..., 1]]
-    _close(mix_triton.sum_rows(table, segments), expected.detach())
+    _close(mix_triton.gather_pairs(table, segments), expected.detach())
     grad = _random(n_seeds, n, d, seed=2)
     expected.backward(grad.double())
-    _close(mix_triton.sum_rows_backward(grad, segments), exact.grad)
+    _close(mix_triton.gather_pairs_backward(grad, segments), exact.grad)
 
 
 # ── readout ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -211,10 +209,10 @@ def test_matmul_in_a_fixed_order(left: tuple[int, ...], right: tuple[int, ...]):
 @pytest.mark.parametrize("shape", [(2, 1, 5), (1, 19, 70), (2, 257, 3), (2, 3, 130, 9)])
 def test_sum_of_rows_in_a_fixed_order(shape: tuple[int, ...]):
     x = _random(*shape)
-    _close(fixed_triton.sum_rows(x), fixed_reference.sum_rows(x.double()))
+    _close(fixed_triton.add_rows(x), fixed_reference.add_rows(x.double()))
     wide = torch.nn.functional.pad(x, (0, 2, 1, 0))[..., 1:, : shape[-1]]
-    _close(fixed_triton.sum_rows(wide), fixed_reference.sum_rows(x.double()))
-    assert fixed_triton.sum_rows(x[..., :0, :]).tolist() == fixed_reference.sum_rows(x[..., :0, :]).tolist()
+    _close(fixed_triton.add_rows(wide), fixed_reference.add_rows(x.double()))
+    assert fixed_triton.add_rows(x[..., :0, :]).tolist() == fixed_reference.add_rows(x[..., :0, :]).tolist()
 
 
 # ── AdamW ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -236,17 +234,3 @@ def test_adamw_is_torchs(kernel):
         kernel.adamw(flat, grad, m, v, count, table, **settings)
     _close(flat, parameter.detach(), 1e-6)
     _close(flat - start, parameter.detach() - start.double())
-
-
-# ── logit cube ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@pytest.mark.parametrize("kernel", [diagonal_triton, diagonal_reference], ids=["triton", "torch"])
-@pytest.mark.parametrize("sign", [1, -1])
-@pytest.mark.parametrize(("n_seeds", "p"), [(2, 7), (1, 13), (1, 31)])
-def test_diagonal_sums_are_the_cosine_coefficients(n_seeds: int, p: int, sign: int, kernel):
-    logits = _random(n_seeds, p * p, p)
-    a, b, c = torch.meshgrid(*[torch.arange(p)] * 3, indexing="ij")
-    waves = [(2 * math.pi * k / p * (a + sign * b - c).double()).cos() for k in range(1, (p + 1) // 2)]
-    cube = torch.stack(waves).flatten(1)
-    _close(kernel.coefficients(logits, sign), (logits.cpu().double().flatten(1) @ cube.T).to(DEVICE))

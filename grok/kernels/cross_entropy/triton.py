@@ -11,7 +11,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from grok.kernels.fixed_order.triton import sum_rows
+from grok.kernels.fixed_order.triton import add_rows
 
 
 @triton.jit
@@ -92,7 +92,7 @@ def loss_and_grad(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 
 def mean(losses: Tensor) -> Tensor:
     """[..., N] → [...]."""
-    return sum_rows(losses.unsqueeze(-1)).squeeze(-1) / losses.shape[-1]
+    return add_rows(losses.unsqueeze(-1)).squeeze(-1) / losses.shape[-1]
 
 
 def _launch(logits: Tensor, labels: Tensor, rows: Tensor, grads: Tensor, *, grad: bool) -> None:

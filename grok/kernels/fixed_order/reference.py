@@ -15,6 +15,6 @@ def matmul(a: Tensor, b: Tensor) -> Tensor:
     return torch.matmul(a, b)
 
 
-def sum_rows(x: Tensor) -> Tensor:
+def add_rows(x: Tensor) -> Tensor:
     """[..., n, m] → [..., m]."""
     return x.sum(-2)

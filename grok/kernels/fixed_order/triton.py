@@ -36,7 +36,7 @@ def _matmul(
 
 
 @triton.jit
-def _sum_rows(
+def _add_rows(
     x, out, N, M, HEADS, x_seed, x_head, x_row, splits, SPLIT: tl.constexpr, ROWS: tl.constexpr, COLS: tl.constexpr
 ):
     """Sum of SPLIT rows of one seed and head, one after the other in groups of ROWS: [.., splits, M]."""
@@ -66,7 +66,7 @@ def matmul(a: Tensor, b: Tensor) -> Tensor:
     return out
 
 
-def sum_rows(x: Tensor) -> Tensor:
+def add_rows(x: Tensor) -> Tensor:
     """[S, n, m] → [S, m], or with heads, [S, h, n, m] → [S, h, m]; columns adjacent, other strides free."""
     lead, (n, m) = x.shape[:-2], x.shape[-2:]
     x = _with_heads(x, lead)
@@ -74,10 +74,10 @@ def sum_rows(x: Tensor) -> Tensor:
         raise ValueError(f"columns must be adjacent in memory, got strides {x.stride()}")
     splits, heads, cols = max(1, triton.cdiv(n, SPLIT)), x.shape[1], 64
     out = torch.empty(*lead, splits, m, dtype=torch.float32, device=x.device)
-    _sum_rows[(splits, triton.cdiv(m, cols), x.shape[0] * heads)](
+    _add_rows[(splits, triton.cdiv(m, cols), x.shape[0] * heads)](
         x, out, n, m, heads, *x.stride()[:3], splits, SPLIT=SPLIT, ROWS=16, COLS=cols
     )
-    return out.squeeze(-2) if splits == 1 else sum_rows(out)
+    return out.squeeze(-2) if splits == 1 else add_rows(out)
 
 
 def _with_heads(x: Tensor, lead: tuple[int, ...]) -> Tensor:

@@ -87,13 +87,13 @@ class PairIndex:
         return (counts.cumsum(0) - counts).int()
 
 
-def sum_rows(table: Tensor, index: PairIndex) -> Tensor:
+def gather_pairs(table: Tensor, index: PairIndex) -> Tensor:
     """mixed[n] = Σ_i table[rows[n, i]]: [n_rows, D] → [N, D]."""
     return torch.embedding_bag(table, index.rows, index.offsets, False, _SUM)[0]
 
 
-def sum_rows_backward(grad: Tensor, index: PairIndex) -> Tensor:
-    """Gradient of ``sum_rows`` by the table: [N, D] → [n_rows, D]."""
+def gather_pairs_backward(grad: Tensor, index: PairIndex) -> Tensor:
+    """Gradient of ``gather_pairs`` by the table: [N, D] → [n_rows, D]."""
     return torch.embedding_bag(grad, index.pair_by_row, index.row_offsets, False, _SUM)[0]
 
 

@@ -187,12 +187,12 @@ def token_mix_backward(grad: Tensor, values: Tensor, weights: Tensor, segments: 
         grad, weights, pair_dscores, segments.order, segments.offsets, dvalues, dscores, n, p, d, rows,
         HAS_WEIGHTS=True, H=h, ROWS=16, COLS=128,
     )  # fmt: skip
-    dscores[:, -1] = -fixed_order.sum_rows(dscores[:, :-1])
-    dvalues[:, :, -1] = fixed_order.sum_rows(grad)[:, None] - fixed_order.sum_rows(dvalues[:, :, :-1])
+    dscores[:, -1] = -fixed_order.add_rows(dscores[:, :-1])
+    dvalues[:, :, -1] = fixed_order.add_rows(grad)[:, None] - fixed_order.add_rows(dvalues[:, :, :-1])
     return dscores, dvalues
 
 
-def sum_rows(table: Tensor, segments: Segments) -> Tensor:
+def gather_pairs(table: Tensor, segments: Segments) -> Tensor:
     """table[a] + table[b]: [S, p, D] → [S, N, D] (the MLP's way to read its tokens)."""
     (n_seeds, p, d), n = table.shape, segments.pairs.shape[1]
     mixed = table.new_empty(n_seeds, n, d)
@@ -202,7 +202,7 @@ def sum_rows(table: Tensor, segments: Segments) -> Tensor:
     return mixed
 
 
-def sum_rows_backward(grad: Tensor, segments: Segments) -> Tensor:
+def gather_pairs_backward(grad: Tensor, segments: Segments) -> Tensor:
     """[S, N, D] → gradient of the table: [S, p, D]."""
     (n_seeds, n, d), p = grad.shape, segments.p
     by_row = grad.new_empty(n_seeds, 1, 2 * p, d)

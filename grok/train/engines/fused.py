@@ -19,10 +19,9 @@ from grok.errors import GrokError
 from grok.kernels.adamw import corrections
 from grok.kernels.adamw.triton import adamw
 from grok.kernels.cross_entropy import triton as cross_entropy
-from grok.kernels.fixed_order.triton import matmul
-from grok.kernels.fixed_order.triton import sum_rows as add_rows
+from grok.kernels.fixed_order.triton import add_rows, matmul
 from grok.kernels.relu_readout.triton import relu_readout, relu_readout_backward
-from grok.kernels.token_mix.triton import Segments, sum_rows, sum_rows_backward, token_mix, token_mix_backward
+from grok.kernels.token_mix.triton import Segments, gather_pairs, gather_pairs_backward, token_mix, token_mix_backward
 from grok.models import matrices, names
 from grok.models.architectures import recognise
 from grok.models.names import Weights
@@ -30,8 +29,6 @@ from grok.recipe import Recipe
 
 if TYPE_CHECKING:
     from grok.train.state import State
-
-PRECISION = "ieee"  # of the products over pairs; "tf32x3" is to be proved on a run before it stands here
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +79,7 @@ def mean_loss(weights: Weights, batch: Batch) -> Tensor:
     """[S]."""
     tables = _fold(weights)
     pre, direct, *_ = _forward(tables, batch)
-    logits = relu_readout(pre, tables.readout, direct, precision=PRECISION)
+    logits = relu_readout(pre, tables.readout, direct)
     return cross_entropy.mean(cross_entropy.losses(logits, batch.labels))
 
 
@@ -90,15 +87,15 @@ def loss_and_grads(weights: Weights, batch: Batch) -> tuple[Tensor, Weights]:
     """Mean loss [S] and its gradient by every matrix."""
     tables = _fold(weights)
     pre, direct, mixed, mix_weights = _forward(tables, batch)
-    logits = relu_readout(pre, tables.readout, direct, precision=PRECISION)
+    logits = relu_readout(pre, tables.readout, direct)
     loss, dlogits = cross_entropy.loss_and_grad(logits, batch.labels)
     dmixed = torch.empty_like(mixed)
     if direct is not None:
         dmixed[..., pre.shape[-1] :] = dlogits
     dpre = dmixed[..., : pre.shape[-1]]
-    _, dreadout = relu_readout_backward(dlogits, pre, tables.readout, dpre=dpre, precision=PRECISION)
+    _, dreadout = relu_readout_backward(dlogits, pre, tables.readout, dpre=dpre)
     if isinstance(tables, MLPTables) or mix_weights is None:
-        return loss, _unfold_mlp(weights, sum_rows_backward(dmixed, batch.segments), dreadout)
+        return loss, _unfold_mlp(weights, gather_pairs_backward(dmixed, batch.segments), dreadout)
     dscores, dvalues = token_mix_backward(dmixed, tables.values, mix_weights, batch.segments)
     return loss, _unfold_transformer(weights, tables, dscores, dvalues, dreadout)
 
@@ -106,7 +103,7 @@ def loss_and_grads(weights: Weights, batch: Batch) -> tuple[Tensor, Weights]:
 def _forward(tables: Tables, batch: Batch) -> tuple[Tensor, Tensor | None, Tensor, Tensor | None]:
     """→ pre [S, N, m], direct [S, N, C] or None, mixed = [pre | direct], weights of the mix."""
     if isinstance(tables, MLPTables):
-        mixed = sum_rows(tables.values, batch.segments)
+        mixed = gather_pairs(tables.values, batch.segments)
         return mixed, None, mixed, None
     mixed, mix_weights = token_mix(tables.scores, tables.values, batch.segments)
     m = tables.readout.shape[1]
@@ -133,6 +130,10 @@ def _fold(w: Weights) -> Tables:
     return TransformerTables(readout, values, scores, x, query, key, v, read, w_or)
 
 
+# ``manual`` writes the same chain rule for one seed. The two are not shared: ``manual`` folds values relative to the
+# ``=`` row and pads its tables to cache lines, so its gradients arrive in another form; and it multiplies by torch,
+# whose bits change with a seed dimension in front, where this needs ``matmul``, whose bits do not. Shared code would
+# take the products and the form of the tables as arguments and be longer than both. Tests hold both to ``folded``.
 def _unfold_mlp(w: Weights, dtable: Tensor, dreadout: Tensor) -> Weights:
     return {
         names.MLP_W_E: matmul(dtable, w[names.MLP_W_IN].mT),

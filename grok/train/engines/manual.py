@@ -1,7 +1,7 @@
 """The CPU engine: one seed, every gradient written out, no autograd.
 
 Forward through ``grok.models.tables``, back to the tables, and by the chain rule of ``tables.fold`` to the matrices.
-``folded`` is its reference.
+``folded`` is its reference. ``fused`` says why it does not share this chain rule.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from grok.kernels import cross_entropy
-from grok.kernels.token_mix.bag import sum_rows_backward, token_mix_backward
+from grok.kernels.token_mix.bag import gather_pairs_backward, token_mix_backward
 from grok.models import names
 from grok.models.names import Weights
 from grok.models.tables import Batch, MLPTables, Tables, TransformerTables
@@ -57,7 +57,7 @@ def _block(tables: Tables, block: Batch, n: int) -> list[Tensor]:
     torch.mm(dlogits, tables.readout.T, out=dpre)
     torch.ops.aten.threshold_backward.grad_input(dpre, post, 0, grad_input=dpre)
     if isinstance(tables, MLPTables):
-        return [value, dU, sum_rows_backward(dmixed, block.index)]
+        return [value, dU, gather_pairs_backward(dmixed, block.index)]
     dscores, drows = token_mix_backward(dmixed, tables.table, attention, block.index)
     return [value, dU, dscores, drows, dmixed.sum(0)]
 
