@@ -140,7 +140,7 @@ def test_a_verdict_over_some_subjects_is_not_compared(pytester):
     run(pytester, "--expected", "expected.json", "--update-expected")
     assert run(pytester, "--expected", "expected.json", "-k", "bad").ret == 0
     result = run(pytester, "--expected", "expected.json", "--update-expected", "-k", "good")
-    result.stdout.fnmatch_lines(["*rewritten, but for A1"])
+    result.stdout.fnmatch_lines(["*rewritten, but for A1 (not all of its subjects ran)"])
     assert json.loads((pytester.path / "expected.json").read_text())["claims"]["A1"]["subjects"]["bad"] is False
 
 
@@ -197,7 +197,7 @@ def test_ids_are_unique(pytester):
 def test_an_id_shared_across_workers_is_told_at_the_end():
     found = Results(expected=None, free=False)
     for home in ("a.py::test_x", "b.py::test_y"):
-        meta = {"id": "A1", "nodeid": home, "file": "a.py", "line": 1}
+        meta = {"id": "A1", "title": "x", "nodeid": home, "file": "a.py", "line": 1}
         found.add({"meta": meta, "subject": Verdict("model", "trained", True).to_json(), "card": None})
     assert found.surprises() == ["two claims are called A1: a.py::test_x and b.py::test_y"]
 

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grok.suite import terminal
-from grok.verdicts.verdict import Assertion, Claim, Evidence, Result
+from grok.verdicts.claim import Claim, Statement
+from grok.verdicts.verdict import Assertion, Evidence, Result
 
 META = {
     "id": "K8",
@@ -18,7 +19,7 @@ META = {
 
 
 def claim(meta=None, subjects=()):
-    return Claim({**META, **(meta or {})}, tuple(subjects))
+    return Claim.of(Statement(**{**META, **(meta or {})}), subjects)
 
 
 def trained(value, threshold, evidence=()):

@@ -13,6 +13,8 @@ import pytest
 
 from grok.errors import GrokError
 from grok.suite.subjects import Checkpoint, load_checkpoints
+from grok.verdicts import expected
+from grok.verdicts.expected import Entry
 
 UPDATE = "--update-expected"
 
@@ -41,7 +43,7 @@ def add_options(parser: pytest.Parser) -> None:
 
 @dataclass(frozen=True)
 class Options:
-    """``expected``: claim id → committed entry, None if nothing is committed. ``free``: nothing is expected."""
+    """``entries``: what is expected, by claim id; None if nothing is. ``free``: nothing is expected."""
 
     json_file: Path | None
     html_file: Path | None
@@ -51,7 +53,7 @@ class Options:
     seeds: str
     fixtures: Path
     tracebacks: bool
-    expected: dict[str, Any] | None
+    entries: dict[str, Entry] | None
     _checkpoints: tuple[str, ...]
     _controls: tuple[str, ...]
     _loading: dict[str, Any]
@@ -61,10 +63,10 @@ class Options:
         """Raises pytest.UsageError, and exits with 2 where the expected verdicts must not be rewritten."""
         get = config.getoption
         here = config.invocation_params.dir
-        expected, update = get("expected") and _near(here / get("expected")), get("update_expected")
+        file, update = get("expected") and _near(here / get("expected")), get("update_expected")
         if update and os.environ.get("CI"):
             pytest.exit(f"{UPDATE} is refused where CI is set: rewrite the verdicts at your desk and commit them", 2)
-        if update and expected is None:
+        if update and file is None:
             raise pytest.UsageError(f"{UPDATE} needs --expected FILE: the file to rewrite")
         if update and get("checkpoint"):
             raise pytest.UsageError(f"{UPDATE} is for shipped fixtures; it does not go with --checkpoint")
@@ -79,13 +81,13 @@ class Options:
         return cls(
             json_file=_path(here, get("claims_json")),
             html_file=_path(here, get("claims_html")),
-            expected_file=expected,
+            expected_file=file,
             update_expected=update,
             recipe=get("recipe"),
             seeds=get("seeds"),
             fixtures=_near(_path(here, get("fixture_dir")) or config.rootpath / "fixtures"),
             tracebacks=get("tbstyle") != "auto" or bool(get("usepdb")),
-            expected=_read(expected),
+            entries=_read(file),
             _checkpoints=tuple(get("checkpoint") or ()),
             _controls=tuple(get("control") or ()),
             _loading={name: get(name) for name in ("recipe", "split_seed", "train_frac", "index")},
@@ -95,9 +97,9 @@ class Options:
     def free(self) -> bool:
         return self.update_expected or bool(self._checkpoints)
 
-    def expected_of(self, claim: str) -> dict[str, Any] | None:
+    def expected_of(self, claim: str) -> Entry | None:
         """The committed entry of a claim; None if there is none."""
-        return (self.expected or {}).get(claim)
+        return (self.entries or {}).get(claim)
 
     def load_checkpoints(self) -> tuple[Checkpoint, ...]:
         """Raises pytest.UsageError, in a line, for a file that is missing, hostile, or of another family."""
@@ -126,15 +128,13 @@ def _check_recipe(name: str) -> None:
         raise pytest.UsageError(f"--recipe: unknown recipe {name!r}; there are claims about {', '.join(known)}")
 
 
-def _read(file: Path | None) -> dict[str, Any] | None:
+def _read(file: Path | None) -> dict[str, Entry] | None:
     """The committed entries. A file that is not there yet holds none."""
     if file is None:
         return None
     if not file.exists():
         return {}
-    from grok.verdicts.record import read_expected
-
     try:
-        return read_expected(file)["claims"]
+        return expected.read(file)
     except GrokError as error:
         raise pytest.UsageError(str(error)) from None

@@ -10,11 +10,11 @@ import sample
 
 from grok.commands import gate, report
 from grok.report import summary
-from grok.report.gate import Change, compare
+from grok.verdicts.expected import Change, Entry, compare
 
 CLAIMS = [*sample.one_of_each()[:4], sample.hostile()]
 VERDICTS = sample.verdicts(CLAIMS)
-CHANGES = compare(VERDICTS, {"schema": 1, "claims": {"K1": {"verdict": "replicated"}, "gone": {"verdict": "mixed"}}})
+CHANGES = compare(VERDICTS.claims, {"K1": Entry("replicated"), "gone": Entry("mixed")})
 
 
 def test_junit_is_xml_with_the_facts_of_each_claim():
@@ -85,7 +85,7 @@ def test_badge():
 
 
 def test_the_gate_writes_them_all(tmp_path, capsys):
-    (tmp_path / "verdicts.json").write_text(json.dumps(VERDICTS))
+    (tmp_path / "verdicts.json").write_text(json.dumps(VERDICTS.to_json()))
     (tmp_path / "expected.json").write_text('{"schema": 2, "claims": {"K1": {"verdict": "mixed"}}}')
     code = gate.gate(
         tmp_path / "verdicts.json",
@@ -110,7 +110,7 @@ def test_the_gate_writes_them_all(tmp_path, capsys):
 
 
 def test_the_table_of_all_claims_has_a_row_for_each_and_is_inert(tmp_path):
-    (tmp_path / "verdicts.json").write_text(json.dumps(VERDICTS))
+    (tmp_path / "verdicts.json").write_text(json.dumps(VERDICTS.to_json()))
     assert report.report(tmp_path / "verdicts.json", out=tmp_path / "claims.md") == 0
     text = (tmp_path / "claims.md").read_text(encoding="utf-8")
     rows = [line for line in text.splitlines() if line.startswith("| ")]
