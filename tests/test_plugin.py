@@ -170,7 +170,27 @@ def test_an_error_is_no_verdict(pytester, body, error):
     result.stdout.fnmatch_lines(["A1 on good: an error, not a verdict", f"  {error}"])
     result.stdout.no_fnmatch_line("*Traceback*")
     assert {s["holds"] for s in verdicts(pytester)["A1"]["subjects"]} == {None}
-    assert verdicts(pytester)["A1"]["verdict"] == "not evaluated"
+    assert verdicts(pytester)["A1"]["verdict"] == "error"
+    result.stdout.fnmatch_lines(["A1 * error", "*on good: *"])
+
+
+def test_an_error_is_never_committed(pytester):
+    """Neither with the other verdicts nor in place of an earlier one; and it fails where no verdict was expected."""
+    nan = "@claim('A5', 'x')\ndef test_x(model, evidence):\n    assert evidence('x', float('nan')) >= 0\n"
+    pytester.makepyfile(OWN + LARGE + nan)
+    result = run(pytester, "--expected", "expected.json", "--update-expected")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*rewritten, but for A5 (an error is never expected: on good: NotFinite*"])
+    committed = json.loads((pytester.path / "expected.json").read_text())
+    assert list(committed["claims"]) == ["A1"]
+    committed["claims"]["A5"] = {"verdict": "not evaluated", "subjects": {"good": None, "bad": None}}
+    (pytester.path / "expected.json").write_text(json.dumps(committed))
+    result = run(pytester, "--expected", "expected.json")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["A5: error, expected not evaluated (on good: *"])
+    run(pytester, "--expected", "expected.json", "--update-expected")
+    kept = json.loads((pytester.path / "expected.json").read_text())["claims"]
+    assert kept["A5"]["verdict"] == "not evaluated", "an entry stays where its claim broke"
 
 
 def test_a_claim_that_asserts_nothing_is_an_error(pytester):

@@ -64,6 +64,14 @@ def test_a_damaged_fixture_is_told_once():
     assert sum("also holds on controls: untrained" in line for line in lines) == 2
 
 
+def test_an_error_is_a_verdict_of_its_own():
+    unevaluated = claim({"id": "K1"}, [Result("m/seed0", "trained", None, "no train pairs")])
+    lines = text([claim(subjects=[Result("m/seed0", "trained", None, error="NameError: x")]), unevaluated])
+    assert lines[1].endswith(" error")
+    assert lines[2].strip() == "on m/seed0: NameError: x"
+    assert lines[-1] == "2 claims: 1 not evaluated, 1 error"
+
+
 def test_what_ran_without_a_control_is_not_replicated():
     assert text([claim(subjects=[trained(0.99, 0.98)])])[-1] == "1 claim: 1 uncontrolled"
     reasoned = text([claim({"no_control": "by nature"}, [trained(0.99, 0.98)])])

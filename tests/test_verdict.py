@@ -61,9 +61,9 @@ def test_verdict(trained, controls, rivals, expected):
     assert (reason is None) == (expected == "replicated")
 
 
-def test_an_error_anywhere_leaves_no_verdict():
+def test_an_error_anywhere_is_the_verdict():
     found, reason = verdict(subjects([TRUE], [NULL], error="NaN"))
-    assert (found, reason) == ("not evaluated", "error on m/c0: NaN")
+    assert (found, reason) == ("error", "on m/c0: NaN")
 
 
 def test_the_reason_of_a_refutation_is_the_assert_that_failed_by_most():

@@ -22,7 +22,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Subject:
-    """A column of a card. outcome: holds, fails or none; mood: good or bad for its role, or none.
+    """A column of a card. outcome: holds, fails, error or none; mood: good or bad for its role, or none.
 
     asserted: for each asserted expression "passed", "failed" or "" (not reached), and its numbers.
     """
@@ -43,6 +43,8 @@ class Subject:
     def outcome_text(self) -> str:
         if self.outcome == "none":
             return "not evaluated"
+        if self.outcome == "error":
+            return "error"
         if not must_fail(self.role):
             return self.outcome
         return "fails, as it should" if self.outcome == "fails" else "holds, but should not"
@@ -77,14 +79,16 @@ def column(subject: Result, fixture: str | None, names: Sequence[str], asserted:
     """A subject under the given evidence and asserts."""
     holds, values = subject.holds, _values([subject])
     reason = subject.error or subject.reason or ""
+    outcome = "error" if subject.error else {True: "holds", False: "fails", None: "none"}[holds]
+    right = "fails" if must_fail(subject.role) else "holds"
     said = holds is not None and any(reason == a.values for a in subject.asserts)
     made = {a.expression: a for a in sorted(subject.asserts, key=lambda a: not a.passed)}
     return Subject(
         name=subject.subject,
         short=short(subject.subject, fixture),
         role=subject.role,
-        outcome="holds" if holds is True else "fails" if holds is False else "none",
-        mood="none" if holds is None else "good" if holds != must_fail(subject.role) else "bad",
+        outcome=outcome,
+        mood="none" if outcome == "none" else "good" if outcome == right else "bad",
         margin=percent(subject.margin),
         note="" if said else reason,
         device=subject.device or "",
@@ -115,8 +119,10 @@ def merged(subjects: Sequence[Result]) -> list[Result]:
 
 
 def _merged(name: str, group: list[Result]) -> Result:
-    outcomes = [s.holds for s in group]
-    nearest = max(group, key=lambda s: (s.holds is True, -math.inf if s.margin is None else s.margin))
+    def near(s: Result) -> tuple[bool, bool, float]:
+        return s.error is not None, s.holds is True, -math.inf if s.margin is None else s.margin
+
+    outcomes, nearest = [s.holds for s in group], max(group, key=near)
     return replace(
         nearest,
         subject=f"{len(group)} {name}",

@@ -14,12 +14,12 @@ from grok.verdicts.number import percent, show
 from grok.verdicts.record import Verdicts
 from grok.verdicts.verdict import VERDICTS, judged
 
-_WORST_FIRST = ("not evaluated", "uncontrolled", "mixed", "refuted", "vacuous", "unspecific", "replicated")
+_WORST_FIRST = ("error", "not evaluated", "uncontrolled", "mixed", "refuted", "vacuous", "unspecific", "replicated")
 COMMENT_LIMIT = 65_536  # characters of a pull-request comment; counted in bytes here, which is never less
 SUMMARY_LIMIT = 1024 * 1024  # bytes of a job summary
 ANNOTATIONS = 10  # errors GitHub shows of one step
 _ICONS = {"replicated": "✅", "refuted": "❌", "mixed": "🟡", "vacuous": "⚪", "not evaluated": "❔"}
-_ICONS |= {"unspecific": "🔵", "uncontrolled": "❔"}
+_ICONS |= {"unspecific": "🔵", "uncontrolled": "❔", "error": "💥"}
 _COLOURS = {True: "brightgreen", False: "red"}
 # what XML 1.0 has no way to write
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -40,13 +40,18 @@ def headline(claims: Iterable[Claim]) -> str:
 
 
 def junit(verdicts: Verdicts, changes: Sequence[Change]) -> str:
-    """JUnit XML: a test case for each claim, failed if the gate says no to it; claims that are gone are cases too."""
+    """JUnit XML: a test case for each claim, failed if the gate says no to it; claims that are gone are cases too.
+
+    A claim that is an error is an error there too, not a failure.
+    """
     reasons: dict[str, list[Change]] = {}
     for change in changes:
         reasons.setdefault(change.claim, []).append(change)
     claims = {claim.id: claim for claim in verdicts.claims}
     names = [*claims, *(name for name in reasons if name not in claims)]
-    tally = {"tests": str(len(names)), "failures": str(len(reasons)), "errors": "0", "skipped": "0"}
+    broken = {name for name, why in reasons.items() if any(change.kind == "error" for change in why)}
+    counts = {"tests": len(names), "failures": len(reasons) - len(broken), "errors": len(broken), "skipped": 0}
+    tally = {name: str(count) for name, count in counts.items()}
     suites = ET.Element("testsuites", tally)
     suite = ET.SubElement(suites, "testsuite", {"name": "grok claims", **tally})
     for name in names:
@@ -57,7 +62,8 @@ def junit(verdicts: Verdicts, changes: Sequence[Change]) -> str:
         for key, value in _properties(claim) if claim else [("claim", name), ("verdict", "missing")]:
             ET.SubElement(properties, "property", {"name": key, "value": _xml(value)})
         if name in reasons:
-            failure = ET.SubElement(case, "failure", {"message": _xml(reasons[name][0])})
+            kind = "error" if name in broken else "failure"
+            failure = ET.SubElement(case, kind, {"message": _xml(reasons[name][0])})
             failure.text = _xml("\n".join(map(str, reasons[name])))
     ET.indent(suites)
     return f'<?xml version="1.0" encoding="utf-8"?>\n{ET.tostring(suites, encoding="unicode")}\n'

@@ -50,18 +50,20 @@ def _row(claim: Claim) -> str:
 
 def _controls(claim: Claim) -> str:
     """What the claim did on controls and rivals, by kind: ``fails on 10 untrained, memorised: 2 of 3 hold``."""
-    kinds: dict[str, list[bool | None]] = {}
+    kinds: dict[str, list[bool | str | None]] = {}
     for subject in others(claim.subjects):
-        kinds.setdefault(kind(subject.subject), []).append(subject.holds)
+        kinds.setdefault(kind(subject.subject), []).append("error" if subject.error else subject.holds)
     return "; ".join(f"{name}: {_did(outcomes)}" for name, outcomes in kinds.items()) or claim.no_control or "none"
 
 
-def _did(outcomes: list[bool | None]) -> str:
-    holding, unknown, n = outcomes.count(True), outcomes.count(None), len(outcomes)
+def _did(outcomes: list[bool | str | None]) -> str:
+    n = len(outcomes)
+    holding, failing, unknown, broken = (outcomes.count(outcome) for outcome in (True, False, None, "error"))
     if n == 1:
-        return "holds" if holding else "not evaluated" if unknown else "fails"
-    told = f"holds on {holding} of {n}" if holding else "" if unknown == n else f"fails on {n - unknown}"
-    return ", ".join(filter(None, [told, f"{unknown} not evaluated" if unknown else ""]))
+        return {True: "holds", False: "fails", None: "not evaluated", "error": "error"}[outcomes[0]]
+    told = f"holds on {holding} of {n}" if holding else f"fails on {failing}" if failing else ""
+    parts = [told, f"{unknown} not evaluated" if unknown else "", f"error on {broken}" if broken else ""]
+    return ", ".join(filter(None, parts))
 
 
 def _threshold(claim: Claim) -> str:

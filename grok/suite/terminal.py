@@ -14,7 +14,7 @@ from grok.verdicts.claim import Claim
 from grok.verdicts.verdict import VERDICTS, Result, judged
 
 COLOURS = {"replicated": "green", "refuted": "red", "mixed": "yellow", "vacuous": "yellow", "not evaluated": "purple"}
-COLOURS |= {"unspecific": "yellow", "uncontrolled": "purple"}
+COLOURS |= {"unspecific": "yellow", "uncontrolled": "purple", "error": "red"}
 Line = list[tuple[str, dict[str, bool]]]  # pieces of text, each with its markup
 
 MEASURED, PUBLISHED, MARGIN, VERDICT, INTERVAL = 8, 9, 6, 14, 8
@@ -53,7 +53,7 @@ def table(claims: list[Claim], width: int) -> Iterator[Line]:
         word = short(claim)
         yield [(cells, {}), (word, {COLOURS[claim.verdict]: True}), (share(interval(claim), word), {})]
         if claim.reason and claim.reason not in told:
-            told |= {claim.reason} if any(s.error for s in claim.subjects) else set()
+            told |= {claim.reason} if claim.verdict == "error" else set()
             yield from (
                 [(" " * (names + 1) + part, {"light": True})] for part in _wrap(claim.reason, width - names - 1)
             )
@@ -74,7 +74,7 @@ def summary(claims: list[Claim]) -> str:
 
 def short(claim: Claim) -> str:
     """The verdict, with k of n models where there are several or it holds on one."""
-    told = claim.verdict in ("replicated", "mixed") or (claim.n > 1 and claim.verdict != "not evaluated")
+    told = claim.verdict in ("replicated", "mixed") or (claim.n > 1 and claim.verdict not in ("not evaluated", "error"))
     return f"{claim.verdict} {claim.k}/{claim.n}" if told else claim.verdict
 
 

@@ -18,7 +18,7 @@ from grok.verdicts.number import percent
 from grok.verdicts.verdict import SCHEMA, Result, Verdict, must_fail, verdict
 
 # worst first
-KINDS = ("missing", "not evaluated", "contradiction", "verdict", "subject", "separation", "margin", "new")
+KINDS = ("missing", "error", "not evaluated", "contradiction", "verdict", "subject", "separation", "margin", "new")
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,8 @@ def read(path: Path) -> dict[str, Entry]:
         if "claims" not in data:
             raise decode.Malformed("claims is missing")
         entries: dict[str, Entry] = decode.decode(dict[str, Entry], data["claims"], "claims")
+        for name in (name for name, entry in entries.items() if entry.verdict == "error"):
+            raise decode.Malformed(f"claims.{name}.verdict is an error, which is never expected")
     except decode.Malformed as error:
         raise GrokError(f"{path}: {error}; make it again with\n  {make}") from None
     return entries
@@ -64,9 +66,14 @@ def entry(claim: Claim) -> Entry:
 
 
 def accept(claims: Iterable[Claim]) -> dict[str, Entry]:
-    """The entries that let exactly these claims pass. Raises GrokError for a record that contradicts itself."""
+    """The entries that let exactly these claims pass.
+
+    Raises GrokError for an error, and for a record that contradicts itself.
+    """
     claims = list(claims)
     for claim in claims:
+        if claim.verdict == "error":
+            raise GrokError(f"{claim.id} is an error, which is never accepted: {claim.reason}")
         for wrong in contradictions(claim):
             raise GrokError(f"{claim.id}: {wrong}; such a record is not accepted")
     return {claim.id: entry(claim) for claim in claims}
@@ -80,7 +87,7 @@ def unfit(claim: Claim, committed: Entry | None) -> str | None:
     roles = {s.role for s in claim.subjects}
     controlled = "control" in roles or claim.no_control is not None or claim.fixture is None
     missing = committed is not None and committed.subjects.keys() - {s.subject for s in claim.subjects}
-    if any(s.error for s in claim.subjects):
+    if claim.verdict == "error":
         return f"an error is never expected: {claim.reason}"
     return None if "trained" in roles and controlled and not missing else "not all of its subjects ran"
 
@@ -99,12 +106,14 @@ def outcome(result: Result, committed: Entry | None) -> bool:
 
 
 def judge(statement: Statement, subjects: Iterable[Result], committed: Entry | None) -> Claim:
-    """The claim of a session beside its entry. A verdict is not compared where a committed subject did not run."""
+    """The claim of a session beside its entry. A verdict is not compared where a committed subject did not run, but for
+    an error, which is never expected."""
     subjects = tuple(subjects)
     if committed is None:
         return Claim.of(statement, subjects)
     partial = bool(committed.subjects.keys() - {s.subject for s in subjects})
-    moved = not partial and verdict(_held(subjects, committed))[0] != committed.verdict
+    broken = any(s.error for s in subjects)
+    moved = broken or (not partial and verdict(_held(subjects, committed))[0] != committed.verdict)
     return Claim.of(statement, subjects, committed.verdict, partial, moved)
 
 
@@ -151,11 +160,11 @@ def compare(
 ) -> list[Change]:
     """Everything that makes the gate fail, worst first; empty if it passes.
 
-    A claim fails that is missing, was not evaluated though a verdict is expected, has another verdict, has another
-    outcome on a subject that was recorded, lost more than ``max_margin_drop`` of its margin (in units of the
-    threshold), or has no expected verdict yet. With ``require_separation`` a claim fails too whose trained models stood
-    apart from every control and rival, with the threshold between, and no longer do. So does a record that contradicts
-    itself. Subjects that the entry does not name have nothing to be held to.
+    A claim fails that is missing, is an error (whatever is expected), was not evaluated though a verdict is expected,
+    has another verdict, has another outcome on a subject that was recorded, lost more than ``max_margin_drop`` of its
+    margin (in units of the threshold), or has no expected verdict yet. With ``require_separation`` a claim fails too
+    whose trained models stood apart from every control and rival, with the threshold between, and no longer do. So does
+    a record that contradicts itself. Subjects that the entry does not name have nothing to be held to.
     """
     found = {claim.id: claim for claim in claims}
     changes = [
@@ -175,6 +184,9 @@ def _badness(change: Change) -> tuple[int, bool, float, str]:
 def _of_claim(claim: Claim, want: Entry | None, max_drop: float | None, separate: bool) -> Iterator[Change]:
     if wrong := next(contradictions(claim), None):
         yield Change(claim.id, "contradiction", "a sound record", claim.verdict, detail=wrong)
+    if claim.verdict == "error":
+        yield Change(claim.id, "error", want.verdict if want else "nothing", "error", detail=f"error {claim.reason}")
+        return
     if want is None:
         detail = f"{claim.verdict}, and no verdict is expected yet"
         yield Change(claim.id, "new", "nothing", claim.verdict, None, _rounded(claim.margin), detail)

@@ -16,7 +16,7 @@ from typing import Any, Literal
 SCHEMA = 2
 
 Role = Literal["trained", "checkpoint", "control", "rival"]
-Verdict = Literal["replicated", "refuted", "mixed", "vacuous", "unspecific", "uncontrolled", "not evaluated"]
+Verdict = Literal["replicated", "refuted", "mixed", "vacuous", "unspecific", "uncontrolled", "not evaluated", "error"]
 VERDICTS: tuple[Verdict, ...] = typing.get_args(Verdict)
 ROLES: tuple[Role, ...] = typing.get_args(Role)
 
@@ -137,14 +137,16 @@ def tally(subjects: Iterable[Result]) -> str:
 def verdict(subjects: Iterable[Result]) -> tuple[Verdict, str | None]:
     """The verdict over all subjects of a claim, and why, if it is not plainly replicated.
 
-    refuted if it holds on no model that was evaluated. Else vacuous if it also holds on a control; unspecific if it
-    also holds on a rival; uncontrolled if no control was evaluated. Else replicated, or mixed if it fails on a model.
+    error if something broke on any subject: nothing is known then, and it is never expected. Else not evaluated if no
+    model was. Else refuted if it holds on no model that was evaluated. Else vacuous if it also holds on a control;
+    unspecific if it also holds on a rival; uncontrolled if no control was evaluated. Else replicated, or mixed if it
+    fails on a model.
     """
     subjects = list(subjects)
     evaluated = [s for s in judged(subjects) if s.holds is not None]
     holding = [s for s in evaluated if s.holds]
     if broken := next((s for s in subjects if s.error), None):
-        return "not evaluated", f"error on {broken.subject}: {broken.error}"
+        return "error", f"on {broken.subject}: {broken.error}"
     if not evaluated:
         return "not evaluated", next((s.reason for s in judged(subjects) if s.reason), "only controls ran")
     if not holding:

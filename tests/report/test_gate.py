@@ -19,6 +19,7 @@ from grok.report import history, page, table
 from grok.verdicts import decode
 from grok.verdicts.expected import Entry, accept, compare, write
 from grok.verdicts.record import Verdicts, parse
+from grok.verdicts.verdict import Result
 
 ONLY_EVALUATED = sample.one_of_each()[:4]
 
@@ -150,6 +151,41 @@ def test_a_file_of_another_shape_is_refused_in_a_line_or_read(data):
         for show in (page.render, table.markdown, lambda read: compare(read.claims, {})):
             show(read)  # whatever was read can be shown
     assert "\n" not in refused
+
+
+BROKEN = Result("modadd-mlp/seed0", "trained", None, error="NameError: name 'x' is not defined")
+
+
+def test_an_error_fails_whatever_is_expected_and_is_no_missing_value(verdicts):
+    """Also where the claim is expected to be not evaluated, where nothing is expected, and on a further seed."""
+    broken = sample.claim("K5", [BROKEN])
+    unevaluated = {"K5": Entry("not evaluated", subjects={"modadd-mlp/seed0": None})}
+    for want in (unevaluated, {}):
+        assert kinds(sample.verdicts([broken]), want) == [("K5", "error")]
+    (change,) = compare([broken], unevaluated)
+    assert str(change) == "K5: error on modadd-mlp/seed0: NameError: name 'x' is not defined"
+    further = [*sample.subjects(), replace(BROKEN, subject="modadd-mlp/seed7")]
+    found = sample.verdicts([sample.claim("K1", further), *ONLY_EVALUATED[1:]])
+    assert kinds(found, accepted(verdicts)) == [("K1", "error")]
+
+
+@pytest.mark.parametrize("broken", [BROKEN, replace(BROKEN, subject="modadd-mlp/untrained", role="control")])
+def test_an_error_is_never_accepted(files, broken, monkeypatch):
+    verdicts, want = files
+    monkeypatch.delenv("CI", raising=False)
+    before = want.read_bytes()
+    claims = [*ONLY_EVALUATED, sample.claim("K5", [*sample.subjects()[:2], broken])]
+    verdicts.write_text(json.dumps(sample.verdicts(claims).to_json()))
+    with pytest.raises(GrokError, match=r"K5 is an error, which is never accepted: on modadd-mlp/.*NameError"):
+        gate.gate(verdicts, expected=want, accept=True)
+    assert want.read_bytes() == before
+
+
+def test_a_file_that_expects_an_error_is_refused(files):
+    verdicts, want = files
+    want.write_text(want.read_text().replace('"verdict": "refuted"', '"verdict": "error"'))
+    with pytest.raises(GrokError, match=r"claims\.K2\.verdict is an error, which is never expected"):
+        gate.gate(verdicts, expected=want)
 
 
 # ── the command ──────────────────────────────────────────────────────────────────────────────────────────────────
