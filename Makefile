@@ -4,10 +4,18 @@ ENV := $(or $(VIRTUAL_ENV),$(CONDA_PREFIX),.venv)
 BIN := $(ENV)/bin
 READY := $(ENV)/.grok-claims-ready
 
-.PHONY: claims test check bench gpu
+.PHONY: claims accept test check bench gpu
 
 claims: $(READY)
 	$(BIN)/pytest claims/ --claims-html claims.html --claims-json verdicts.json
+
+# What a change of claims or verdicts rewrites: the expected verdicts, then the tables that are made from a run. An error
+# stops it. Look at the difference before you commit it.
+accept: $(READY)
+	$(BIN)/pytest claims/ --update-expected --claims-json verdicts.json
+	$(BIN)/grok report verdicts.json --out docs/claims.md
+	$(BIN)/pytest claims/ --seeds all --claims-json verdicts-all-seeds.json
+	$(BIN)/python -m grok.sweep.replication verdicts-all-seeds.json --fixtures fixtures --out docs/replication.md
 
 test: $(READY)
 	$(BIN)/pytest -n auto

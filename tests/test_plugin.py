@@ -140,7 +140,7 @@ def test_a_verdict_over_some_subjects_is_not_compared(pytester):
     run(pytester, "--expected", "expected.json", "--update-expected")
     assert run(pytester, "--expected", "expected.json", "-k", "bad").ret == 0
     result = run(pytester, "--expected", "expected.json", "--update-expected", "-k", "good")
-    result.stdout.fnmatch_lines(["*rewritten, but for A1"])
+    result.stdout.fnmatch_lines(["*rewritten, but for A1 (not all of its subjects ran)"])
     assert json.loads((pytester.path / "expected.json").read_text())["claims"]["A1"]["subjects"]["bad"] is False
 
 
@@ -170,7 +170,27 @@ def test_an_error_is_no_verdict(pytester, body, error):
     result.stdout.fnmatch_lines(["A1 on good: an error, not a verdict", f"  {error}"])
     result.stdout.no_fnmatch_line("*Traceback*")
     assert {s["holds"] for s in verdicts(pytester)["A1"]["subjects"]} == {None}
-    assert verdicts(pytester)["A1"]["verdict"] == "not evaluated"
+    assert verdicts(pytester)["A1"]["verdict"] == "error"
+    result.stdout.fnmatch_lines(["A1 * error", "*on good: *"])
+
+
+def test_an_error_is_never_committed(pytester):
+    """Neither with the other verdicts nor in place of an earlier one; and it fails where no verdict was expected."""
+    nan = "@claim('A5', 'x')\ndef test_x(model, evidence):\n    assert evidence('x', float('nan')) >= 0\n"
+    pytester.makepyfile(OWN + LARGE + nan)
+    result = run(pytester, "--expected", "expected.json", "--update-expected")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*rewritten, but for A5 (an error is never expected: on good: NotFinite*"])
+    committed = json.loads((pytester.path / "expected.json").read_text())
+    assert list(committed["claims"]) == ["A1"]
+    committed["claims"]["A5"] = {"verdict": "not evaluated", "subjects": {"good": None, "bad": None}}
+    (pytester.path / "expected.json").write_text(json.dumps(committed))
+    result = run(pytester, "--expected", "expected.json")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["A5: error, expected not evaluated (on good: *"])
+    run(pytester, "--expected", "expected.json", "--update-expected")
+    kept = json.loads((pytester.path / "expected.json").read_text())["claims"]
+    assert kept["A5"]["verdict"] == "not evaluated", "an entry stays where its claim broke"
 
 
 def test_a_claim_that_asserts_nothing_is_an_error(pytester):
@@ -197,7 +217,7 @@ def test_ids_are_unique(pytester):
 def test_an_id_shared_across_workers_is_told_at_the_end():
     found = Results(expected=None, free=False)
     for home in ("a.py::test_x", "b.py::test_y"):
-        meta = {"id": "A1", "nodeid": home, "file": "a.py", "line": 1}
+        meta = {"id": "A1", "title": "x", "nodeid": home, "file": "a.py", "line": 1}
         found.add({"meta": meta, "subject": Verdict("model", "trained", True).to_json(), "card": None})
     assert found.surprises() == ["two claims are called A1: a.py::test_x and b.py::test_y"]
 

@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grok.verdicts import seeds
+from grok.verdicts.claim import Claim, Statement
 from grok.verdicts.seeds import at_or_below, bootstrap, measures, spread
+from grok.verdicts.verdict import Evidence, Result
 
 
 @settings(max_examples=25, deadline=None)
@@ -63,8 +65,8 @@ def test_no_spread_of_nothing_or_of_what_is_not_finite(values):
 
 
 def subject(name, role, **evidence):
-    found = [{"name": key, "value": value} for key, values in evidence.items() for value in values]
-    return {"subject": name, "role": role, "evidence": found}
+    found = [Evidence(key, value, 0.5 if key == "m" else None) for key, values in evidence.items() for value in values]
+    return Result(name, role, True, evidence=found)
 
 
 def test_measures_are_one_number_for_each_seed():
@@ -76,8 +78,7 @@ def test_measures_are_one_number_for_each_seed():
         subject("mine", "checkpoint", m=[9.0]),
         subject("r/untrained", "control", m=[99.0]),
     ]
-    subjects[0]["evidence"][0]["published"] = subjects[1]["evidence"][0]["published"] = 0.5
-    m, late = measures({"subjects": subjects})
+    m, late = measures(Claim.of(Statement(id="K1", title="t"), subjects))
     assert (m.name, m.values, m.published) == ("m", (0.25, 0.75), 0.5)
     assert (late.name, late.values, late.published) == ("late", (3,), None)
     assert at_or_below(m.values, 0.5) == 1

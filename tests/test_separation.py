@@ -2,7 +2,7 @@
 
 import pytest
 
-from grok.verdicts.separation import asserts, separated, separation
+from grok.verdicts.separation import asserts, separation
 from grok.verdicts.verdict import Assertion, Result
 
 
@@ -26,7 +26,7 @@ def test_the_nearest_control_or_rival_counts_from_the_worst_trained_model():
     found = separation([*TRAINED, far, near])
     assert (found.nearest, found.threshold_inside) == ("m/number-line", True)
     assert found.gap == pytest.approx((0.9 - 0.7) / 0.8)
-    assert separated(found)
+    assert found.separated
     [first, second] = asserts([*TRAINED, far, near])
     assert (first.trained.subject, first.trained.value) == ("m/seed0", 0.9)
     assert (first.control.value, first.rival.value, first.threshold, first.separated) == (0.1, 0.7, 0.8, True)
@@ -36,24 +36,24 @@ def test_the_nearest_control_or_rival_counts_from_the_worst_trained_model():
 def test_a_control_that_fails_another_assert_is_set_apart_by_that_one():
     found = separation([*TRAINED, measured("m/memorised-seed0", "control", 0.95, 0.2)])
     assert found.gap == pytest.approx((1.0 - 0.2) / 0.8)
-    assert separated(found)
+    assert found.separated
 
 
 def test_there_may_be_a_gap_with_the_threshold_outside():
     found = separation([*TRAINED, measured("m/untrained-seed0", "control", 0.85, 0.9)])
     assert found.gap == pytest.approx((1.0 - 0.9) / 0.8)
-    assert not separated(found)
+    assert not found.separated
 
 
 def test_as_good_as_a_trained_model_is_no_gap():
     found = separation([*TRAINED, measured("m/number-line", "rival", 1.0, 1.0)])
     assert found.gap == 0
-    assert not separated(found)
+    assert not found.separated
 
 
 def test_what_fails_before_any_number_is_apart_without_one():
     found = separation([*TRAINED, Result("m/untrained-seed0", "control", False)])
-    assert (found.gap, separated(found)) == (None, True)
+    assert (found.gap, found.separated) == (None, True)
 
 
 def test_without_controls_or_without_numbers_there_is_none():

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grok.suite import terminal
-from grok.verdicts.verdict import Assertion, Claim, Evidence, Result
+from grok.verdicts.claim import Claim, Statement
+from grok.verdicts.verdict import Assertion, Evidence, Result
 
 META = {
     "id": "K8",
@@ -18,7 +19,7 @@ META = {
 
 
 def claim(meta=None, subjects=()):
-    return Claim({**META, **(meta or {})}, tuple(subjects))
+    return Claim.of(Statement(**{**META, **(meta or {})}), subjects)
 
 
 def trained(value, threshold, evidence=()):
@@ -61,6 +62,14 @@ def test_a_damaged_fixture_is_told_once():
     lines = text([broken[0], vacuous, broken[1], vacuous])
     assert sum("no such fixture" in line for line in lines) == 1
     assert sum("also holds on controls: untrained" in line for line in lines) == 2
+
+
+def test_an_error_is_a_verdict_of_its_own():
+    unevaluated = claim({"id": "K1"}, [Result("m/seed0", "trained", None, "no train pairs")])
+    lines = text([claim(subjects=[Result("m/seed0", "trained", None, error="NameError: x")]), unevaluated])
+    assert lines[1].endswith(" error")
+    assert lines[2].strip() == "on m/seed0: NameError: x"
+    assert lines[-1] == "2 claims: 1 not evaluated, 1 error"
 
 
 def test_what_ran_without_a_control_is_not_replicated():

@@ -6,15 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from grok.verdicts.claim import Claim, Statement
+from grok.verdicts.decode import decode
+from grok.verdicts.runs import GROKKED_TEST_LOSS, grokked, grokked_note
 from grok.verdicts.verdict import (
-    GROKKED_TEST_LOSS,
     Assertion,
-    Claim,
     Evidence,
     Plot,
     Result,
-    grokked,
-    grokked_note,
     order,
     tally,
     verdict,
@@ -60,18 +59,18 @@ def test_verdict(trained, controls, rivals, expected):
     assert (reason is None) == (expected == "replicated")
 
 
-def test_an_error_anywhere_leaves_no_verdict():
+def test_an_error_anywhere_is_the_verdict():
     found, reason = verdict(subjects([TRUE], [NULL], error="NaN"))
-    assert (found, reason) == ("not evaluated", "error on m/c0: NaN")
+    assert (found, reason) == ("error", "on m/c0: NaN")
 
 
 def test_the_reason_of_a_refutation_is_the_assert_that_failed_by_most():
     near = Result("m/seed0", "trained", False, asserts=[Assertion("x >= 1", "0.9 >= 1", False, 0.9, ">=", 1, -0.1)])
     far = Result("m/seed1", "trained", False, asserts=[Assertion("x >= 1", "0.2 >= 1", False, 0.2, ">=", 1, -0.8)])
-    claim = Claim({"id": "X1"}, (near, far))
+    claim = Claim.of(Statement(id="X1", title="x"), (near, far))
     assert claim.reason == "m/seed1: 0.2 >= 1, from x >= 1"
     assert claim.margin == -0.8
-    assert claim.counts == (0, 2)
+    assert (claim.k, claim.n) == (0, 2)
 
 
 @given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
@@ -99,7 +98,8 @@ def test_subjects_survive_json():
         asserts=[Assertion("a", "1 >= 2", False, 1, ">=", 2, -0.5)],
         plots=[Plot("fve", "p", {"x": [1]})],
     )
-    assert Result.from_json(json.loads(json.dumps(subject.to_json()))) == subject
+    data = json.loads(json.dumps(subject.to_json()))
+    assert Result.from_json(data) == decode(Result, data, "") == subject
 
 
 def test_a_run_grokked_by_the_threshold_of_training():

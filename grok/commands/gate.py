@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import tyro
 
 from grok.errors import GrokError
 from grok.files import write_bytes, write_json
-from grok.report import gate as gates
 from grok.report import history as runs
 from grok.report import summary
-from grok.verdicts.record import read_expected, read_verdicts
+from grok.verdicts import expected as expectation
+from grok.verdicts.record import Verdicts, read_verdicts
 
 EXPECTED = Path("reports/expected.json")
 
@@ -52,7 +52,7 @@ def gate(
     found = read_verdicts(verdicts)
     if accept:
         return _accept(found, expected)
-    changes = gates.compare(found, read_expected(expected), max_margin_drop, require_separation)
+    changes = expectation.compare(found.claims, expectation.read(expected), max_margin_drop, require_separation)
     if history is not None:
         runs.append(found, history)
     if junit is not None:
@@ -68,20 +68,17 @@ def gate(
     return 1 if changes else 0
 
 
-def _accept(verdicts: dict[str, Any], expected: Path) -> int:
+def _accept(verdicts: Verdicts, expected: Path) -> int:
     if os.environ.get("CI"):
         raise GrokError("--accept is refused where CI is set: accept verdicts on your machine and commit them")
-    for claim in verdicts["claims"]:
-        for wrong in gates.contradictions(claim):
-            raise GrokError(f"{claim['id']}: {wrong}; such a record is not accepted")
-    write_json(expected, gates.accepted(verdicts))
-    print(f"wrote {expected}: {summary.headline(verdicts)}; read it, then commit it")
+    expectation.write(expected, expectation.accept(verdicts.claims))
+    print(f"wrote {expected}: {summary.headline(verdicts.claims)}; read it, then commit it")
     return 0
 
 
-def _last_line(verdicts: dict[str, Any], changes: list[gates.Change]) -> str:
+def _last_line(verdicts: Verdicts, changes: list[expectation.Change]) -> str:
     claims = len({change.claim for change in changes})
-    return f"{'FAIL' if changes else 'ok'}: {summary.headline(verdicts)}; {claims or 'none'} unexpected"
+    return f"{'FAIL' if changes else 'ok'}: {summary.headline(verdicts.claims)}; {claims or 'none'} unexpected"
 
 
 def _write(path: Path, text: str) -> None:

@@ -28,12 +28,12 @@ def sweep(
     seeds: str = "0-31",
     set_: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(name="set", metavar="KEY=V1,V2")] = (),
     steps: int | None = None,
-    engine: Literal["local", "ray"] = "local",
+    on: Literal["local", "ray"] = "local",
     address: str | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     workers: int | None = None,
     batch: int | None = None,
-    step_engine: str | None = None,
+    engine: str | None = None,
     out: Path = Path("runs/sweep"),
     claims: Path | None = None,
     export: Path | None = None,
@@ -49,12 +49,12 @@ def sweep(
         seeds: seeds of initial weights and split, as in 0-31 or 0,3,7-9.
         set_: values of one field of the recipe, as in weight_decay=0.3,1; give it once per field.
         steps: number of steps; default: that of the published run.
-        engine: local: worker processes on this machine. ray: a Ray cluster.
+        on: local: worker processes on this machine. ray: a Ray cluster.
         address: address of a running Ray cluster, or auto; default: a cluster started here.
         device: auto uses the GPUs if there are any.
         workers: number of processes; default: one per CPU core or GPU.
         batch: number of seeds that one worker trains together; default: 1 on a CPU, 32 on a GPU.
-        step_engine: how a step is computed, as --engine of `grok train`; default: manual on a CPU, folded on a GPU.
+        engine: how a step is computed, as in `grok train`; default: manual on a CPU, folded on a GPU.
         out: folder of the results; other machines need no access to it.
         claims: folder of claims to run on every finished run; the table then has their verdicts.
         export: also copy finished runs to EXPORT/RECIPE/seedN, where claims find them; only for a sweep without --set.
@@ -70,21 +70,23 @@ def sweep(
             raise GrokError(f"{option} must be at least 1, got {value}")
     if export is not None and (set_ or steps):
         raise GrokError("--export is only for the published recipe: the name RECIPE/seedN cannot hold --set or --steps")
-    if address is not None and engine != "ray":
-        raise GrokError("--address names a Ray cluster; add --engine ray")
+    if engine in ("local", "ray"):
+        raise GrokError(f"--engine says how a step is computed; for where the runs are computed give --on {engine}")
+    if address is not None and on != "ray":
+        raise GrokError("--address names a Ray cluster; add --on ray")
     chosen = get_recipe(recipe)
     set_ = set_ if steps is None else (*set_, f"steps={steps}")
     runs = plan.runs(chosen, set_, plan.seeds(seeds))
-    devices = [] if engine == "ray" else local.devices(device, workers)
+    devices = [] if on == "ray" else local.devices(device, workers)
     if devices:  # the devices of a Ray cluster are not visible from here
-        settings = _settings(devices[0], step_engine)
+        settings = _settings(devices[0], engine)
         step.check(settings.engine, settings.device)
     store = Store(out)
     with nullcontext() if dry_run else store.locked():
-        if engine == "ray":
+        if on == "ray":
             ray_engine.connect(address, workers)
             device_type, n = ray_engine.slots(device)
-            settings = _settings(device_type, step_engine)
+            settings = _settings(device_type, engine)
         else:
             n = len(devices)
         gpu = settings.device == "cuda"
@@ -97,7 +99,7 @@ def sweep(
                 wall = _duration(guess.seconds / min(n, len(batches)))
                 print(f"about {wall} on {n} {settings.device.upper()} workers; from {guess.how}")
             return 0
-        made = ray_engine.Ray(settings) if engine == "ray" else local.Local(devices, settings, store.work)
+        made = ray_engine.Ray(settings) if on == "ray" else local.Local(devices, settings, store.work)
         summary = driver.drive(made, batches, store, runs)
         if claims is not None:
             verdicts.run(store, runs, claims)
@@ -107,11 +109,11 @@ def sweep(
         return _conclude(store, summary, runs)
 
 
-def _settings(device: str, step_engine: str | None) -> Settings:
+def _settings(device: str, engine: str | None) -> Settings:
     from grok.train.state import Settings
 
     kind = device.partition(":")[0]
-    return Settings(device=kind, engine=step_engine or ("folded" if kind == "cuda" else "manual"), threads=1)
+    return Settings(device=kind, engine=engine or ("folded" if kind == "cuda" else "manual"), threads=1)
 
 
 def _announce(name: str, runs: Sequence[Recipe], missing: Sequence[Recipe], batches: Sequence[Batch]) -> None:

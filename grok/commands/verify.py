@@ -30,6 +30,8 @@ def verify(
 
     For such a folder RUNS/RECIPE/seedN the claims about the run are tried too, and its memorised network is a control.
 
+    Exit 0: they were tried, whatever their verdicts; 1: a claim is an error; 2: wrong use.
+
     Args:
         file: the checkpoint; docs/checkpoints.md lists the layouts that are recognised.
         recipe: the recipe whose claims apply; by default the model's answers decide.
@@ -66,7 +68,9 @@ def verify(
     given = [f"{name}={value}" for name, value in options.items() if value is not None]
     # the warning is about what the grok command has imported before pytest could rewrite it
     quiet = ["-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
-    return int(pytest.main([str(claims), f"--rootdir={claims.parent}", *quiet, *given]))
+    code = pytest.main([str(claims), f"--rootdir={claims.parent}", *quiet, *given])
+    known = {pytest.ExitCode.OK: 0, pytest.ExitCode.TESTS_FAILED: 1, pytest.ExitCode.INTERRUPTED: 130}
+    return known.get(pytest.ExitCode(code), 2)
 
 
 def convert(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from grok.verdicts.claim import Claim
 from grok.verdicts.number import is_number, percent, show
-from grok.verdicts.verdict import kind, must_fail
+from grok.verdicts.verdict import Assertion, Evidence, Result, kind, must_fail
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Subject:
-    """A column of a card. outcome: holds, fails or none; mood: good or bad for its role, or none.
+    """A column of a card. outcome: holds, fails, error or none; mood: good or bad for its role, or none.
 
     asserted: for each asserted expression "passed", "failed" or "" (not reached), and its numbers.
     """
@@ -42,12 +43,14 @@ class Subject:
     def outcome_text(self) -> str:
         if self.outcome == "none":
             return "not evaluated"
+        if self.outcome == "error":
+            return "error"
         if not must_fail(self.role):
             return self.outcome
         return "fails, as it should" if self.outcome == "fails" else "holds, but should not"
 
 
-def short(name: str, fixture: object) -> str:
+def short(name: str, fixture: str | None) -> str:
     """A subject's name within its card.
 
     >>> short("modadd-mlp/seed0", "modadd-mlp"), short("modadd-mlp-wd0/seed0", "modadd-mlp")
@@ -58,79 +61,76 @@ def short(name: str, fixture: object) -> str:
     return last if other == family else f"{other} {last}"
 
 
-def rows(claim: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+def rows(claim: Claim) -> tuple[tuple[str, str], ...]:
     """Name and published value of each piece of evidence, whichever subject has it."""
     names: dict[str, str] = {}
-    for subject in claim["subjects"]:
-        for evidence in subject.get("evidence") or []:
-            published = evidence.get("published")
-            name = str(evidence.get("name"))
-            names[name] = names.get(name) or ("" if published is None else _cell(published).text)
+    for subject in claim.subjects:
+        for e in subject.evidence:
+            names[e.name] = names.get(e.name) or ("" if e.published is None else _cell(e.published).text)
     return tuple(names.items())
 
 
-def expressions(claim: dict[str, Any]) -> tuple[str, ...]:
+def expressions(claim: Claim) -> tuple[str, ...]:
     """Each asserted expression, whichever subject reached it."""
-    made = (a for subject in claim["subjects"] for a in subject.get("asserts") or [])
-    return tuple(dict.fromkeys(str(a.get("expression")) for a in made))
+    return tuple(dict.fromkeys(a.expression for subject in claim.subjects for a in subject.asserts))
 
 
-def column(subject: dict[str, Any], fixture: object, names: Sequence[str], asserted: Sequence[str]) -> Subject:
+def column(subject: Result, fixture: str | None, names: Sequence[str], asserted: Sequence[str]) -> Subject:
     """A subject under the given evidence and asserts."""
-    holds, control = subject.get("holds"), must_fail(subject["role"])
-    values: dict[str, list[Any]] = {}
-    for evidence in subject.get("evidence") or []:
-        values.setdefault(str(evidence.get("name")), []).append(evidence.get("value"))
-    reason = str(subject.get("error") or subject.get("reason") or "")
-    said = holds is not None and any(reason == a.get("values") for a in subject.get("asserts") or [])
-    made = {
-        str(a.get("expression")): a for a in sorted(subject.get("asserts") or [], key=lambda a: not a.get("passed"))
-    }
+    holds, values = subject.holds, _values([subject])
+    reason = subject.error or subject.reason or ""
+    outcome = "error" if subject.error else {True: "holds", False: "fails", None: "none"}[holds]
+    right = "fails" if must_fail(subject.role) else "holds"
+    said = holds is not None and any(reason == a.values for a in subject.asserts)
+    made = {a.expression: a for a in sorted(subject.asserts, key=lambda a: not a.passed)}
     return Subject(
-        name=subject["subject"],
-        short=short(subject["subject"], fixture),
-        role=subject["role"],
-        outcome="holds" if holds is True else "fails" if holds is False else "none",
-        mood="none" if holds is None else "good" if holds != control else "bad",
-        margin=percent(subject.get("margin")),
+        name=subject.subject,
+        short=short(subject.subject, fixture),
+        role=subject.role,
+        outcome=outcome,
+        mood="none" if outcome == "none" else "good" if outcome == right else "bad",
+        margin=percent(subject.margin),
         note="" if said else reason,
-        device=str(subject.get("device") or ""),
-        digest=str(subject.get("digest") or ""),
+        device=subject.device or "",
+        digest=subject.digest or "",
         cells=tuple(_cells(values.get(name, [])) for name in names),
         asserted=tuple(_asserted(made.get(expression)) for expression in asserted),
     )
 
 
-def merged(subjects: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _values(subjects: Sequence[Result]) -> dict[str, list[Any]]:
+    values: dict[str, list[Any]] = {}
+    for subject in subjects:
+        for evidence in subject.evidence:
+            values.setdefault(evidence.name, []).append(evidence.value)
+    return values
+
+
+def merged(subjects: Sequence[Result]) -> list[Result]:
     """Networks of one kind that must fail, ten untrained ones say, as one subject whose numbers are ranges.
 
     It holds if any of them does. The margin is the greatest: that of the one which comes nearest to passing.
     """
-    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    groups: dict[tuple[str, str], list[Result]] = {}
     for subject in subjects:
-        name = kind(subject["subject"]) if must_fail(subject["role"]) else subject["subject"]
-        groups.setdefault((subject["role"], name), []).append(subject)
+        name = kind(subject.subject) if must_fail(subject.role) else subject.subject
+        groups.setdefault((subject.role, name), []).append(subject)
     return [group[0] if len(group) == 1 else _merged(name, group) for (_, name), group in groups.items()]
 
 
-def _merged(name: str, group: list[dict[str, Any]]) -> dict[str, Any]:
-    outcomes = [s.get("holds") for s in group]
-    nearest = max(
-        group, key=lambda s: (s.get("holds") is True, s["margin"] if is_number(s.get("margin")) else -math.inf)
+def _merged(name: str, group: list[Result]) -> Result:
+    def near(s: Result) -> tuple[bool, bool, float]:
+        return s.error is not None, s.holds is True, -math.inf if s.margin is None else s.margin
+
+    outcomes, nearest = [s.holds for s in group], max(group, key=near)
+    return replace(
+        nearest,
+        subject=f"{len(group)} {name}",
+        holds=True if True in outcomes else None if None in outcomes else False,
+        reason=f"holds on {outcomes.count(True)} of {len(group)}; nearest: {nearest.subject.rpartition('/')[2]}",
+        digest=None,
+        evidence=[Evidence(key, _range(found)) for key, found in _values(group).items()],
     )
-    values: dict[str, list[Any]] = {}
-    for subject in group:
-        for evidence in subject.get("evidence") or []:
-            values.setdefault(str(evidence.get("name")), []).append(evidence.get("value"))
-    holding = f"holds on {outcomes.count(True)} of {len(group)}; nearest: {nearest['subject'].rpartition('/')[2]}"
-    return {
-        **nearest,
-        "subject": f"{len(group)} {name}",
-        "holds": True if True in outcomes else None if None in outcomes else False,
-        "reason": holding,
-        "digest": None,
-        "evidence": [{"name": key, "value": _range(found)} for key, found in values.items()],
-    }
 
 
 def _range(values: list[Any]) -> Any:
@@ -140,11 +140,11 @@ def _range(values: list[Any]) -> Any:
     return numbers[0] if min(numbers) == max(numbers) else f"{show(min(numbers))} … {show(max(numbers))}"
 
 
-def _asserted(made: dict[str, Any] | None) -> tuple[str, str]:
+def _asserted(made: Assertion | None) -> tuple[str, str]:
     if made is None:
         return "", ""
-    text = str(made.get("values"))
-    return "passed" if made.get("passed") else "failed", text if len(text) <= 90 else f"{text[:89]}…"
+    text = made.values if len(made.values) <= 90 else f"{made.values[:89]}…"
+    return "passed" if made.passed else "failed", text
 
 
 def _cells(values: list[Any]) -> Cell:

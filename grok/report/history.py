@@ -5,41 +5,53 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from grok.errors import GrokError
 from grok.files import write_json
-from grok.verdicts.verdict import SCHEMA
+from grok.verdicts.decode import Malformed, decode, read
+from grok.verdicts.record import Verdicts
+from grok.verdicts.verdict import SCHEMA, Verdict
 
 
-def entry(verdicts: dict[str, Any]) -> dict[str, Any]:
-    """What is kept of a run: when, which commit, and each claim's verdict and margin."""
-    run = verdicts["run"]
-    claims = {c["id"]: {"verdict": c["verdict"], "margin": c.get("margin")} for c in verdicts["claims"]}
-    return {"schema": SCHEMA, "started": run.get("started"), "commit": run.get("commit"), "claims": claims}
+@dataclass(frozen=True)
+class Kept:
+    """What is kept of a claim."""
+
+    verdict: Verdict
+    margin: float | None
 
 
-def append(verdicts: dict[str, Any], folder: Path) -> Path:
+@dataclass(frozen=True)
+class Earlier:
+    """What is kept of a run: when, which commit, and its claims by id."""
+
+    started: str | None
+    commit: str | None
+    claims: dict[str, Kept]
+
+
+def append(verdicts: Verdicts, folder: Path) -> Path:
     """Write the run into the folder, atomically. The name is its start and digest: the same run twice is one file."""
-    kept = entry(verdicts)
+    claims = {claim.id: Kept(claim.verdict, claim.margin) for claim in verdicts.claims}
+    kept = {"schema": SCHEMA, **asdict(Earlier(verdicts.run.started, verdicts.run.commit, claims))}
     digest = hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:8]
-    started = re.sub(r"[^0-9TZ]", "", str(kept["started"] or "").upper())[:16] or "undated"
+    started = re.sub(r"[^0-9TZ]", "", (verdicts.run.started or "").upper())[:16] or "undated"
     path = folder / f"{started}-{digest}.json"
     write_json(path, kept)
     return path
 
 
-def load(folder: Path) -> list[dict[str, Any]]:
+def load(folder: Path) -> list[Earlier]:
     """Every run of the folder, oldest first. Raises GrokError on a file that is not one."""
+    make = f"grok gate verdicts.json --history {folder}"
     if not folder.is_dir():
-        raise GrokError(f"{folder} is no folder of runs; make it with\n  grok gate verdicts.json --history {folder}")
-    runs = []
+        raise GrokError(f"{folder} is no folder of runs; make it with\n  {make}")
+    runs: list[Earlier] = []
     for path in sorted(folder.glob("*.json")):
         try:
-            run = json.loads(path.read_text(encoding="utf-8"))
-            kept = {str(k): {"verdict": str(c["verdict"]), "margin": c.get("margin")} for k, c in run["claims"].items()}
-            runs.append({"started": str(run.get("started") or ""), "commit": run.get("commit"), "claims": kept})
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            runs.append(decode(Earlier, read(path, SCHEMA, make), ""))
+        except (GrokError, Malformed):
             raise GrokError(f"{path} is not a run written by `grok gate --history`; remove it") from None
-    return sorted(runs, key=lambda run: run["started"])
+    return sorted(runs, key=lambda run: run.started or "")

@@ -21,23 +21,25 @@ import jinja2
 import plotly.offline
 
 from grok.files import write_bytes
+from grok.report.history import Earlier
 from grok.report.view import Card, Pool, cards, counts, runs_note
 from grok.verdicts.number import show
+from grok.verdicts.record import Verdicts
 
 TEMPLATES = importlib.resources.files("grok.report") / "templates"
 
 
-def render(verdicts: dict[str, Any], history: Sequence[dict[str, Any]] = ()) -> str:
-    """The page of these verdicts (schema 1, see ``record.read_verdicts``); history: earlier runs, oldest first."""
+def render(verdicts: Verdicts, history: Sequence[Earlier] = ()) -> str:
+    """The page of these verdicts; history: earlier runs, oldest first."""
     pool = Pool()
     shown = cards(verdicts, history, pool)
     style, script = _asset("page.css"), _asset("page.js") + _asset("plots.js")
     return _template().render(
-        run=verdicts["run"],
+        run=verdicts.run,
         cards=shown,
         groups=_groups(shown),
         counts=counts(shown),
-        surprises=[card for card in shown if card.surprising],
+        surprises=[card for card in shown if card.claim.moved],
         sources=sorted({card.source for card in shown}),
         fixtures=list(dict.fromkeys(card.fixture for card in shown)),
         policy=_policy(style, script),
@@ -48,7 +50,7 @@ def render(verdicts: dict[str, Any], history: Sequence[dict[str, Any]] = ()) -> 
     )
 
 
-def write(verdicts: dict[str, Any], path: Path, history: Sequence[dict[str, Any]] = ()) -> None:
+def write(verdicts: Verdicts, path: Path, history: Sequence[Earlier] = ()) -> None:
     """Render and write atomically."""
     write_bytes(Path(path), render(verdicts, history).encode())
 

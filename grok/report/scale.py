@@ -6,18 +6,17 @@ import ast
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 from grok.report.columns import short
 from grok.verdicts import seeds
+from grok.verdicts.claim import Claim
 from grok.verdicts.number import is_number, show
-from grok.verdicts.verdict import must_fail
+from grok.verdicts.verdict import Assertion, Evidence, Result, must_fail
 
 _OPERATORS = ("<", "<=", ">", ">=", "==", "!=")
 _SIGN = {"<=": "≤", ">=": "≥", "==": "=", "!=": "≠"}
 _LOG_FROM = 30.0  # a range wider than this factor is drawn on a log axis
 _EDGE = 4.0  # per cent kept free on both sides
-Reading = tuple[dict[str, Any], dict[str, Any]]  # a subject, and its assert
 
 
 @dataclass(frozen=True)
@@ -103,29 +102,25 @@ def _told(name: str, marks: list[Mark]) -> tuple[str, str]:
     return f"{len(marks)} {name}", f"{show(min(numbers))} … {show(max(numbers))}"
 
 
-def scales(claim: dict[str, Any]) -> list[Scale]:
+def scales(claim: Claim) -> list[Scale]:
     """A scale for each asserted comparison of two numbers, in the order of the claim."""
-    expressions: dict[str, None] = {}
-    for subject in claim["subjects"]:
-        for made in subject.get("asserts") or []:
-            if is_number(made.get("left")) and is_number(made.get("right")) and made.get("op") in _OPERATORS:
-                expressions[made["expression"]] = None
+    expressions = dict.fromkeys(a.expression for s in claim.subjects for a in s.asserts if _read(s, a))
     return [_scale(claim, expression, alone=len(expressions) == 1) for expression in expressions]
 
 
-def _scale(claim: dict[str, Any], expression: str, alone: bool) -> Scale:
-    readings = [(s, _worst(made)) for s in claim["subjects"] if (made := _made(s, expression))]
-    subject, first = readings[0]
-    bounds = _interval(expression) or [(first["op"], first["right"])]
-    published, spread = _context(subject, first["left"], claim if alone else {})
-    measured = [*((s, made["left"]) for s, made in readings), *_unreached(claim, readings)]
+def _scale(claim: Claim, expression: str, alone: bool) -> Scale:
+    readings = list(_readings(claim, expression))
+    first = readings[0]
+    bounds = _interval(expression) or [(first.op, first.right)]
+    published, spread = _context(first, claim.published if alone else None)
+    measured = [*((reading.subject, reading.left) for reading in readings), *_unreached(claim, readings)]
     values = [value for _, value in measured] + [at for _, at in bounds] + [*published, *(spread or ())]
     axis = _Axis.over(values)
-    marks = [Mark(_kind(s), axis(value), short(s["subject"], claim.get("fixture")), value) for s, value in measured]
+    marks = [Mark(_kind(s), axis(value), short(s.subject, claim.fixture), value) for s, value in measured]
     marks += [Mark("published", axis(v), "published", v) for v in published]
     low = max((axis(at) for op, at in bounds if op in (">", ">=")), default=0.0)
     high = min((axis(at) for op, at in bounds if op in ("<", "<=")), default=100.0)
-    found = [value for s, value in measured if s["role"] == "trained"]
+    found = [value for s, value in measured if s.role == "trained"]
     over = seeds.spread(found) if len(found) >= seeds.LEAST else None
     return Scale(
         expression=expression,
@@ -136,7 +131,7 @@ def _scale(claim: dict[str, Any], expression: str, alone: bool) -> Scale:
         random_text=f"{show(spread[0])} … {show(spread[1])}" if spread else "",
         marks=tuple(_dodged(marks)),
         ticks=tuple(axis.ticks()),
-        margin=min((_margin(made) for s, made in readings if not must_fail(s["role"])), default=math.inf),
+        margin=min((r.margin for r in readings if not must_fail(r.subject.role)), default=math.inf),
         spread=over,
         middle=_middle(axis, over),
         trained=len(seeds.trained(claim)),
@@ -150,37 +145,47 @@ def _middle(axis: _Axis, over: seeds.Spread | None) -> tuple[float, float, float
     return axis(over.median), axis(low), axis(high)
 
 
-def _unreached(claim: dict[str, Any], readings: list[Reading]) -> Iterator[tuple[dict[str, Any], float]]:
+def _unreached(claim: Claim, readings: list[_Reading]) -> Iterator[tuple[Result, float]]:
     """Subjects on which an earlier assert failed, with the evidence that is the asserted number on all the others."""
-    reached = [s["subject"] for s, _ in readings]
-    left = [s for s in claim["subjects"] if s["subject"] not in reached]
-    names = [set(_same(s, made["left"])) for s, made in readings]
-    common = sorted(set.intersection(*names))
+    reached = {reading.subject.subject for reading in readings}
+    left = [s for s in claim.subjects if s.subject not in reached]
+    common = sorted(set.intersection(*(set(_same(reading)) for reading in readings)))
     if len(common) == 1:
         for subject in left:
-            values = [e["value"] for e in subject.get("evidence") or [] if e.get("name") == common[0]]
+            values = [e.value for e in subject.evidence if e.name == common[0]]
             if values and is_number(values[-1]):
                 yield subject, values[-1]
 
 
-def _same(subject: dict[str, Any], value: float) -> dict[str, dict[str, Any]]:
-    """The evidence of a subject, by name, that equals the value."""
-    evidence = [e for e in subject.get("evidence") or [] if is_number(e.get("value"))]
-    return {str(e.get("name")): e for e in evidence if math.isclose(e["value"], value, rel_tol=1e-9)}
+@dataclass(frozen=True)
+class _Reading:
+    """An assert of two numbers on one subject. margin: infinite if it has none."""
+
+    subject: Result
+    left: float
+    op: str
+    right: float
+    margin: float
 
 
-def _made(subject: dict[str, Any], expression: str) -> list[dict[str, Any]]:
-    made = [a for a in subject.get("asserts") or [] if a.get("expression") == expression]
-    return [a for a in made if is_number(a.get("left")) and is_number(a.get("right")) and a.get("op") in _OPERATORS]
+def _read(subject: Result, made: Assertion) -> _Reading | None:
+    if made.left is None or made.right is None or made.op not in _OPERATORS:
+        return None
+    return _Reading(subject, made.left, made.op, made.right, math.inf if made.margin is None else made.margin)
 
 
-def _worst(made: list[dict[str, Any]]) -> dict[str, Any]:
-    """The assert with the least margin: a loop asserts the same line often."""
-    return min(made, key=_margin)
+def _readings(claim: Claim, expression: str) -> Iterator[_Reading]:
+    """Of each subject the assert with the least margin: a loop asserts the same line often."""
+    for s in claim.subjects:
+        found = [reading for a in s.asserts if a.expression == expression and (reading := _read(s, a))]
+        if found:
+            yield min(found, key=lambda reading: reading.margin)
 
 
-def _margin(made: dict[str, Any]) -> float:
-    return made["margin"] if is_number(made.get("margin")) else math.inf
+def _same(reading: _Reading) -> dict[str, Evidence]:
+    """The evidence of the subject, by name, that equals the measured side."""
+    evidence = [e for e in reading.subject.evidence if is_number(e.value)]
+    return {e.name: e for e in evidence if math.isclose(e.value, reading.left, rel_tol=1e-9)}
 
 
 def _interval(expression: str) -> list[tuple[str, float]] | None:
@@ -199,27 +204,21 @@ def _interval(expression: str) -> list[tuple[str, float]] | None:
     return None
 
 
-def _context(
-    subject: dict[str, Any], value: float, claim: dict[str, Any]
-) -> tuple[list[float], tuple[float, float] | None]:
-    """Published values and range of the random controls that belong to this value, from the evidence that equals it."""
-    same = list(_same(subject, value).values())
-    published = [e["published"] for e in same[:1] if is_number(e.get("published"))]
-    if not published and is_number(claim.get("published")):
-        published = [claim["published"]]
-    ranges = [e.get("control_range") for e in same or subject.get("evidence") or []]
-    for pair in ranges:
-        if isinstance(pair, list) and len(pair) == 2 and all(map(is_number, pair)):
-            return published, (min(pair), max(pair))
-    return published, None
+def _context(reading: _Reading, published: object) -> tuple[list[float], tuple[float, float] | None]:
+    """Published values and range of the random controls that belong to a reading, from the evidence that equals it.
+
+    published: by the claim, for where that evidence has no figure.
+    """
+    same = list(_same(reading).values())
+    figures = [e.published for e in same[:1] if is_number(e.published)] or [published]
+    ranges = [e.control_range for e in same or reading.subject.evidence if e.control_range]
+    return list(filter(is_number, figures)), (min(ranges[0]), max(ranges[0])) if ranges else None
 
 
-def _kind(subject: dict[str, Any]) -> str:
-    if subject["role"] in ("trained", "checkpoint"):
-        return str(subject["role"])
-    if subject["role"] == "rival":
-        return "rival"
-    return next((kind for kind in ("untrained", "memorised") if kind in subject["subject"]), "control")
+def _kind(subject: Result) -> str:
+    if subject.role != "control":
+        return subject.role
+    return next((word for word in ("untrained", "memorised") if word in subject.subject), "control")
 
 
 def _dodged(marks: list[Mark]) -> Iterator[Mark]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from grok.verdicts import seeds
+from grok.verdicts.claim import Claim
 from grok.verdicts.number import show
 
 
@@ -25,7 +25,7 @@ class Row:
     below: str
 
 
-def rows(claim: dict[str, Any]) -> tuple[Row, ...]:
+def rows(claim: Claim) -> tuple[Row, ...]:
     """Each numeric measure of a claim on at least ``seeds.LEAST`` seeds; with fewer, every seed is told anyway."""
     if len(seeds.trained(claim)) < seeds.LEAST:
         return ()

@@ -1,4 +1,4 @@
-"""From the dicts of verdicts.json to what the page shows: strings, positions and flags, no markup."""
+"""From the verdicts to what the page shows: strings, positions and flags, no markup."""
 
 from __future__ import annotations
 
@@ -9,9 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from grok.report import columns, spread
+from grok.report.history import Earlier
 from grok.report.scale import Scale, scales
-from grok.verdicts.number import is_number, percent, show
-from grok.verdicts.verdict import VERDICTS, grokked, grokked_note, must_fail, wilson
+from grok.verdicts import seeds
+from grok.verdicts.claim import Claim
+from grok.verdicts.number import percent, show
+from grok.verdicts.record import Verdicts
+from grok.verdicts.runs import grokked, grokked_note
+from grok.verdicts.verdict import VERDICTS, judged
 
 OVERLAID = ("loss_curves", "progress")  # one figure with every subject; the other kinds show one subject at a time
 _ARXIV = re.compile(r"(?:arxiv[:\s]*)?(\d{4}\.\d{4,5})(?:v\d+)?", re.IGNORECASE)
@@ -43,30 +48,36 @@ class Past:
 
 @dataclass(frozen=True)
 class Card:
-    id: str
-    title: str
-    verdict: str
+    """A claim, and what is drawn and written of it."""
+
+    claim: Claim
     css: str
-    expected: str | None
     fixture: str
     source: str
-    raw: dict[str, Any]
     link: str | None
     scales: tuple[Scale, ...]
     head: Scale | None  # the one with the least margin
     measured: str
-    published: str
-    margin: str
-    margin_sign: str
     rows: tuple[tuple[str, str], ...]  # name of the evidence, published value
     expressions: tuple[str, ...]
     subjects: tuple[columns.Subject, ...]
     figures: tuple[Figure, ...]
     past: Past | None
-    tally: str
-    share: str  # k/n of several models
     spread: tuple[spread.Row, ...]
     runs: dict[str, bool]  # trained run → whether it grokked
+
+    @property
+    def published(self) -> str:
+        return "" if self.claim.published is None else show(self.claim.published)
+
+    @property
+    def margin(self) -> str:
+        return percent(self.claim.margin)
+
+    @property
+    def margin_sign(self) -> str:
+        margin = self.claim.margin
+        return "" if margin is None else "plus" if margin >= 0 else "minus"
 
     @property
     def quoted(self) -> bool:
@@ -74,26 +85,35 @@ class Card:
         return any(published for _, published in self.rows)
 
     @property
-    def surprising(self) -> bool:
-        """Not what is committed. A run says so itself: seeds beyond the committed ones are held to nothing."""
-        moved = self.raw.get("moved")
-        return self.expected is not None and (self.expected != self.verdict if moved is None else moved is True)
+    def share(self) -> str:
+        """k/n of several models."""
+        return f"{self.claim.k}/{self.claim.n}" if self.claim.n > 1 else ""
+
+    @property
+    def tally(self) -> str:
+        """k of n models, with the Wilson interval where there is more than one, and how many of those that grokked."""
+        k, n, models = self.claim.k, self.claim.n, judged(self.claim.subjects)
+        text = f"Holds on {k} of {n} model{'s' if n != 1 else ''}"
+        if n > 1 and self.claim.wilson:
+            low, high = self.claim.wilson
+            text += f" (95 % interval {low * 100:.0f} … {high * 100:.0f} %)"
+        if not all(self.runs.values()):
+            grokked = [s for s in models if self.runs.get(s.subject)]
+            text += f", on {sum(s.holds is True for s in grokked)} of the {len(grokked)} that grokked"
+        return text + (f"; {len(models) - n} could not be evaluated" if len(models) > n else "")
 
     @property
     def nearest(self) -> str:
         """The control or rival that comes nearest to a trained model, and whether the threshold lies between."""
-        found = self.raw.get("separation")
-        if not isinstance(found, dict):
+        found = self.claim.separation
+        if found is None:
             return ""
-        if found.get("gap") is None:
+        if found.gap is None:
             return "every control and rival fails before it comes to a number"
-        between = (
-            "the threshold lies between" if found.get("threshold_inside") else "the threshold does not lie between"
-        )
-        behind = found["gap"] > 0
-        by = percent(abs(found["gap"])).lstrip("+")
-        where = f"{by} of the threshold {'behind' if behind else 'ahead of'} the worst trained model"
-        return f"the nearest, {found.get('nearest')}, is {where}; {between}"
+        between = f"the threshold {'lies' if found.threshold_inside else 'does not lie'} between"
+        by = percent(abs(found.gap)).lstrip("+")
+        where = f"{by} of the threshold {'behind' if found.gap > 0 else 'ahead of'} the worst trained model"
+        return f"the nearest, {found.nearest}, is {where}; {between}"
 
     @property
     def origins(self) -> list[tuple[str, list[columns.Subject]]]:
@@ -117,10 +137,9 @@ class Pool:
         return self._index[key]
 
 
-def cards(verdicts: dict[str, Any], history: Sequence[dict[str, Any]], pool: Pool) -> list[Card]:
+def cards(verdicts: Verdicts, history: Sequence[Earlier], pool: Pool) -> list[Card]:
     """A card for each claim, in the order of the file; plot data goes to the pool."""
-    fixtures = [card for card in verdicts["run"].get("fixtures") or [] if isinstance(card, dict)]
-    return [_card(claim, history, pool, fixtures) for claim in verdicts["claims"]]
+    return [_card(claim, history, pool, verdicts.run.fixtures) for claim in verdicts.claims]
 
 
 def runs_note(shown: Sequence[Card]) -> str | None:
@@ -129,107 +148,55 @@ def runs_note(shown: Sequence[Card]) -> str | None:
 
 
 def counts(shown: Sequence[Card]) -> list[tuple[str, str, int]]:
-    """(verdict, css class, how many), the known verdicts first, those that occur only."""
-    words = [*VERDICTS, *sorted({card.verdict for card in shown} - set(VERDICTS))]
-    tallies = [(word, css(word), sum(card.verdict == word for card in shown)) for word in words]
+    """(verdict, css class, how many) of those that occur."""
+    tallies = [(word, css(word), sum(card.claim.verdict == word for card in shown)) for word in VERDICTS]
     return [tally for tally in tallies if tally[2]]
 
 
 def css(verdict: str) -> str:
-    """A class name; whatever is no known verdict looks like one that was not evaluated."""
-    return verdict.replace(" ", "-") if verdict in VERDICTS else "not-evaluated"
+    """The class name of a verdict."""
+    return verdict.replace(" ", "-")
 
 
-def _card(
-    claim: dict[str, Any], history: Sequence[dict[str, Any]], pool: Pool, fixtures: Sequence[dict[str, Any]]
-) -> Card:
+def _card(claim: Claim, history: Sequence[Earlier], pool: Pool, fixtures: Sequence[dict[str, Any]]) -> Card:
     drawn = tuple(scales(claim))
     head = min(drawn, key=lambda scale: scale.margin, default=None)
     rows, expressions = columns.rows(claim), columns.expressions(claim)
-    margin = claim.get("margin")
-    runs = grokked(fixtures, (subject["subject"] for subject in claim["subjects"] if subject["role"] == "trained"))
     return Card(
-        id=claim["id"],
-        title=claim["title"],
-        verdict=claim["verdict"],
-        css=css(claim["verdict"]),
-        expected=claim.get("expected"),
-        fixture=str(claim.get("fixture") or "no fixture"),
-        source=str(claim.get("source") or "no source"),
-        raw=claim,
-        link=_link(claim.get("url")) or _link(claim.get("ref")),
+        claim=claim,
+        css=css(claim.verdict),
+        fixture=claim.fixture or "no fixture",
+        source=claim.source or "no source",
+        link=_link(claim.url) or _link(claim.ref),
         scales=drawn,
         head=head,
-        measured=head.measured if head else _first_value(claim),
-        published=show(claim["published"]) if claim.get("published") is not None else "",
-        margin=percent(margin),
-        margin_sign="" if not is_number(margin) else "plus" if margin >= 0 else "minus",
+        measured=head.measured if head else next((show(e.value) for s in claim.subjects for e in s.evidence), "–"),
         rows=rows,
         expressions=expressions,
         subjects=tuple(
-            columns.column(subject, claim.get("fixture"), [name for name, _ in rows], expressions)
-            for subject in columns.merged(claim["subjects"])
+            columns.column(subject, claim.fixture, [name for name, _ in rows], expressions)
+            for subject in columns.merged(claim.subjects)
         ),
         figures=_figures(claim, pool),
-        past=_past(claim["id"], history),
-        tally=_tally(claim, runs),
-        share=_share(claim),
+        past=_past(claim.id, history),
         spread=spread.rows(claim),
-        runs=runs,
+        runs=grokked(fixtures, (s.subject for s in seeds.trained(claim))),
     )
 
 
-def _first_value(claim: dict[str, Any]) -> str:
-    for subject in claim["subjects"]:
-        for evidence in subject.get("evidence") or []:
-            return show(evidence.get("value"))
-    return "–"
-
-
-def _counts(models: Sequence[dict[str, Any]]) -> tuple[int, int]:
-    """On how many of the evaluated ones it holds."""
-    evaluated = [subject for subject in models if subject.get("holds") is not None]
-    return sum(bool(subject["holds"]) for subject in evaluated), len(evaluated)
-
-
-def _models(claim: dict[str, Any]) -> list[dict[str, Any]]:
-    return [subject for subject in claim["subjects"] if not must_fail(subject["role"])]
-
-
-def _share(claim: dict[str, Any]) -> str:
-    k, n = _counts(_models(claim))
-    return f"{k}/{n}" if n > 1 else ""
-
-
-def _tally(claim: dict[str, Any], runs: dict[str, bool]) -> str:
-    """k of n models, with the Wilson interval where there is more than one, and how many of those that grokked."""
-    models = _models(claim)
-    k, n = _counts(models)
-    text = f"Holds on {k} of {n} model{'s' if n != 1 else ''}"
-    if n > 1 and (interval := wilson(k, n)):
-        text += f" (95 % interval {interval[0] * 100:.0f} … {interval[1] * 100:.0f} %)"
-    if not all(runs.values()):
-        grokked = [subject for subject in models if runs.get(subject["subject"])]
-        text += f", on {sum(s.get('holds') is True for s in grokked)} of the {len(grokked)} that grokked"
-    return text + (f"; {len(models) - n} could not be evaluated" if len(models) > n else "")
-
-
-def _figures(claim: dict[str, Any], pool: Pool) -> tuple[Figure, ...]:
+def _figures(claim: Claim, pool: Pool) -> tuple[Figure, ...]:
     found: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for subject in claim["subjects"]:
-        for plot in subject.get("plots") or []:
-            series = {
-                "subject": columns.short(subject["subject"], claim.get("fixture")),
-                "role": subject["role"],
-                "data": pool.add(plot.get("data")),
-            }
-            found.setdefault((str(plot.get("kind")), str(plot.get("name"))), []).append(series)
+    for subject in claim.subjects:
+        name = columns.short(subject.subject, claim.fixture)
+        for plot in subject.plots:
+            series = {"subject": name, "role": subject.role, "data": pool.add(plot.data)}
+            found.setdefault((plot.kind, plot.name), []).append(series)
     return tuple(Figure(kind, name, kind in OVERLAID, tuple(s)) for (kind, name), s in found.items())
 
 
-def _link(reference: Any) -> str | None:
+def _link(reference: str | None) -> str | None:
     """Where a source is found: a web address, owner/name on GitHub, or an arXiv number; nothing else becomes a link."""
-    text = str(reference or "").strip()
+    text = (reference or "").strip()
     if re.fullmatch(r"https://[^\s<>\"']+", text):
         return text
     if match := _ARXIV.fullmatch(text):
@@ -237,22 +204,22 @@ def _link(reference: Any) -> str | None:
     return f"https://github.com/{text}" if _REPOSITORY.fullmatch(text) else None
 
 
-def _past(name: str, history: Sequence[dict[str, Any]]) -> Past | None:
-    runs = [(run["started"], run["claims"][name]) for run in history if name in run["claims"]]
-    runs = [(when, kept) for when, kept in runs if is_number(kept["margin"])]
-    if len(runs) < 2:
+def _past(name: str, history: Sequence[Earlier]) -> Past | None:
+    runs = [(run.started or "", run.claims[name]) for run in history if name in run.claims]
+    told = [(when, kept.verdict, kept.margin) for when, kept in runs if kept.margin is not None]
+    if len(told) < 2:
         return None
-    margins = [kept["margin"] for _, kept in runs]
+    margins = [margin for _, _, margin in told]
     low, high = min(0.0, *margins), max(0.0, *margins)
     height = (high - low) or 1.0
     points = tuple(
         (
-            round(3 + 94 * i / (len(runs) - 1), 2),
-            round(10 + 80 * (high - kept["margin"]) / height, 2),
-            css(kept["verdict"]),
-            f"{when}: {kept['verdict']}, margin {percent(kept['margin'])}",
+            round(3 + 94 * i / (len(told) - 1), 2),
+            round(10 + 80 * (high - margin) / height, 2),
+            css(word),
+            f"{when}: {word}, margin {percent(margin)}",
         )
-        for i, (when, kept) in enumerate(runs)
+        for i, (when, word, margin) in enumerate(told)
     )
-    text = f"margin over {len(runs)} runs: {percent(margins[0])} at first, {percent(margins[-1])} now"
+    text = f"margin over {len(told)} runs: {percent(margins[0])} at first, {percent(margins[-1])} now"
     return Past(points, round(10 + 80 * high / height, 2), text)

@@ -124,7 +124,7 @@ def _scalar(text: str, value: Any) -> Any:
 
 
 def _number(value: Any) -> Any:
-    return value if isinstance(value, (int, float)) else None
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
 def _digits(values: list[Any]) -> int:

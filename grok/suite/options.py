@@ -14,6 +14,8 @@ import pytest
 from grok.errors import GrokError
 from grok.suite.subject import Checkpoint
 from grok.suite.subjects import load_checkpoints
+from grok.verdicts import expected
+from grok.verdicts.expected import Entry
 
 UPDATE = "--update-expected"
 
@@ -43,7 +45,7 @@ def add_options(parser: pytest.Parser) -> None:
 
 @dataclass(frozen=True)
 class Options:
-    """The checked options. ``expected``: claim id → committed entry; None if there is no file to compare with.
+    """The checked options. ``entries``: claim id → committed entry; None if there is no file to compare with.
 
     claims: the ids of the claims to run; all if it is empty.
     """
@@ -57,7 +59,7 @@ class Options:
     seeds: str
     fixtures: Path
     tracebacks: bool
-    expected: dict[str, Any] | None
+    entries: dict[str, Entry] | None
     _own_fixtures: bool
     _checkpoints: tuple[str, ...]
     _controls: tuple[str, ...]
@@ -68,10 +70,10 @@ class Options:
         """The options of a session. Raises pytest.UsageError; exits with 2 if verdicts must not be rewritten."""
         get = config.getoption
         here = config.invocation_params.dir
-        expected, update = get("expected") and _near(here / get("expected")), get("update_expected")
+        file, update = get("expected") and _near(here / get("expected")), get("update_expected")
         if update and os.environ.get("CI"):
             pytest.exit(f"{UPDATE} is refused where CI is set: rewrite the verdicts on your machine and commit them", 2)
-        if update and expected is None:
+        if update and file is None:
             raise pytest.UsageError(f"{UPDATE} needs --expected FILE: the file to rewrite")
         if update and get("checkpoint"):
             raise pytest.UsageError(f"{UPDATE} is for shipped fixtures; it does not go with --checkpoint")
@@ -86,14 +88,14 @@ class Options:
         return cls(
             json_file=_path(here, get("claims_json")),
             html_file=_path(here, get("claims_html")),
-            expected_file=expected,
+            expected_file=file,
             update_expected=update,
             recipe=get("recipe"),
             claims=tuple(name.strip() for name in (get("claims") or "").split(",") if name.strip()),
             seeds=get("seeds"),
             fixtures=_near(_path(here, get("fixture_dir")) or config.rootpath / "fixtures"),
             tracebacks=get("tbstyle") != "auto" or bool(get("usepdb")),
-            expected=_read(expected),
+            entries=_read(file),
             _own_fixtures=bool(get("fixture_dir")),
             _checkpoints=tuple(get("checkpoint") or ()),
             _controls=tuple(get("control") or ()),
@@ -103,11 +105,11 @@ class Options:
     @property
     def free(self) -> bool:
         """Whether nothing is expected: the verdicts are being rewritten, or the models or runs are the user's."""
-        return self.update_expected or bool(self._checkpoints) or (self._own_fixtures and self.expected is None)
+        return self.update_expected or bool(self._checkpoints) or (self._own_fixtures and self.entries is None)
 
-    def expected_of(self, claim: str) -> dict[str, Any] | None:
+    def expected_of(self, claim: str) -> Entry | None:
         """The committed entry of a claim; None if there is none."""
-        return (self.expected or {}).get(claim)
+        return (self.entries or {}).get(claim)
 
     def load_checkpoints(self) -> tuple[Checkpoint, ...]:
         """The user's models. Raises pytest.UsageError for a file that is missing, hostile, or of another family."""
@@ -136,15 +138,13 @@ def _check_recipe(name: str) -> None:
         raise pytest.UsageError(f"--recipe: unknown recipe {name!r}; there are claims about {', '.join(known)}")
 
 
-def _read(file: Path | None) -> dict[str, Any] | None:
+def _read(file: Path | None) -> dict[str, Entry] | None:
     """The committed entries. A file that does not exist yet has none."""
     if file is None:
         return None
     if not file.exists():
         return {}
-    from grok.verdicts.record import read_expected
-
     try:
-        return read_expected(file)["claims"]
+        return expected.read(file)
     except GrokError as error:
         raise pytest.UsageError(str(error)) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ import pytest
 from grok.errors import GrokError, NotEvaluable
 from grok.suite.evidence import VALUE_DIGITS, Recorder, plain
 from grok.suite.meta import Info, Source
+from grok.verdicts import expected
+from grok.verdicts.claim import Statement
+from grok.verdicts.expected import Entry
 from grok.verdicts.verdict import Result, must_fail
 
 
@@ -50,26 +54,21 @@ def _first_line(raised: BaseException | None) -> str | None:
     return str(raised).splitlines()[0] if str(raised) else None
 
 
-def surprise(claim: Info, result: Result, expected: dict[str, Any] | None, free: bool, file: str) -> str | None:
+def surprise(claim: Info, result: Result, committed: Entry | None, free: bool, file: str) -> str | None:
     """The reason why this result fails its test; None if it passes.
 
-    expected: the committed entry of this claim. free: nothing is expected (a user's checkpoint, or the expectation is
+    committed: the entry of this claim. free: nothing is expected (a user's checkpoint, or the expectation is
     being rewritten), so every result without an error passes.
     """
     here = f"{claim.id} on {result.subject}"
     if result.error is not None:
         return f"{here}: an error, not a verdict\n  {result.error}"
-    if free:
+    if free or expected.outcome(result, committed):
         return None
-    if expected is None:
-        right = (result.holds is not True) if must_fail(result.role) else (result.holds is True)
-        wanted = f"it must not on a {result.role}" if must_fail(result.role) else "it must hold on a model"
+    if committed is not None:
+        wanted = f"expected: {_WORD[committed.subjects[result.subject]]}"
     else:
-        known = expected.get("subjects", {})
-        right = result.subject not in known or result.holds == known[result.subject]
-        wanted = f"expected: {_WORD[known.get(result.subject)]}"
-    if right:
-        return None
+        wanted = f"it must not on a {result.role}" if must_fail(result.role) else "it must hold on a model"
     reason = f" ({result.reason})" if result.holds is None else ""
     failed = [a for a in result.asserts if not a.passed] or result.asserts
     numbers = f"\n  {failed[-1].shown}" if failed else ""
@@ -83,23 +82,24 @@ def describe(
     claim: Info, source: Source | None, family: str | None, nodeid: str, file: str, line: int
 ) -> dict[str, Any]:
     """The part of a claim's entry in verdicts.json, for one recipe, that does not depend on its results."""
-    return {
-        "id": claim.id_on(family),
-        "title": claim.title,
-        "source": source.key if source else None,
-        "source_title": source.title if source else None,
-        "ref": source.ref if source else None,
-        "url": source.url if source else None,
-        "section": claim.section,
-        "fixture": family,
-        "published": plain(claim.published_on(family), VALUE_DIGITS, f"published figure of {claim.id}"),
-        "about": claim.about,
-        "threshold": claim.threshold,
-        "because": claim.because,
-        "no_control": claim.no_control,
-        "expression": list(claim.expressions),
-        "file": file,
-        "line": line,
-        "nodeid": nodeid,
-        "command": f"pytest '{nodeid}'",
-    }
+    said = Statement(
+        id=claim.id_on(family),
+        title=claim.title,
+        source=source.key if source else None,
+        source_title=source.title if source else None,
+        ref=source.ref if source else None,
+        url=source.url if source else None,
+        section=claim.section,
+        fixture=family,
+        published=plain(claim.published_on(family), VALUE_DIGITS, f"published figure of {claim.id}"),
+        about=claim.about,
+        threshold=claim.threshold,
+        because=claim.because,
+        no_control=claim.no_control,
+        expression=claim.expressions,
+        file=file,
+        line=line,
+        nodeid=nodeid,
+        command=f"pytest '{nodeid}'",
+    )
+    return asdict(said)

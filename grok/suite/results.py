@@ -6,14 +6,17 @@ import importlib.metadata
 import platform
 import shlex
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from grok import commit, files
-from grok.verdicts.document import to_json
-from grok.verdicts.separation import separated, separation
-from grok.verdicts.verdict import SCHEMA, Claim, Result, grokked, grokked_note, least, order
+from grok import commit
+from grok.verdicts import expected
+from grok.verdicts.claim import Claim, Statement
+from grok.verdicts.expected import Entry
+from grok.verdicts.record import Run, Verdicts
+from grok.verdicts.runs import grokked, grokked_note
+from grok.verdicts.verdict import Result, order
 
 PACKAGES = ("grok-claims", "torch", "transformer_lens", "numpy", "pytest")
 UPDATE = "--update-expected"
@@ -23,45 +26,38 @@ UPDATE = "--update-expected"
 class Results:
     """The results of a session's tests. ``expected``: claim id → committed entry; None if nothing is committed."""
 
-    expected: dict[str, Any] | None
+    expected: dict[str, Entry] | None
     free: bool  # nothing is expected of this session: see ``outcome.surprise``
-    _meta: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _statements: dict[str, Statement] = field(default_factory=dict)
     _subjects: dict[str, dict[str, Result]] = field(default_factory=dict)
     _fixtures: dict[str, dict[str, Any]] = field(default_factory=dict)
     _clashes: dict[str, str] = field(default_factory=dict)
 
     def add(self, message: dict[str, Any]) -> None:
         """Add the result that a test sent: {"meta", "subject", "card"}."""
-        meta = message["meta"]
-        home = self._meta.setdefault(meta["id"], meta)["nodeid"]
-        if home != meta["nodeid"]:
-            self._clashes[meta["id"]] = clash(meta["id"], home, meta["nodeid"])
+        said = Statement(**message["meta"])
+        home = self._statements.setdefault(said.id, said).nodeid
+        if home != said.nodeid:
+            self._clashes[said.id] = clash(said.id, home, said.nodeid)
         subject = Result.from_json(message["subject"])
-        self._subjects.setdefault(meta["id"], {})[subject.subject] = subject
+        self._subjects.setdefault(said.id, {})[subject.subject] = subject
         if message["card"] is not None:
             self._fixtures[message["card"]["digest"]] = message["card"]
 
     def claims(self) -> list[Claim]:
         """The claims, in the order of their source files; within a file, recipe by recipe."""
-        metas = sorted(self._meta.values(), key=lambda meta: (meta["file"], meta["fixture"] or "", meta["line"]))
-        return [self._claim(meta) for meta in metas]
-
-    def _claim(self, meta: dict[str, Any]) -> Claim:
-        subjects = order(self._subjects[meta["id"]].values())
-        committed = None if self.free or self.expected is None else self.expected.get(meta["id"])
-        if committed is None:
-            return Claim(meta, subjects)
-        held = frozenset(committed.get("subjects", {}))
-        return Claim(meta, subjects, committed["verdict"], bool(held - {s.subject for s in subjects}), held)
+        said = sorted(self._statements.values(), key=lambda s: (s.file or "", s.fixture or "", s.line or 0))
+        entries = {} if self.free else self.expected or {}
+        return [expected.judge(each, order(self._subjects[each.id].values()), entries.get(each.id)) for each in said]
 
     def fixtures(self) -> list[dict[str, Any]]:
         return sorted(self._fixtures.values(), key=lambda card: (card["fixture"], card["seed"]))
 
     def runs(self) -> list[str]:
         """A line for each recipe: how many runs did not grok, and which. There is none for a single run that did."""
-        names: dict[str, list[str]] = {}
+        names: dict[str | None, list[str]] = {}
         for claim in self.claims():
-            names.setdefault(claim.meta["fixture"], []).extend(s.subject for s in claim.subjects if s.role == "trained")
+            names.setdefault(claim.fixture, []).extend(s.subject for s in claim.subjects if s.role == "trained")
         notes = {recipe: grokked_note(grokked(self.fixtures(), trained)) for recipe, trained in names.items()}
         return [f"{recipe}: {note}" for recipe, note in notes.items() if note]
 
@@ -77,22 +73,20 @@ class Results:
             told.append(f"no verdict is committed of {', '.join(new)}; if those above are right, commit them: {UPDATE}")
         return clashes + told
 
-    def update(self, path: Path) -> list[str]:
-        """Rewrite the committed verdicts of the claims that ran completely. Returns the ids of the other claims.
+    def update(self, path: Path) -> dict[str, str]:
+        """Rewrite the committed verdicts of the claims that ran completely. Returns the others, each with the reason.
 
         The entry of a claim that did not run stays. To remove a claim, delete its entry by hand.
         """
-        entries = dict(self.expected or {})
-        whole = {claim.id: _whole(claim, entries.get(claim.id, {})) for claim in self.claims()}
-        left = [name for name, ran in whole.items() if not ran]
-        claims = {claim.id: claim for claim in self.claims() if whole[claim.id]}
-        kept = {name: entry for name, entry in entries.items() if name not in claims}
-        new = {name: _entry(claim) for name, claim in claims.items()}
-        files.write_json(path, {"schema": SCHEMA, "claims": new | kept})
+        old = self.expected or {}
+        whole = {claim.id: claim for claim in self.claims()}
+        left = {name: why for name, claim in whole.items() if (why := expected.unfit(claim, old.get(name)))}
+        new = {name: expected.entry(claim) for name, claim in whole.items() if name not in left}
+        expected.write(path, new | {name: entry for name, entry in old.items() if name not in new})
         return left
 
 
-def clash(claim: str, home: str, other: str) -> str:
+def clash(claim: str, home: str | None, other: str | None) -> str:
     """The message for two tests with one id."""
     return f"two claims are called {claim}: {home} and {other}"
 
@@ -101,26 +95,8 @@ def _changed(claim: Claim) -> str:
     return f"{claim.id}: {claim.verdict}, expected {claim.expected}" + (f" ({claim.reason})" if claim.reason else "")
 
 
-def _whole(claim: Claim, committed: dict[str, Any]) -> bool:
-    """Whether enough ran to commit a verdict: a model, its controls, all subjects committed before, and no error."""
-    roles = {s.role for s in claim.subjects}
-    controlled = "control" in roles or claim.meta["no_control"] or claim.meta["fixture"] is None
-    missing = set(committed.get("subjects", {})) - {s.subject for s in claim.subjects}
-    return "trained" in roles and controlled and not missing and not any(s.error for s in claim.subjects)
-
-
-def _entry(claim: Claim) -> dict[str, Any]:
-    margin = least([claim.margin])
-    return {
-        "verdict": claim.verdict,
-        "margin": None if margin is None else float(f"{margin:.4g}"),
-        "separated": separated(separation(claim.subjects)),
-        "subjects": {s.subject: s.holds for s in claim.subjects},
-    }
-
-
-def environment(root: Path, arguments: Iterable[str]) -> dict[str, Any]:
-    """Command, versions and commit: what verdicts.json says about the run itself, except for its times."""
+def environment(root: Path, arguments: Iterable[str], **more: Any) -> Run:
+    """Command, versions and commit: what verdicts.json says about the run itself; ``more``: its other fields."""
     versions = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -128,9 +104,9 @@ def environment(root: Path, arguments: Iterable[str]) -> dict[str, Any]:
         except importlib.metadata.PackageNotFoundError:
             versions[package] = "not installed"
     command = shlex.join(["pytest", *map(str, arguments)])
-    return {"command": command, "versions": versions, "device": "cpu", "commit": commit.of(root)}
+    return Run(command, versions, "cpu", commit.of(root), **more)
 
 
-def verdicts(results: Results, run: dict[str, Any]) -> dict[str, Any]:
+def verdicts(results: Results, run: Run) -> Verdicts:
     """The content of verdicts.json for a session."""
-    return to_json({**run, "fixtures": results.fixtures()}, results.claims())
+    return Verdicts(replace(run, fixtures=tuple(results.fixtures())), tuple(results.claims()))

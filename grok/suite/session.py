@@ -24,7 +24,7 @@ class Session:
         self.config = config
         self.options = options
         self.checkpoints = checkpoints
-        self.results = results.Results(options.expected, options.free)
+        self.results = results.Results(options.entries, options.free)
         self.seen: set[str] = set()
         self.notes: list[str] = []
         self.started = datetime.now(UTC)
@@ -62,17 +62,20 @@ class Session:
     def _write(self) -> None:
         options = self.options
         if options.update_expected and options.expected_file:
-            left = self.results.update(options.expected_file)
+            left = [f"{name} ({why})" for name, why in self.results.update(options.expected_file).items()]
             self.notes.append(f"{options.expected_file} rewritten" + (f", but for {', '.join(left)}" if left else ""))
         if not (options.json_file or options.html_file):
             return
-        run = results.environment(self.config.rootpath, self.config.invocation_params.args)
-        run["started"] = self.started.isoformat(timespec="seconds")
-        run["seconds"] = round(time.perf_counter() - self.clock, 1)
-        run["subjects_note"] = self.pytest_report_header()
+        run = results.environment(
+            self.config.rootpath,
+            self.config.invocation_params.args,
+            started=self.started.isoformat(timespec="seconds"),
+            seconds=round(time.perf_counter() - self.clock, 1),
+            subjects_note=tuple(self.pytest_report_header()),
+        )
         verdicts = results.verdicts(self.results, run)
         if options.json_file:
-            files.write_json(options.json_file, verdicts)
+            files.write_json(options.json_file, verdicts.to_json())
         if options.html_file:
             from grok.report import page
 

@@ -10,11 +10,11 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from grok.verdicts.separation import asserts
-from grok.verdicts.verdict import VERDICTS, Claim, Result, judged, wilson
+from grok.verdicts.claim import Claim
+from grok.verdicts.verdict import VERDICTS, Result, judged
 
 COLOURS = {"replicated": "green", "refuted": "red", "mixed": "yellow", "vacuous": "yellow", "not evaluated": "purple"}
-COLOURS |= {"unspecific": "yellow", "uncontrolled": "purple"}
+COLOURS |= {"unspecific": "yellow", "uncontrolled": "purple", "error": "red"}
 Line = list[tuple[str, dict[str, bool]]]  # pieces of text, each with its markup
 
 MEASURED, PUBLISHED, MARGIN, VERDICT, INTERVAL = 8, 9, 6, 14, 8
@@ -26,7 +26,7 @@ def table(claims: list[Claim], width: int) -> Iterator[Line]:
     names = max(5, *(_wide(_name(claim)) for claim in claims))
     width = max(60, min(width, MAX_WIDTH) - 1)
     verdicts = max(VERDICT, *(len(short(claim)) for claim in claims))
-    several = any(claim.counts[1] > 1 for claim in claims) and width >= 69
+    several = any(claim.n > 1 for claim in claims) and width >= 69
     numbers = {"measured": MEASURED, "control": MEASURED, "rival": MEASURED, "published": PUBLISHED, "margin": MARGIN}
     if width < 99:
         numbers = {name: numbers[name] for name in ("measured", "control", "published")}
@@ -49,11 +49,11 @@ def table(claims: list[Claim], width: int) -> Iterator[Line]:
         if len(families) > 1 and _family(claim) != shown:
             shown = _family(claim)
             yield [(_fit(shown, width).rstrip(), {"bold": True})]
-        cells = row(_name(claim), claim.meta["title"], figures(claim) | {"margin": percent(claim.margin)})
+        cells = row(_name(claim), claim.title, figures(claim) | {"margin": percent(claim.margin)})
         word = short(claim)
         yield [(cells, {}), (word, {COLOURS[claim.verdict]: True}), (share(interval(claim), word), {})]
         if claim.reason and claim.reason not in told:
-            told |= {claim.reason} if any(s.error for s in claim.subjects) else set()
+            told |= {claim.reason} if claim.verdict == "error" else set()
             yield from (
                 [(" " * (names + 1) + part, {"light": True})] for part in _wrap(claim.reason, width - names - 1)
             )
@@ -63,12 +63,11 @@ def table(claims: list[Claim], width: int) -> Iterator[Line]:
 
 def _name(claim: Claim) -> str:
     """The id, without the family that the line above names."""
-    return claim.id.removesuffix(f" · {claim.meta['fixture']}")
+    return claim.id.removesuffix(f" · {claim.fixture}")
 
 
 def _family(claim: Claim) -> str:
-    names = (claim.meta["fixture"], claim.meta["source_title"])
-    return " · ".join(name for name in names if name)
+    return " · ".join(name for name in (claim.fixture, claim.source_title) if name)
 
 
 def summary(claims: list[Claim]) -> str:
@@ -80,15 +79,13 @@ def summary(claims: list[Claim]) -> str:
 
 def short(claim: Claim) -> str:
     """The verdict, with k of n models if there are several or if it holds on one."""
-    k, n = claim.counts
-    told = claim.verdict in ("replicated", "mixed") or (n > 1 and claim.verdict != "not evaluated")
-    return f"{claim.verdict} {k}/{n}" if told else claim.verdict
+    told = claim.verdict in ("replicated", "mixed") or (claim.n > 1 and claim.verdict not in ("not evaluated", "error"))
+    return f"{claim.verdict} {claim.k}/{claim.n}" if told else claim.verdict
 
 
 def interval(claim: Claim) -> str:
     """The 95 % interval (Wilson) of the share of models on which the claim holds, in per cent."""
-    found = wilson(*claim.counts)
-    return "–" if found is None else f"{100 * found[0]:.0f}–{100 * found[1]:.0f} %"
+    return "–" if claim.wilson is None else "{:.0f}–{:.0f} %".format(*(100 * end for end in claim.wilson))
 
 
 def figures(claim: Claim) -> dict[str, str]:
@@ -100,7 +97,7 @@ def figures(claim: Claim) -> dict[str, str]:
     subject = min(judged(claim.subjects), key=lambda s: _room(s.margin), default=None)
     made = [a for a in subject.asserts if a.left is not None] if subject else []
     decides = min(made, key=lambda a: _room(a.margin)) if made else None
-    over = next((a for a in asserts(claim.subjects) if decides and a.expression == decides.expression), None)
+    over = next((a for a in claim.asserted if decides and a.expression == decides.expression), None)
     control, rival = (over.control, over.rival) if over else (None, None)
     measured, published = _measured(claim, subject, None if decides is None else decides.left)
     nearest = {"control": number(control and control.value), "rival": number(rival and rival.value)}
@@ -109,14 +106,14 @@ def figures(claim: Claim) -> dict[str, str]:
 
 def _measured(claim: Claim, subject: Result | None, deciding: float | None) -> tuple[str, str]:
     if subject is None:
-        return number(None), number(claim.meta["published"])
+        return number(None), number(claim.published)
     scalars = [e for e in subject.evidence if isinstance(e.value, (int, float, str))]
     named = next((e for e in scalars if _same(e.value, deciding)), None)
     named = named or next((e for e in scalars if e.published is not None), None)
     if named is None:
         measured = deciding if deciding is not None or not scalars else scalars[0].value
-        return number(measured), number(claim.meta["published"])
-    return number(named.value), number(claim.meta["published"] if named.published is None else named.published)
+        return number(measured), number(claim.published)
+    return number(named.value), number(claim.published if named.published is None else named.published)
 
 
 def _room(margin: float | None) -> float:

@@ -76,7 +76,7 @@ def connect(address: str | None, workers: int | None) -> None:
     try:
         import ray
     except ImportError:
-        raise GrokError("--engine ray needs Ray: pip install 'grok-claims[cluster]'") from None
+        raise GrokError("--on ray needs Ray: pip install 'grok-claims[cluster]'") from None
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "warning"}
     if address is None:
         try:

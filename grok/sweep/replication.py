@@ -8,27 +8,28 @@ What stands outside the two markers is written by hand and stays.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import tyro
 
 from grok import files
 from grok.errors import GrokError
 from grok.sweep.shipped import Runs, read_runs
+from grok.verdicts.claim import Claim
+from grok.verdicts.record import Verdicts, read_verdicts
 from grok.verdicts.seeds import Measure, at_or_below, measures, spread, trained
 
 BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
 
 
-def tables(verdicts: dict[str, Any], runs: Sequence[Runs]) -> str:
+def tables(verdicts: Verdicts, runs: Sequence[Runs]) -> str:
     """Markdown: the runs, then the claims of each recipe."""
     parts = ["## The runs", "", *_runs_table(runs)]
-    for recipe in dict.fromkeys(claim["fixture"] for claim in verdicts["claims"]):
-        claims = [c for c in verdicts["claims"] if c["fixture"] == recipe]
+    for recipe in dict.fromkeys(claim.fixture for claim in verdicts.claims):
+        claims = [c for c in verdicts.claims if c.fixture == recipe]
         solved = {
             f"{r.recipe}/seed{row['seed']}" for r in runs if r.recipe == recipe for row in r.rows if row["grokked"]
         }
@@ -68,33 +69,33 @@ def _grokked(runs: Runs) -> str:
     return f"{len(runs.rows) - len(runs.not_grokked)} of {len(runs.rows)}"
 
 
-def _in_short(claims: Sequence[dict[str, Any]], solved: set[str]) -> Iterator[str]:
+def _in_short(claims: Sequence[Claim], solved: set[str]) -> Iterator[str]:
     """Claims by where they hold: everywhere, on what grokked, on some, nowhere."""
     groups: dict[str, list[str]] = {name: [] for name in ("every seed", "every seed that grokked", "some", "none")}
     for claim in claims:
         seeds = trained(claim)
-        holds = {s["subject"] for s in seeds if s["holds"]}
+        holds = {s.subject for s in seeds if s.holds}
         if len(holds) == len(seeds):
             where = "every seed"
         elif solved and solved <= holds:
             where = "every seed that grokked"
         else:
             where = "some" if holds else "none"
-        groups[where].append(claim["id"] + ("°" if claim["verdict"] == "vacuous" else ""))
+        groups[where].append(claim.id + ("°" if claim.verdict == "vacuous" else ""))
     for name, ids in groups.items():
         yield f"- holds on {name}: {', '.join(ids) or '–'}"
     yield "\n° vacuous: a control passes too."
 
 
-def _claims_table(claims: Sequence[dict[str, Any]], solved: set[str]) -> Iterator[str]:
+def _claims_table(claims: Sequence[Claim], solved: set[str]) -> Iterator[str]:
     yield "| claim | holds | 95 % | grokked | fails on | measure | median, range | sd, 95 % | published | seeds ≤ it |"
     yield "|---|---|---|---|---|---|---|---|---|---|"
     for claim in claims:
-        interval = "–" if claim["wilson"] is None else "{:.2f} … {:.2f}".format(*claim["wilson"])
-        holds = f"{claim['k']}/{claim['n']}" + ("°" if claim["verdict"] == "vacuous" else "")
-        among = [s for s in trained(claim) if s["subject"] in solved]
-        of_solved = f"{sum(s['holds'] is True for s in among)}/{len(among)}"
-        first = [f"**{claim['id']}** {claim['title']}", holds, interval, of_solved, _failing(claim)]
+        interval = "–" if claim.wilson is None else "{:.2f} … {:.2f}".format(*claim.wilson)
+        holds = f"{claim.k}/{claim.n}" + ("°" if claim.verdict == "vacuous" else "")
+        among = [s for s in trained(claim) if s.subject in solved]
+        of_solved = f"{sum(s.holds is True for s in among)}/{len(among)}"
+        first = [f"**{claim.id}** {claim.title}", holds, interval, of_solved, _failing(claim)]
         found: list[Measure | None] = [*measures(claim)]
         for measure in found or [None]:
             yield _line([*first, *_measure(measure)])
@@ -117,12 +118,10 @@ def _measure(measure: Measure | None) -> list[str]:
     return [measure.name, _summary(measure.values), sd, f"{measure.published:.4g}", below]
 
 
-def _failing(claim: dict[str, Any]) -> str:
+def _failing(claim: Claim) -> str:
     """The seeds on which it does not hold, or could not be evaluated."""
-    failing = [s for s in trained(claim) if s["holds"] is not True]
-    return ", ".join(
-        s["subject"].rpartition("/")[2] + ("" if s["holds"] is False else " (not evaluable)") for s in failing
-    )
+    failing = [s for s in trained(claim) if s.holds is not True]
+    return ", ".join(s.subject.rpartition("/")[2] + ("" if s.holds is False else " (not evaluable)") for s in failing)
 
 
 def _summary(values: Sequence[float]) -> str:
@@ -142,7 +141,7 @@ def _line(cells: Sequence[str]) -> str:
 
 def main(verdicts: Annotated[Path, tyro.conf.Positional], fixtures: Path = Path("fixtures"), *, out: Path) -> int:
     """Rewrite the tables in OUT from VERDICTS (made with --seeds all) and the fixtures."""
-    new = tables(json.loads(verdicts.read_text()), read_runs(fixtures))
+    new = tables(read_verdicts(verdicts), read_runs(fixtures))
     files.write_bytes(out, replace_between(out.read_text(), new).encode())
     return 0
 

@@ -16,7 +16,7 @@ from grok.recipe import Recipe
 from grok.sweep.plan import digest, without_seeds
 from grok.sweep.store import FAILED, Store
 from grok.train.record import COLUMNS
-from grok.verdicts.verdict import GROKKED_TEST_LOSS
+from grok.verdicts.runs import GROKKED_TEST_LOSS
 
 FITTED_TRAIN_LOSS = 0.01  # of ``steps_to_memorise``; it is the level of ``measure.trajectory.phases``
 VERDICTS = "verdicts.json"

@@ -32,7 +32,7 @@ from grok.store.run import Column, Run
 from grok.train import record
 from grok.train.run import SNAPSHOT_EVERY, open_snapshots
 from grok.train.state import State
-from grok.verdicts.verdict import GROKKED_TEST_LOSS
+from grok.verdicts.runs import GROKKED_TEST_LOSS
 
 MEMORISED_CHECKPOINT_TRAIN_LOSS = 1e-4  # both of the role *memorised*, see above
 MEMORISED_CHECKPOINT_TEST_ACCURACY = 0.5

@@ -1,13 +1,15 @@
-"""What several seeds say of one measure: its spread, with bootstrap intervals. Imports nothing of ``grok``."""
+"""What several seeds say of one measure: its spread, with bootstrap intervals."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+
+from grok.verdicts.claim import Claim
+from grok.verdicts.number import is_number
+from grok.verdicts.verdict import Result
 
 DRAWS = 10_000
 LEAST = 5  # values below which a bootstrap interval would mislead: with 3, one resample in 9 has no spread at all
@@ -67,8 +69,8 @@ class Measure:
     published: float | None
 
 
-def measures(claim: dict[str, Any]) -> list[Measure]:
-    """Of a claim as in verdicts.json, in the order in which it records them.
+def measures(claim: Claim) -> list[Measure]:
+    """Of a claim, in the order in which it records them.
 
     Evidence that a subject records more than once under one name is left out: it has no single value for each seed.
     """
@@ -77,20 +79,16 @@ def measures(claim: dict[str, Any]) -> list[Measure]:
     repeated: set[str] = set()
     for subject in trained(claim):
         seen: set[str] = set()
-        for evidence in subject.get("evidence") or []:
-            name, value = str(evidence.get("name")), evidence.get("value")
+        for evidence in subject.evidence:
+            name = evidence.name
             repeated |= {name} & seen
             seen.add(name)
-            if _number(value):
-                values.setdefault(name, []).append(value)
-                published[name] = evidence["published"] if _number(evidence.get("published")) else None
+            if is_number(evidence.value):
+                values.setdefault(name, []).append(evidence.value)
+                published[name] = evidence.published if is_number(evidence.published) else None
     return [Measure(name, tuple(v), published[name]) for name, v in values.items() if name not in repeated]
 
 
-def trained(claim: dict[str, Any]) -> list[dict[str, Any]]:
+def trained(claim: Claim) -> list[Result]:
     """The subjects that are seeds: neither controls nor checkpoints of the user."""
-    return [s for s in claim["subjects"] if s["role"] == "trained"]
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return [s for s in claim.subjects if s.role == "trained"]

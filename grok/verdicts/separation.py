@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from grok.verdicts.verdict import Assertion, Result, judged, must_fail, others
 
@@ -47,12 +46,14 @@ class Assert:
 class Separation:
     """Of a claim. nearest: the control or rival that comes nearest to a trained model. gap: how far it is behind the
     worst trained model, in thresholds; 0 or less if it does as well on every assert, None if it fails before a number.
-    threshold_inside: the trained models pass the assert that sets it apart, and it does not.
+    threshold_inside: the trained models pass the assert that sets it apart, and it does not. separated: there is a gap,
+    and the threshold lies in it.
     """
 
     nearest: str
     gap: float | None
     threshold_inside: bool
+    separated: bool
 
 
 def asserts(subjects: Sequence[Result]) -> list[Assert]:
@@ -72,28 +73,15 @@ def separation(subjects: Sequence[Result]) -> Separation | None:
     return min(found, key=lambda s: math.inf if s.gap is None else s.gap, default=None) if worst else None
 
 
-def separated(found: Separation | None) -> bool | None:
-    """Whether there is a gap and the threshold lies in it; None if no control or rival was evaluated."""
-    return None if found is None else found.threshold_inside and (found.gap is None or found.gap > 0)
-
-
-def to_json(subjects: Sequence[Result]) -> dict[str, Any]:
-    """What verdicts.json says of a claim besides its verdict."""
-    found = separation(subjects)
-    return {
-        "separation": None if found is None else {**asdict(found), "separated": separated(found)},
-        "asserted": [asdict(each) for each in asserts(subjects)],
-    }
-
-
 def _apart(subject: Result, worst: dict[str, float]) -> Separation:
     """By the assert that sets it apart the most; first by one that it fails where the trained models pass."""
     margins = {name: m for name in worst if (m := _margin(subject, name)) is not None}
     if not margins:
-        return Separation(subject.subject, None, subject.holds is False)
+        return Separation(subject.subject, None, subject.holds is False, subject.holds is False)
     failed = {a.expression for a in subject.asserts if not a.passed}
     name = max(margins, key=lambda name: (name in failed and worst[name] >= 0, worst[name] - margins[name]))
-    return Separation(subject.subject, worst[name] - margins[name], name in failed and worst[name] >= 0)
+    gap, inside = worst[name] - margins[name], name in failed and worst[name] >= 0
+    return Separation(subject.subject, gap, inside, inside and gap > 0)
 
 
 def _margin(subject: Result, expression: str) -> float | None:

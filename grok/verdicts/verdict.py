@@ -1,6 +1,6 @@
-"""What came of a claim: the contract between running claims and showing them.
+"""What came of a claim on each subject, and the verdict over all of them.
 
-``verdicts.json`` (schema 2) takes its shape here. This module imports neither torch nor the rest of ``grok``.
+This module imports neither torch nor the rest of ``grok``.
 """
 
 from __future__ import annotations
@@ -14,10 +14,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 SCHEMA = 2
-GROKKED_TEST_LOSS = 0.01  # a run grokked if it ends below
 
 Role = Literal["trained", "checkpoint", "control", "rival"]
-Verdict = Literal["replicated", "refuted", "mixed", "vacuous", "unspecific", "uncontrolled", "not evaluated"]
+Verdict = Literal["replicated", "refuted", "mixed", "vacuous", "unspecific", "uncontrolled", "not evaluated", "error"]
 VERDICTS: tuple[Verdict, ...] = typing.get_args(Verdict)
 ROLES: tuple[Role, ...] = typing.get_args(Role)
 
@@ -67,7 +66,8 @@ class Plot:
 class Result:
     """A claim on one model or run. ``holds``: true, false, or None with the reason why it could not be evaluated.
 
-    error: what broke, if something did; then nothing is known of the claim.
+    error: what broke, if something did; then nothing is known of the claim. margin: the least of its asserts; a file
+    says it too, and ``contradictions`` compares.
     """
 
     subject: str
@@ -81,20 +81,20 @@ class Result:
     evidence: list[Evidence] = field(default_factory=list)
     asserts: list[Assertion] = field(default_factory=list)
     plots: list[Plot] = field(default_factory=list)
+    margin: float | None = None
 
-    @property
-    def margin(self) -> float | None:
-        """The least of its asserts."""
-        return least(a.margin for a in self.asserts)
+    def __post_init__(self) -> None:
+        if self.margin is None:
+            object.__setattr__(self, "margin", least(a.margin for a in self.asserts))
 
     def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "margin": self.margin}
+        return asdict(self)
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Result:
+        """From ``to_json``, unchecked: between the processes of one session."""
         lists = {"evidence": Evidence, "asserts": Assertion, "plots": Plot}
-        parts = {name: [kind(**x) for x in data[name]] for name, kind in lists.items()}
-        return cls(**{k: v for k, v in data.items() if k != "margin"} | parts)
+        return cls(**data | {name: [kind(**x) for x in data[name]] for name, kind in lists.items()})
 
 
 def least(margins: Iterable[float | None]) -> float | None:
@@ -137,14 +137,16 @@ def tally(subjects: Iterable[Result]) -> str:
 def verdict(subjects: Iterable[Result]) -> tuple[Verdict, str | None]:
     """The verdict over all subjects of a claim, and why, if it is not plainly replicated.
 
-    refuted if it holds on no model that was evaluated. Else vacuous if it also holds on a control; unspecific if it
-    also holds on a rival; uncontrolled if no control was evaluated. Else replicated, or mixed if it fails on a model.
+    error if something broke on any subject: nothing is known then, and it is never expected. Else not evaluated if no
+    model was. Else refuted if it holds on no model that was evaluated. Else vacuous if it also holds on a control;
+    unspecific if it also holds on a rival; uncontrolled if no control was evaluated. Else replicated, or mixed if it
+    fails on a model.
     """
     subjects = list(subjects)
     evaluated = [s for s in judged(subjects) if s.holds is not None]
     holding = [s for s in evaluated if s.holds]
     if broken := next((s for s in subjects if s.error), None):
-        return "not evaluated", f"error on {broken.subject}: {broken.error}"
+        return "error", f"on {broken.subject}: {broken.error}"
     if not evaluated:
         return "not evaluated", next((s.reason for s in judged(subjects) if s.reason), "only controls ran")
     if not holding:
@@ -170,99 +172,14 @@ def _failure(failing: Iterable[Result]) -> str:
     return f"{worst.subject}: {failed[-1].shown}"
 
 
-def wilson(k: int, n: int) -> list[float] | None:
+def wilson(k: int, n: int) -> tuple[float, float] | None:
     """95 % interval of a share observed as k of n (Wilson 1927); None if n is 0."""
     if n == 0:
         return None
     z = 1.959964
     centre = (k + z * z / 2) / (n + z * z)
     half = z / (n + z * z) * math.sqrt(k * (n - k) / n + z * z / 4)
-    return [max(0.0, centre - half), min(1.0, centre + half)]
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A claim with all its subjects. ``meta``: id, title, source, fixture, published, … (see ``grok.claim.Info``).
-
-    expected: the committed verdict, None if there is none to compare with.
-    partial: some of the subjects of the committed verdict did not run.
-    committed: the subjects of the committed verdict; empty if it names none.
-    """
-
-    meta: dict[str, Any]
-    subjects: tuple[Result, ...]
-    expected: Verdict | None = None
-    partial: bool = False
-    committed: frozenset[str] = frozenset()
-
-    @property
-    def id(self) -> str:
-        return self.meta["id"]
-
-    @property
-    def verdict(self) -> Verdict:
-        return verdict(self.subjects)[0]
-
-    @property
-    def reason(self) -> str | None:
-        word, why = verdict(self.subjects)
-        return self.meta.get("no_control") or why if word == "uncontrolled" else why
-
-    @property
-    def moved(self) -> bool:
-        """Whether the verdict over the committed subjects is another one; further seeds have nothing to be held to."""
-        if self.expected is None or self.partial:
-            return False
-        held = [s for s in self.subjects if s.subject in self.committed or not self.committed]
-        return verdict(held)[0] != self.expected
-
-    @property
-    def counts(self) -> tuple[int, int]:
-        """k of n: on how many of the evaluated models it holds."""
-        evaluated = [s for s in judged(self.subjects) if s.holds is not None]
-        return sum(bool(s.holds) for s in evaluated), len(evaluated)
-
-    @property
-    def margin(self) -> float | None:
-        return least(s.margin for s in judged(self.subjects))
-
-    def to_json(self) -> dict[str, Any]:
-        k, n = self.counts
-        return {
-            **self.meta,
-            "verdict": self.verdict,
-            "expected": self.expected,
-            "reason": self.reason,
-            "partial": self.partial,
-            "moved": self.moved,
-            "k": k,
-            "n": n,
-            "wilson": wilson(k, n),
-            "margin": self.margin,
-            "subjects": [s.to_json() for s in self.subjects],
-        }
-
-
-def grokked(fixtures: Iterable[dict[str, Any]], trained: Iterable[str]) -> dict[str, bool]:
-    """Which of the trained runs ended with a test loss below the threshold; those that ``run.fixtures`` knows."""
-    losses = {
-        f"{card.get('fixture')}/seed{card.get('seed')}": card["test_loss"] for card in fixtures if "test_loss" in card
-    }
-    return {name: _below(losses[name]) for name in dict.fromkeys(trained) if name in losses}
-
-
-def _below(loss: Any) -> bool:
-    return isinstance(loss, int | float) and loss < GROKKED_TEST_LOSS
-
-
-def grokked_note(runs: dict[str, bool]) -> str | None:
-    """How many runs of one recipe did not grok, and which; None for a single run that did."""
-    failed = [name.rpartition("/seed")[2] for name, solved in runs.items() if not solved]
-    if failed:
-        seeds = f"seed{'s' * (len(failed) != 1)} {', '.join(failed)}"
-        total = f"{len(runs)} run{'s' * (len(runs) != 1)}"
-        return f"{len(failed)} of {total} did not grok (test loss at the end ≥ {GROKKED_TEST_LOSS}): {seeds}"
-    return f"all {len(runs)} runs grokked (test loss at the end < {GROKKED_TEST_LOSS})" if len(runs) > 1 else None
+    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def order(subjects: Iterable[Result]) -> tuple[Result, ...]:

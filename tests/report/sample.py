@@ -1,4 +1,4 @@
-"""verdicts.json of a made-up run: every verdict, role, kind of plot and odd case a page has to show."""
+"""The verdicts of a made-up run: every verdict, role, kind of plot and odd case a page has to show."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import math
 import random
 from typing import Any
 
-from grok.verdicts.document import to_json
-from grok.verdicts.verdict import Assertion, Claim, Evidence, Plot, Result
+from grok.verdicts.claim import Claim, Statement
+from grok.verdicts.record import Run, Verdicts
+from grok.verdicts.verdict import Assertion, Evidence, Plot, Result, verdict
 
 HOSTILE = (
     "</script><script>window.stolen=1</script>\"'`${window.stolen=1}"
@@ -55,7 +56,7 @@ def claim(id: str, subjects: list[Result], expected: Any = None, **meta: Any) ->
         "section": "Unembedding",
         "fixture": "modadd-mlp",
         "published": 0.98241,
-        "expression": ["ratio >= 0.98"],
+        "expression": ("ratio >= 0.98",),
         "file": "claims/test_modadd_mlp.py",
         "line": 42,
         "nodeid": f"claims/test_modadd_mlp.py::test_{id}",
@@ -63,7 +64,8 @@ def claim(id: str, subjects: list[Result], expected: Any = None, **meta: Any) ->
         "threshold": "source",
         "because": "the published ratio, rounded down",
     }
-    return Claim(about | meta, tuple(subjects), expected)
+    moved = expected is not None and expected != verdict(subjects)[0]
+    return Claim.of(Statement(**about | meta), subjects, expected, moved=moved)
 
 
 def subjects(
@@ -87,7 +89,7 @@ def one_of_each() -> list[Claim]:
     broken = Result("modadd-mlp/seed0", "trained", None, reason="no key frequencies: largest ratio 1.8")
     return [
         claim("K1", subjects(), "replicated"),
-        claim("K2", subjects(trained=(0.91,)), "refuted", findings=["The published table fails this too."]),
+        claim("K2", subjects(trained=(0.91,)), "refuted"),
         claim("K3", subjects(trained=(0.99, 0.97, 0.985)), "mixed"),
         claim("K4", subjects(untrained=0.99), "vacuous"),
         claim("K5", [broken], "not evaluated", published=None),
@@ -96,8 +98,8 @@ def one_of_each() -> list[Claim]:
     ]
 
 
-def verdicts(claims: list[Claim] | None = None) -> dict[str, Any]:
-    fixtures = [
+def verdicts(claims: list[Claim] | None = None) -> Verdicts:
+    fixtures = tuple(
         {
             "fixture": name,
             "seed": 0,
@@ -109,17 +111,17 @@ def verdicts(claims: list[Claim] | None = None) -> dict[str, Any]:
             "test_loss": 1.85e-5,
         }
         for name in FIXTURES
-    ]
-    run = {
-        "command": "pytest claims/ --claims-json verdicts.json --claims-html claims.html",
-        "started": "2026-11-21T22:49:00Z",
-        "seconds": 81.3,
-        "device": "cpu",
-        "commit": "1c9e0c6",
-        "versions": {"torch": "2.13.0", "python": "3.11.7", "grok-claims": "0.1.0"},
-        "fixtures": fixtures,
-    }
-    return to_json(run, one_of_each() if claims is None else claims)
+    )
+    run = Run(
+        command="pytest claims/ --claims-json verdicts.json --claims-html claims.html",
+        versions={"torch": "2.13.0", "python": "3.11.7", "grok-claims": "0.1.0"},
+        device="cpu",
+        commit="1c9e0c6",
+        started="2026-11-21T22:49:00Z",
+        seconds=81.3,
+        fixtures=fixtures,
+    )
+    return Verdicts(run, tuple(one_of_each() if claims is None else claims))
 
 
 def plots(rng: random.Random, p: int = 113) -> tuple[Plot, ...]:
@@ -232,6 +234,6 @@ def hostile() -> Claim:
     return claim(
         HOSTILE,
         [bad],
-        HOSTILE,
-        **text | {"ref": "javascript:window.stolen=1", "url": HOSTILE, "findings": [HOSTILE], "expression": [HOSTILE]},
+        "mixed",
+        **text | {"ref": "javascript:window.stolen=1", "url": HOSTILE, "expression": (HOSTILE,)},
     )

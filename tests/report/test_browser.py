@@ -14,7 +14,7 @@ from axe_playwright_python.base import AXE_SCRIPT
 from playwright import sync_api as playwright
 
 from grok.report import page
-from grok.verdicts.verdict import Claim
+from grok.verdicts.claim import Claim
 
 INSTALL = "no chromium on the PATH; install it with: apt-get install chromium"
 FLAGS = [

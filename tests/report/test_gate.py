@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,29 +15,36 @@ from hypothesis import strategies as st
 
 from grok.commands import gate
 from grok.errors import GrokError
-from grok.report import history
-from grok.report.gate import accepted, compare
+from grok.report import history, page, table
+from grok.verdicts import decode
+from grok.verdicts.expected import Entry, accept, compare, write
+from grok.verdicts.record import Verdicts, parse
+from grok.verdicts.verdict import Result
 
 ONLY_EVALUATED = sample.one_of_each()[:4]
 
 
 @pytest.fixture
-def verdicts() -> dict[str, Any]:
-    return json.loads(json.dumps(sample.verdicts(ONLY_EVALUATED)))
+def verdicts() -> Verdicts:
+    return sample.verdicts(ONLY_EVALUATED)
 
 
-def kinds(verdicts: dict[str, Any], want: dict[str, Any], **options: Any) -> list[tuple[str, str]]:
-    return [(change.claim, change.kind) for change in compare(verdicts, want, **options)]
+def accepted(verdicts: Verdicts) -> dict[str, Entry]:
+    return accept(verdicts.claims)
+
+
+def kinds(verdicts: Verdicts, want: dict[str, Entry], **options: Any) -> list[tuple[str, str]]:
+    return [(change.claim, change.kind) for change in compare(verdicts.claims, want, **options)]
 
 
 def test_the_accepted_run_passes_whatever_its_verdicts(verdicts):
-    assert compare(verdicts, accepted(verdicts), max_margin_drop=0) == []
+    assert kinds(verdicts, accepted(verdicts), max_margin_drop=0) == []
 
 
 def test_a_deleted_an_unevaluated_and_an_unknown_claim_fail(verdicts):
     want = accepted(sample.verdicts(sample.one_of_each()))
     found = sample.verdicts([*ONLY_EVALUATED[1:], *sample.one_of_each()[4:], sample.claim("K99", sample.subjects())])
-    want["claims"]["K5"]["verdict"] = "mixed"
+    want["K5"] = replace(want["K5"], verdict="mixed")
     assert kinds(found, want) == [("K1", "missing"), ("K5", "not evaluated"), ("K99", "new")]
 
 
@@ -49,7 +57,7 @@ def test_a_verdict_that_changed_fails_either_way_and_losing_a_replication_is_wor
             *ONLY_EVALUATED[2:],
         ]
     )
-    changes = compare(found, want)
+    changes = compare(found.claims, want)
     assert [(c.claim, c.was, c.now) for c in changes] == [
         ("K1", "replicated", "refuted"),
         ("K2", "refuted", "replicated"),
@@ -60,11 +68,12 @@ def test_a_verdict_that_changed_fails_either_way_and_losing_a_replication_is_wor
 def test_a_lost_separation_fails_if_it_is_asked_for(verdicts):
     """A control that comes as near as the trained model, with the same verdict."""
     want = accepted(verdicts)
-    assert want["claims"]["K1"]["separated"] is True
+    assert want["K1"].separated is True
     assert kinds(verdicts, want, require_separation=True) == []
-    verdicts["claims"][0]["separation"] |= {"gap": 0.0, "separated": False}
-    assert kinds(verdicts, want) == []
-    assert kinds(verdicts, want, require_separation=True) == [("K1", "separation")]
+    near = replace(verdicts.claims[0].separation, gap=0.0, separated=False)
+    found = sample.verdicts([replace(verdicts.claims[0], separation=near), *verdicts.claims[1:]])
+    assert kinds(found, want) == []
+    assert kinds(found, want, require_separation=True) == [("K1", "separation")]
 
 
 def test_another_outcome_on_one_subject_fails_though_the_verdict_stays(verdicts):
@@ -82,8 +91,9 @@ def test_a_control_that_did_not_run_fails(verdicts):
 
 def test_more_seeds_than_recorded_are_welcome(verdicts):
     want = accepted(verdicts)
-    found = sample.verdicts([sample.claim("K1", sample.subjects(trained=(0.9823, 0.99))), *ONLY_EVALUATED[1:]])
-    assert compare(found, want) == []
+    for further in (0.99, 0.5):
+        found = sample.verdicts([sample.claim("K1", sample.subjects(trained=(0.9823, further))), *ONLY_EVALUATED[1:]])
+        assert kinds(found, want, max_margin_drop=0) == []
 
 
 @pytest.mark.parametrize(("value", "fails"), [(0.9823, False), (0.9813, True), (0.9814, False), (0.999, False)])
@@ -107,7 +117,7 @@ def leaves(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 @given(st.data())
 @settings(max_examples=60, deadline=None)
 def test_one_number_changed_in_a_copy_is_noticed_and_named(data):
-    original = json.loads(json.dumps(sample.verdicts(ONLY_EVALUATED)))
+    original = json.loads(json.dumps(sample.verdicts(ONLY_EVALUATED).to_json()))
     i = data.draw(st.integers(0, len(ONLY_EVALUATED) - 1))
     forged = copy.deepcopy(original)
     path = data.draw(st.sampled_from(leaves(forged["claims"][i])))
@@ -116,8 +126,66 @@ def test_one_number_changed_in_a_copy_is_noticed_and_named(data):
         parent = parent[key]
     before = parent[path[-1]]
     parent[path[-1]] = not before if isinstance(before, bool) else data.draw(st.sampled_from([0.5, -2.0, 1e6]))
-    changes = compare(forged, accepted(original))
+    changes = compare(parse(forged).claims, accepted(parse(original)))
     assert {change.claim for change in changes} == {original["claims"][i]["id"]}
+
+
+@given(st.data())
+@settings(max_examples=30, deadline=None)
+def test_a_file_of_another_shape_is_refused_in_a_line_or_read(data):
+    """One value replaced by another JSON value, whichever: a Malformed that names a place, or verdicts."""
+    forged = json.loads(json.dumps(sample.verdicts(sample.one_of_each()).to_json()))
+    parent: Any = forged
+    key: Any = data.draw(st.sampled_from(["run", "claims"]))
+    while isinstance(parent[key], dict | list) and parent[key] and data.draw(st.booleans()):
+        parent = parent[key]
+        key = data.draw(st.sampled_from(sorted(parent) if isinstance(parent, dict) else range(len(parent))))
+    parent[key] = data.draw(st.sampled_from([None, True, 7, -0.5, "text", "refuted", [], [1], {}, {"a": []}]))
+    refused = ""
+    try:
+        read = parse(forged)
+    except decode.Malformed as error:
+        refused = str(error)
+    else:
+        assert parse(json.loads(json.dumps(read.to_json()))) == read
+        for show in (page.render, table.markdown, lambda read: compare(read.claims, {})):
+            show(read)  # whatever was read can be shown
+    assert "\n" not in refused
+
+
+BROKEN = Result("modadd-mlp/seed0", "trained", None, error="NameError: name 'x' is not defined")
+
+
+def test_an_error_fails_whatever_is_expected_and_is_no_missing_value(verdicts):
+    """Also where the claim is expected to be not evaluated, where nothing is expected, and on a further seed."""
+    broken = sample.claim("K5", [BROKEN])
+    unevaluated = {"K5": Entry("not evaluated", subjects={"modadd-mlp/seed0": None})}
+    for want in (unevaluated, {}):
+        assert kinds(sample.verdicts([broken]), want) == [("K5", "error")]
+    (change,) = compare([broken], unevaluated)
+    assert str(change) == "K5: error on modadd-mlp/seed0: NameError: name 'x' is not defined"
+    further = [*sample.subjects(), replace(BROKEN, subject="modadd-mlp/seed7")]
+    found = sample.verdicts([sample.claim("K1", further), *ONLY_EVALUATED[1:]])
+    assert kinds(found, accepted(verdicts)) == [("K1", "error")]
+
+
+@pytest.mark.parametrize("broken", [BROKEN, replace(BROKEN, subject="modadd-mlp/untrained", role="control")])
+def test_an_error_is_never_accepted(files, broken, monkeypatch):
+    verdicts, want = files
+    monkeypatch.delenv("CI", raising=False)
+    before = want.read_bytes()
+    claims = [*ONLY_EVALUATED, sample.claim("K5", [*sample.subjects()[:2], broken])]
+    verdicts.write_text(json.dumps(sample.verdicts(claims).to_json()))
+    with pytest.raises(GrokError, match=r"K5 is an error, which is never accepted: on modadd-mlp/.*NameError"):
+        gate.gate(verdicts, expected=want, accept=True)
+    assert want.read_bytes() == before
+
+
+def test_a_file_that_expects_an_error_is_refused(files):
+    verdicts, want = files
+    want.write_text(want.read_text().replace('"verdict": "refuted"', '"verdict": "error"'))
+    with pytest.raises(GrokError, match=r"claims\.K2\.verdict is an error, which is never expected"):
+        gate.gate(verdicts, expected=want)
 
 
 # ── the command ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -125,8 +193,8 @@ def test_one_number_changed_in_a_copy_is_noticed_and_named(data):
 
 @pytest.fixture
 def files(tmp_path, verdicts) -> tuple[Path, Path]:
-    for name, content in (("verdicts.json", verdicts), ("expected.json", accepted(verdicts))):
-        (tmp_path / name).write_text(json.dumps(content))
+    (tmp_path / "verdicts.json").write_text(json.dumps(verdicts.to_json()))
+    write(tmp_path / "expected.json", accepted(verdicts))
     return tmp_path / "verdicts.json", tmp_path / "expected.json"
 
 
@@ -152,7 +220,13 @@ def test_exit_codes_and_what_is_printed(files, capsys):
             '{"schema": 2, "run": {}, "claims": [{"id": "K1", "title": "t", "verdict": "mixed"}]}',
             "claims[0].subjects is missing",
         ),
-        ('{"schema": 2, "run": {}, "claims": [7]}', "claims[0] is a int"),
+        ('{"schema": 2, "run": {}, "claims": [7]}', "claims[0] is 7, not an object"),
+        (
+            '{"schema": 2, "run": {}, "claims": [{"id": "K1", "title": "t", "verdict": "great", "subjects": []}]}',
+            "claims[0].verdict is 'great', not one of replicated, refuted",
+        ),
+        ('{"schema": 2, "run": {"seconds": 1e999}, "claims": []}', "run.seconds is inf, not a number"),
+        ('{"schema": 2, "run": {"fixtures": {}}, "claims": []}', "run.fixtures is an object, not a list"),
     ],
 )
 def test_wrong_use_is_an_error_that_says_what_to_run(files, content, says):
@@ -166,8 +240,7 @@ def test_wrong_use_is_an_error_that_says_what_to_run(files, content, says):
 
 
 def test_the_same_id_twice_is_an_error(files, verdicts):
-    verdicts["claims"].append(verdicts["claims"][0])
-    files[0].write_text(json.dumps(verdicts))
+    files[0].write_text(json.dumps(replace(verdicts, claims=verdicts.claims * 2).to_json()))
     with pytest.raises(GrokError, match="two claims are called 'K1'"):
         gate.gate(files[0], expected=files[1])
 
@@ -189,12 +262,12 @@ def test_accepting_is_for_the_desk_not_for_ci(files, monkeypatch, capsys):
 def test_history_has_one_file_a_run_and_comes_back_in_order(files, verdicts, tmp_path):
     folder = tmp_path / "history"
     for started in ("2026-11-22T00:00:00Z", "2026-11-20T00:00:00Z", "2026-11-22T00:00:00Z"):
-        verdicts["run"]["started"] = started
-        files[0].write_text(json.dumps(verdicts))
+        run = replace(verdicts.run, started=started)
+        files[0].write_text(json.dumps(replace(verdicts, run=run).to_json()))
         assert gate.gate(files[0], expected=files[1], history=folder) == 0
     loaded = history.load(folder)
-    assert [run["started"] for run in loaded] == ["2026-11-20T00:00:00Z", "2026-11-22T00:00:00Z"]
-    assert loaded[0]["claims"]["K2"] == {"verdict": "refuted", "margin": verdicts["claims"][1]["margin"]}
+    assert [run.started for run in loaded] == ["2026-11-20T00:00:00Z", "2026-11-22T00:00:00Z"]
+    assert loaded[0].claims["K2"] == history.Kept("refuted", verdicts.claims[1].margin)
     (folder / "notes.json").write_text("[]")
     with pytest.raises(GrokError, match=r"notes\.json is not a run"):
         history.load(folder)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 import xml.etree.ElementTree as ET
 
 import pytest
 import sample
 
 from grok.commands import gate, report
-from grok.report import summary
-from grok.report.gate import Change, compare
+from grok.report import page, summary, table
+from grok.verdicts.expected import Change, Entry, compare, entry
+from grok.verdicts.verdict import Result
 
 CLAIMS = [*sample.one_of_each()[:4], sample.hostile()]
 VERDICTS = sample.verdicts(CLAIMS)
-CHANGES = compare(VERDICTS, {"schema": 1, "claims": {"K1": {"verdict": "replicated"}, "gone": {"verdict": "mixed"}}})
+CHANGES = compare(VERDICTS.claims, {"K1": Entry("replicated"), "gone": Entry("mixed")})
 
 
 def test_junit_is_xml_with_the_facts_of_each_claim():
@@ -27,6 +29,24 @@ def test_junit_is_xml_with_the_facts_of_each_claim():
     assert facts["measured"] == "‖W_U on K‖ / ‖W_U‖ = 0.9823; key frequencies = 3, 14, 22, 35"
     assert {name for name, case in cases.items() if case.find("failure") is not None} == set(cases) - {"K1"}
     assert suites.get("failures") == "5"
+
+
+def test_an_error_is_told_apart_from_a_failure_and_from_what_was_not_evaluated():
+    broken = sample.claim("K8", [Result("modadd-mlp/seed0", "trained", None, error="NameError: x")])
+    verdicts = sample.verdicts([*sample.one_of_each(), broken])
+    changes = compare(verdicts.claims, {c.id: entry(c) for c in verdicts.claims if c is not broken})
+    suites = ET.fromstring(summary.junit(verdicts, changes))
+    assert (suites.get("failures"), suites.get("errors")) == ("0", "1")
+    assert suites.find(".//testcase[@name='K8']/error").get("message") == "K8: error on modadd-mlp/seed0: NameError: x"
+    text = summary.markdown(verdicts, changes)
+    assert "1 not evaluated, 1 error" in text
+    assert text.index("| **K8** |") < text.index("| **K5** |")
+    assert "**error**" in table.markdown(verdicts)
+    assert "modadd-mlp" in table.markdown(verdicts)
+    shown = page.render(verdicts)
+    assert '<details class="claim error" id="K8"' in shown
+    assert "<strong>Why error:</strong> on modadd-mlp/seed0: NameError: x" in shown
+    assert re.search(r'<span class="outcome bad">.*?</svg>error</span>', shown)
 
 
 def test_junit_replaces_what_xml_cannot_write():
@@ -85,7 +105,7 @@ def test_badge():
 
 
 def test_the_gate_writes_them_all(tmp_path, capsys):
-    (tmp_path / "verdicts.json").write_text(json.dumps(VERDICTS))
+    (tmp_path / "verdicts.json").write_text(json.dumps(VERDICTS.to_json()))
     (tmp_path / "expected.json").write_text('{"schema": 2, "claims": {"K1": {"verdict": "mixed"}}}')
     code = gate.gate(
         tmp_path / "verdicts.json",
@@ -110,7 +130,7 @@ def test_the_gate_writes_them_all(tmp_path, capsys):
 
 
 def test_the_table_of_all_claims_has_a_row_for_each_and_is_inert(tmp_path):
-    (tmp_path / "verdicts.json").write_text(json.dumps(VERDICTS))
+    (tmp_path / "verdicts.json").write_text(json.dumps(VERDICTS.to_json()))
     assert report.report(tmp_path / "verdicts.json", out=tmp_path / "claims.md") == 0
     text = (tmp_path / "claims.md").read_text(encoding="utf-8")
     rows = [line for line in text.splitlines() if line.startswith("| ")]

@@ -8,6 +8,9 @@ import scenario
 from grok.errors import GrokError
 from grok.sweep import replication, shipped
 from grok.sweep.shipped import Runs
+from grok.verdicts.claim import Claim, Statement
+from grok.verdicts.record import Run, Verdicts
+from grok.verdicts.verdict import Evidence, Result
 
 
 def _runs(test_losses):
@@ -22,27 +25,25 @@ def test_runs_that_did_not_grok_are_counted_and_named():
     runs = _runs([1e-6, 0.2, 1e-7, 3.0])
     assert runs.not_grokked == [1, 3]
     assert runs.column("steps_to_grok") == [700, 700]
-    text = replication.tables({"claims": []}, [runs])
+    text = replication.tables(Verdicts(Run(), ()), [runs])
     assert "2 of 4" in text
     assert "seed 1, seed 3" in text
 
 
 def _subject(name, value, published, holds, role="trained"):
-    evidence = [{"name": "m", "value": value, "published": published}]
-    return {"subject": f"r/{name}", "role": role, "holds": holds, "evidence": evidence}
+    return Result(f"r/{name}", role, holds, evidence=[Evidence("m", value, published)])
 
 
 def _claim(values, published, holds):
     trained = [_subject(f"seed{i}", v, published, h) for i, (v, h) in enumerate(zip(values, holds, strict=True))]
     subjects = [*trained, _subject("untrained", 99.0, published, False, "control")]
-    counts = {"k": sum(h is True for h in holds), "n": sum(h is not None for h in holds), "wilson": [0.1, 0.9]}
-    return {"id": "K1", "title": "t", "fixture": "r", "verdict": "mixed", "subjects": subjects, **counts}
+    return Claim.of(Statement(id="K1", title="t", fixture="r"), subjects)
 
 
 def test_claims_table_has_every_seed_and_no_control():
     claim = _claim([0.25, 0.5, 0.75], 0.5, [True, False, None])
-    text = replication.tables({"claims": [claim]}, [])
-    for cell in ("1/2", "0/0", "seed1, seed2 (not evaluable)", "0.5, 0.25 … 0.75", "2 of 3", "0.10 … 0.90"):
+    text = replication.tables(Verdicts(Run(), (claim,)), [])
+    for cell in ("1/2", "0/0", "seed1, seed2 (not evaluable)", "0.5, 0.25 … 0.75", "2 of 3", "0.09 … 0.91"):
         assert f"| {cell} |" in text
     assert "99" not in text
 
@@ -60,7 +61,7 @@ def test_claims_table_has_every_seed_and_no_control():
 def test_where_a_claim_holds(holds, where, of_grokked):
     """Seeds 0 and 2 grokked, seed 1 did not."""
     runs = Runs("r", tuple({"seed": i, "grokked": i != 1} for i in range(3)))
-    text = replication.tables({"claims": [_claim([1.0, 2.0, 3.0], None, holds)]}, [runs])
+    text = replication.tables(Verdicts(Run(), (_claim([1.0, 2.0, 3.0], None, holds),)), [runs])
     assert f"- holds on {where}: K1\n" in text
     assert f"| {of_grokked} |" in text
 

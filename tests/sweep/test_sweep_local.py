@@ -194,7 +194,11 @@ def test_seeds_that_are_none(text):
 
 def test_an_engine_that_cannot_run_is_refused_before_anything_is_written(tmp_path):
     with pytest.raises(GrokError, match="unknown engine 'fast'"):
-        sweep("add-transformer", seeds="0", out=tmp_path / "sweep", device="cpu", step_engine="fast")
+        sweep("add-transformer", seeds="0", out=tmp_path / "sweep", device="cpu", engine="fast")
+    with pytest.raises(GrokError, match="give --on ray"):
+        sweep("add-transformer", seeds="0", out=tmp_path / "sweep", device="cpu", engine="ray")
+    with pytest.raises(GrokError, match="add --on ray"):
+        sweep("add-transformer", seeds="0", out=tmp_path / "sweep", address="auto")
     assert not (tmp_path / "sweep").exists()
 
 
