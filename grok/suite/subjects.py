@@ -262,10 +262,10 @@ def load_checkpoints(
 
     Raises GrokError for what cannot be loaded, if they are of two families, and for a control that generalised.
     """
-    from grok.recipe import PUBLISHED
+    from grok.recipe import FAMILIES
     from grok.store import checkpoint
 
-    known = ", ".join(recipe.name for recipe in PUBLISHED)
+    known = ", ".join(recipe.name for recipe in FAMILIES)
     found = []
     files = [*files, *controls]
     for i, file in enumerate(files):

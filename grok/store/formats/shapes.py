@@ -18,12 +18,14 @@ class Layout:
     """A recognised model: weights under the names of ``grok.models.matrices``, its p, and what was changed on the way.
 
     used: the file's names that were read; the rest is ignored and listed.
+    other_readings: weights that the same file may mean as well; the model's answers decide between them.
     """
 
     weights: Weights
     p: int
     used: frozenset[str]
     notes: list[str] = field(default_factory=list)
+    other_readings: tuple[Weights, ...] = ()
 
 
 def sizes(tensors: Mapping[str, Tensor], expected: Mapping[str, Shape], optional: Iterable[str] = ()) -> dict[str, int]:
