@@ -70,8 +70,6 @@ def gradient_symmetricity(model: Network) -> float:
     gradient counts as 0. The source's Definition 4.1, and its triples for p = 59.
     """
     triples = source_triples(model.task.n)
-    if not 0 < int(triples.max()) < model.logits.shape[1]:
-        raise NotEvaluable("the classes are fewer than the elements")
     cosines = [_cosines(model, group) for group in triples.split(GROUP)]
     return float(torch.cat(cosines).mean())
 
@@ -113,9 +111,8 @@ def circularity(W_E: Tensor, n: int = COMPONENTS) -> float:
     scores = found.scores[:, :n]
     norms = scores.norm(dim=0)
     there = norms > ROUNDING * norms.max()
-    return (
-        sum(float(powers(u[:, None] / norm).max()) for u, norm in zip(scores.T[there], norms[there], strict=True)) / n
-    )
+    units = (scores / norms)[:, there]
+    return sum(float(powers(u[:, None]).max()) for u in units.T) / n
 
 
 @dataclass(frozen=True)
@@ -132,7 +129,7 @@ class Circle:
 
 
 def circle(model: Network, frequency: int) -> Circle:
-    """Z1. Logits of one circle alone: W_E keeps its mean and its part on cos, sin w_k over the tokens, and nothing else.
+    """Z1. Logits of one circle alone: of W_E only its mean and its part on cos, sin w_k over the tokens are left.
 
     The source keeps the two principal components that are the circle of k, and PCs 17 to 20 besides; here it is
     exactly the frequency. It takes the explained variance of z-scored values: ``z_scored`` of these shares.
@@ -146,7 +143,7 @@ def circle(model: Network, frequency: int) -> Circle:
 
 
 def circles(model: Network) -> list[Circle]:
-    """``circle`` of each key frequency. Raises NotEvaluable if the network has none."""
+    """``circle`` of each key frequency; of the strongest ones where none stands out (``Network.key_frequencies``)."""
     return [circle(model, k) for k in model.key_frequencies]
 
 

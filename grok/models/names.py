@@ -1,7 +1,7 @@
 """Names of the trained matrices: the keys of every set of weights.
 
 Transformers use TransformerLens's names; the MLP uses the names of its source (``W_E``, ``W_in``, ``W_U``). The
-positions of a context ``a b`` have a name of their own, which tells that architecture from the one that reads ``a b =``.
+positions of a context ``a b`` have a name of their own. It tells a pizza transformer from one that reads ``a b =``.
 The recipes of ``mlp`` and ``transformer`` have no biases. Models of others may have them (``store.checkpoint``).
 """
 
