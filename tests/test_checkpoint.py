@@ -138,7 +138,7 @@ def test_of_two_recipes_for_one_task_the_shapes_choose(tmp_path, monkeypatch):
     path = _save(tmp_path, matrices.initial(narrow))
 
     def family(*recipes: Recipe, recipe: str | None = None) -> str | None:
-        monkeypatch.setattr(checkpoint, "PUBLISHED", recipes)
+        monkeypatch.setattr(checkpoint, "FAMILIES", recipes)
         monkeypatch.setattr(checkpoint, "RECIPES", {r.name: r for r in recipes})
         monkeypatch.setattr(checkpoint, "_told_apart", lambda right, p: "add_mod")  # untrained: it answers anything
         return checkpoint.load(path, recipe=recipe).recipe_name

@@ -31,13 +31,15 @@ def train(
         steps: number of steps; default: that of the published run.
         device: cpu, cuda or cuda:N.
         out: folder of the fixture; default: runs/RECIPE/seedN.
-        engine: how a step is computed: manual (CPU), folded (any device), definition (CPU, slow: the hooked model with
-            autograd, with which the others are compared), or a faster one if there is a GPU.
+        engine: how a step is computed: manual (CPU; the default there for what it can train), folded (any device),
+            definition (CPU, slow: the hooked model with autograd, with which the others are compared), or a faster one
+            if there is a GPU.
         threads: number of CPU threads; 0 lets torch choose. Another number gives other rounding.
         eval_every: number of steps between two test losses.
     """
     from grok.recipe import get_recipe
     from grok.train import finish, run
+    from grok.train.engines import manual
     from grok.train.state import Settings
 
     chosen = get_recipe(recipe)
@@ -56,7 +58,7 @@ def train(
         raise GrokError(f"{folder} already holds a finished fixture; remove the folder, or give another --out")
     settings = Settings(
         device=device,
-        engine=engine or ("manual" if device == "cpu" else "folded"),
+        engine=engine or ("manual" if device == "cpu" and chosen.architecture in manual.KNOWN else "folded"),
         threads=threads,
         eval_every=eval_every,
     )

@@ -1,8 +1,9 @@
 """The known architectures, and the only place in the code that distinguishes them.
 
 A new architecture needs a module like ``models.mlp``, one like ``models.hooked.mlp``, and an entry in
-``ARCHITECTURES``. That is enough for fixtures, checkpoints and claims. The engines in ``train`` are optional: each has
-a table of the architectures that it can train, and refuses the others.
+``ARCHITECTURES``. Two that differ in little, like those of ``models.pizza``, may share their modules. That is enough for
+fixtures, checkpoints and claims. The engines in ``train`` are optional: each has a table of the architectures that it
+can train, and refuses the others.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import torch
 from torch import Generator, Tensor
 
 from grok.errors import GrokError
-from grok.models import mlp, transformer
+from grok.models import mlp, pizza, transformer
 from grok.models.names import Weights
 from grok.models.network import Network
 from grok.recipe import Recipe
@@ -28,12 +29,14 @@ from grok.task import Split, Task
 class Architecture:
     """What the project has to know about an architecture.
 
-    required: names of the matrices. Weights that have all of them are of this architecture.
+    required: names of the matrices. Weights that have all of them are of this architecture, or of one that requires
+        them and more.
     unembedding: the name of the matrix whose columns are the classes.
     shapes: recipe → shapes of the trained matrices, in the order in which they are drawn.
     initial: draws the initial matrices, float32.
-    embedding: weights → embedding of the number tokens, [n, d_model].
-    chunks: weights, n tokens, rows → sets of weights. The network of each set computes ``rows`` values of a, and all b.
+    embeddings: weights → embeddings of the number tokens as a and as b, [n, d_model] each.
+    embedded: weights, embeddings of a [n_a, d_model] and of b [n_b, d_model] → weights that have these in place of
+        their own. The network of these weights, of a task with n_b elements, computes the n_a · n_b pairs, a-major.
     network: the class that measures read. hooked: the module of the definition, imported only on request.
     """
 
@@ -42,33 +45,49 @@ class Architecture:
     unembedding: str
     shapes: Callable[[Recipe], dict[str, tuple[int, ...]]]
     initial: Callable[[Recipe, Generator], Weights]
-    embedding: Callable[[Weights], Tensor]
-    chunks: Callable[[Weights, int, int], Iterator[Weights]]
+    embeddings: Callable[[Weights], tuple[Tensor, Tensor]]
+    embedded: Callable[[Weights, Tensor, Tensor], Weights]
     network: type[Network]
     hooked: str
 
     @classmethod
-    def of(cls, module: ModuleType) -> Architecture:
-        """The architecture that a module like ``models.mlp`` describes; its definition has the same name."""
-        name = module.__name__.rpartition(".")[2]
+    def of(cls, module: ModuleType, network: type[Network], *more: str) -> Architecture:
+        """The architecture of a network that a module like ``models.mlp`` describes; more: what else it requires.
+
+        The definition is in the module of the same name in ``models.hooked``.
+        """
         return cls(
-            name,
-            frozenset(module.REQUIRED),
+            network.architecture,
+            frozenset((*module.REQUIRED, *more)),
             module.UNEMBEDDING,
             module.shapes,
             module.initial,
-            module.embedding,
-            module.chunks,
-            module.NETWORK,
-            f"grok.models.hooked.{name}",
+            module.embeddings,
+            module.embedded,
+            network,
+            f"grok.models.hooked.{module.__name__.rpartition('.')[2]}",
         )
+
+    def chunks(self, weights: Weights, rows: int) -> Iterator[Weights]:
+        """Weights whose networks compute that many values of a, and every b, in turn."""
+        first, second = self.embeddings(weights)
+        for part in first.split(rows):
+            yield self.embedded(weights, part, second)
 
     def definition(self) -> Any:
         """The module with this architecture's hooked model. It imports TransformerLens, which takes seconds."""
         return importlib.import_module(self.hooked)
 
 
-ARCHITECTURES = {found.name: found for found in (Architecture.of(mlp), Architecture.of(transformer))}
+ARCHITECTURES = {
+    found.name: found
+    for found in (
+        Architecture.of(mlp, mlp.MLP),
+        Architecture.of(transformer, transformer.Transformer),
+        Architecture.of(pizza, pizza.ConstantAttention),
+        Architecture.of(pizza, pizza.SoftmaxAttention, *pizza.ATTENTION),
+    )
+}
 
 
 def named(name: str) -> Architecture:
@@ -79,8 +98,12 @@ def named(name: str) -> Architecture:
 
 
 def recognise(weights: Mapping[str, Any]) -> Architecture:
-    """The architecture of these weights, from their names. Raises GrokError if they are of no known architecture."""
-    found = [architecture for architecture in ARCHITECTURES.values() if architecture.required <= weights.keys()]
+    """The architecture of these weights, from their names. Raises GrokError if it is none of those known.
+
+    Of several whose matrices are all there, the one that requires all that the others do.
+    """
+    fitting = [architecture for architecture in ARCHITECTURES.values() if architecture.required <= weights.keys()]
+    found = [one for one in fitting if all(other.required <= one.required for other in fitting)]
     if len(found) != 1:
         held = ", ".join(sorted(weights))[:200]
         raise GrokError(f"weights of no known architecture ({', '.join(ARCHITECTURES)}); they hold {held}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -31,16 +30,14 @@ def initial(recipe: Recipe, generator: Generator) -> Weights:
     return {name: torch.randn(s, generator=generator) / math.sqrt(s[0]) for name, s in shapes(recipe).items()}
 
 
-def embedding(weights: Weights) -> Tensor:
-    """The embedding of every token: [n, d_model]."""
-    return weights[names.MLP_W_E]
+def embeddings(weights: Weights) -> tuple[Tensor, Tensor]:
+    """Of every token as first and as second input: [n, d_model] each."""
+    return weights[names.MLP_W_E], weights.get("W_E_b", weights[names.MLP_W_E])
 
 
-def chunks(weights: Weights, n: int, rows: int) -> Iterator[Weights]:
-    """Weights with a part of the tokens as first input, and all tokens as second input."""
-    table = weights[names.MLP_W_E]
-    for part in table.split(rows):
-        yield {"W_E_b": table, **weights, names.MLP_W_E: part}
+def embedded(weights: Weights, first: Tensor, second: Tensor) -> Weights:
+    """With these embeddings of a and of b, [n_a, d_model] and [n, d_model], in place of the weights' own."""
+    return weights | {names.MLP_W_E: first, "W_E_b": second}
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +68,3 @@ class MLP(Network):
     @cached_property
     def skip_logits(self) -> Tensor:
         return self.weights.get("b_U", self.U.new_zeros(self.U.shape[1]))[None]
-
-
-NETWORK = MLP

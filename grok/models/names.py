@@ -1,8 +1,8 @@
 """Names of the trained matrices: the keys of every set of weights.
 
-Transformers use TransformerLens's names. The MLP uses the names of its source (``W_E``, ``W_in``, ``W_U``).
-There are no biases here, because the four recipes freeze them at zero. Other people's models may have biases
-(``store.checkpoint``).
+Transformers use TransformerLens's names; the MLP uses the names of its source (``W_E``, ``W_in``, ``W_U``). The
+positions of a context ``a b`` have a name of their own. It tells a pizza transformer from one that reads ``a b =``.
+The recipes of ``mlp`` and ``transformer`` have no biases. Models of others may have them (``store.checkpoint``).
 """
 
 from __future__ import annotations
@@ -14,4 +14,7 @@ Weights = dict[str, Tensor]  # name → matrix, possibly with a leading seed dim
 W_E, W_POS, W_U = "embed.W_E", "pos_embed.W_pos", "unembed.W_U"
 W_Q, W_K, W_V, W_O = (f"blocks.0.attn.W_{x}" for x in "QKVO")
 W_IN, W_OUT = "blocks.0.mlp.W_in", "blocks.0.mlp.W_out"
+B_IN, B_OUT = "blocks.0.mlp.b_in", "blocks.0.mlp.b_out"
+W_POS_AB = "pos_embed.W_pos_ab"
+W_E_A = "embed.W_E_a"  # of the first input alone, where it has an embedding of its own
 MLP_W_E, MLP_W_IN, MLP_W_U = "W_E", "W_in", "W_U"

@@ -62,7 +62,9 @@ class Plan:
 
 
 def rivals_of(recipe: Recipe) -> tuple[str, ...]:
-    """The names of the rivals of a recipe's networks."""
+    """The names of the rivals of a recipe's networks; none for an architecture that no rival is written for."""
+    if recipe.architecture not in ("mlp", "transformer"):
+        return ()
     if not recipe.task.modular:
         return ("number-line",)
     if recipe.task.sign == -1:

@@ -21,6 +21,7 @@ from grok.models import names
 from grok.models.architectures import recognise
 from grok.models.names import Weights
 from grok.recipe import Recipe
+from grok.task import Task
 
 BLOCK = 4608  # pairs at most; with fewer pairs threads meet too often, and more pairs gain nothing
 ALIGNED = 16  # floats in a cache line
@@ -83,7 +84,22 @@ class TransformerTables:
         return token_mix(self.scores, self.table, index)
 
 
-Tables = MLPTables | TransformerTables
+@dataclass(frozen=True, eq=False)
+class PairTables:
+    """Of an architecture without tables over tokens: its network's activations of all pairs. There is no way back."""
+
+    table: Tensor  # [n², D]: of each pair [pre | skip | -inf behind C]
+    n: int
+    U: Tensor  # [m, C]
+    readout: Tensor  # [m, C']: U, and zeros behind it up to a cache line
+
+    def mix(self, index: PairIndex) -> tuple[Tensor, Tensor]:
+        """→ [pre | skip | -inf] of each pair, [N, D], and attention weights: none."""
+        a, b = index.pairs.unbind(1)
+        return self.table.index_select(0, a * self.n + b), self.U.new_empty(0)
+
+
+Tables = MLPTables | TransformerTables | PairTables
 
 
 def fold(w: Weights) -> Tables:
@@ -123,7 +139,22 @@ def _fold_transformer(w: Weights) -> TransformerTables:
     return TransformerTables(x, read, readout[:, :n_classes], readout, query, key, v, relative, w_or, x @ key.T, table)
 
 
-FOLDS: dict[str, Callable[[Weights], Tables]] = {"mlp": _fold_mlp, "transformer": _fold_transformer}
+def _fold_pairs(w: Weights) -> PairTables:
+    architecture = recognise(w)
+    n = len(architecture.embeddings(w)[1])
+    network = architecture.network(Task(n), w, None)
+    readout = _aligned(network.U)
+    never = network.U.new_full((n * n, readout.shape[1] - network.U.shape[1]), -math.inf)
+    table = torch.cat([network.pre, network.skip_logits.expand(n * n, -1), never], dim=1)
+    return PairTables(table, n, network.U, readout)
+
+
+FOLDS: dict[str, Callable[[Weights], Tables]] = {
+    "mlp": _fold_mlp,
+    "transformer": _fold_transformer,
+    "pizza-a": _fold_pairs,
+    "pizza-b": _fold_pairs,
+}
 
 
 def _aligned(matrix: Tensor) -> Tensor:

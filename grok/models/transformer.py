@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -48,15 +47,15 @@ def initial(recipe: Recipe, generator: Generator) -> Weights:
     return {name: torch.empty(s).normal_(std=std, generator=generator) for name, s in shapes(recipe).items()}
 
 
-def embedding(weights: Weights) -> Tensor:
-    """The embedding of the number tokens, without the ``=`` row: [n, d_model]."""
-    return weights[names.W_E][:-1]
+def embeddings(weights: Weights) -> tuple[Tensor, Tensor]:
+    """Of the number tokens, without the ``=`` row, as first and as second input: [n, d_model] each."""
+    table = weights[names.W_E][:-1]
+    return weights.get(names.W_E_A, table), table
 
 
-def chunks(weights: Weights, n: int, rows: int) -> Iterator[Weights]:
-    """Weights with a part of the tokens at the first position, and all tokens at the second position."""
-    for part in weights[names.W_E][:n].split(rows):
-        yield weights | {"embed.W_E_a": part}
+def embedded(weights: Weights, first: Tensor, second: Tensor) -> Weights:
+    """With these embeddings of a and of b, [n_a, d_model] and [n, d_model], in place of the weights' own."""
+    return weights | {names.W_E_A: first, names.W_E: torch.cat([second, weights[names.W_E][-1:]])}
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +116,7 @@ class Transformer(Network):
         """
         pos = self.weights[names.W_POS]
         return (
-            self.weights.get("embed.W_E_a", self.W_E) + pos[0],
+            self.weights.get(names.W_E_A, self.W_E) + pos[0],
             self.W_E + pos[1],
             self.weights[names.W_E][self.task.n :][:1] + pos[2],
         )
@@ -168,6 +167,3 @@ class Transformer(Network):
     def skip_logits(self) -> Tensor:
         b_out = self._bias("blocks.0.mlp.b_out", self.W_U.shape[0])
         return (self.resid_mid + b_out) @ self.W_U + self._bias("unembed.b_U", self.W_U.shape[1])
-
-
-NETWORK = Transformer

@@ -21,7 +21,7 @@ from grok.errors import GrokError
 from grok.models.architectures import Architecture, network, recognise
 from grok.models.names import Weights
 from grok.models.network import Network
-from grok.recipe import PUBLISHED, RECIPES
+from grok.recipe import FAMILIES, RECIPES
 from grok.store import formats
 from grok.store.fixture import CARD, MODEL, Fixture, load_fixture, save_fixture
 from grok.store.formats import container, unwrap
@@ -87,9 +87,8 @@ def load(
     try:
         tensors, ignored = unwrap.state_dict(container.read(path), index)
         name, layout = formats.recognise(tensors)
-        weights = _checked(layout.weights)
+        weights, guess, reading = _read(layout, recipe)
         architecture = recognise(weights)
-        guess = _answers(weights, layout.p)
         task, told = _task(layout, weights, guess, architecture, recipe)
         family = _family(weights, architecture, task, recipe)
         split = _split(task, split_seed, train_frac)
@@ -97,7 +96,7 @@ def load(
     except GrokError as error:
         raise GrokError(f"{path}: {error}") from None
     ignored += [shown(key) for key in tensors if key not in layout.used]
-    notes = [*layout.notes, *told]
+    notes = [*layout.notes, *reading, *told]
     if ignored:
         notes.append(f"not used: {listed(ignored)}")
     if split is None:
@@ -142,13 +141,39 @@ def _checked(tensors: Mapping[str, Tensor]) -> Weights:
     return out
 
 
+def _read(layout: Layout, recipe: str | None) -> tuple[Weights, Tensor, list[str]]:
+    """The weights, their answers, and how the reading was told, where the file has more than one.
+
+    That of the recipe's architecture, if one is given; otherwise the one that is right on more pairs, and of two that
+    are right on as many the one with the smaller loss: a network was trained to do well as it was run.
+    """
+    readings = {recognise(w).name: _checked(w) for w in (layout.weights, *layout.other_readings)}
+    answers = {name: _answers(weights, layout.p) for name, weights in readings.items()}
+    if len(readings) == 1:
+        return next(iter(readings.values())), next(iter(answers.values())), []
+    fits = {name: _fit(readings[name], answers[name], layout.p) for name in readings}
+    asked = RECIPES[recipe].architecture if recipe in RECIPES else None
+    chosen = asked if asked in readings else max(fits, key=lambda name: fits[name])
+    shown = "; ".join(
+        f"as {name} it is right on {right:.4f} with loss {-loss:.3g}" for name, (right, loss) in fits.items()
+    )
+    return readings[chosen], answers[chosen], [f"read as {chosen}: {shown}"]
+
+
+def _fit(weights: Weights, guess: Tensor, p: int) -> tuple[float, float]:
+    """Share of right pairs and minus the mean loss, of the modular operation that the answers fit best."""
+    labels = max((Task(p, op).labels() for op in MODULAR), key=lambda labels: int((guess == labels).sum()))
+    loss = torch.nn.functional.cross_entropy(network(weights, Task(p)).logits, labels)
+    return float((guess == labels).double().mean()), -float(loss)
+
+
 def _answers(weights: Weights, p: int) -> Tensor:
     """The class with the greatest logit of every pair: [p²]. In float32, a few values of a at once, to save memory."""
     widths = [max(w.shape) for w in weights.values()]
     if p < 5 or p * p * max(widths) * 8 > MAX_ACTIVATION_BYTES:
         raise GrokError(f"p = {p} with matrices up to {max(widths)} wide; expected p ≥ 5 and p² × width ≤ 2²⁷")
     rows = -(-CHUNK_BYTES // (p * max(widths) * 4))
-    chunks = recognise(weights).chunks(weights, p, rows)
+    chunks = recognise(weights).chunks(weights, rows)
     return torch.cat([network(chunk, Task(p), dtype=torch.float32).logits.argmax(-1) for chunk in chunks])
 
 
@@ -157,7 +182,7 @@ def _family(weights: Weights, architecture: Architecture, task: Task, recipe: st
 
     None if no source makes claims about such a model. Raises GrokError if several recipes are left.
     """
-    fitting = [r for r in PUBLISHED if (r.architecture, r.task.operation) == (architecture.name, task.operation)]
+    fitting = [r for r in FAMILIES if (r.architecture, r.task.operation) == (architecture.name, task.operation)]
     asked = [r for r in fitting if r.name == recipe]
     if len(fitting) > 1 and not asked:
         sizes = {name: tuple(w.shape) for name, w in weights.items()}

@@ -131,9 +131,9 @@ def _near(path: Path) -> Path:
 
 
 def _check_recipe(name: str) -> None:
-    from grok.recipe import PUBLISHED  # imports torch
+    from grok.recipe import FAMILIES  # imports torch
 
-    known = [recipe.name for recipe in PUBLISHED]
+    known = [recipe.name for recipe in FAMILIES]
     if name not in known:
         raise pytest.UsageError(f"--recipe: unknown recipe {name!r}; there are claims about {', '.join(known)}")
 

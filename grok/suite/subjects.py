@@ -155,10 +155,10 @@ def load_checkpoints(
 
     Raises GrokError for a file that cannot be loaded, for files of two families, and for a control that generalised.
     """
-    from grok.recipe import PUBLISHED
+    from grok.recipe import FAMILIES
     from grok.store import checkpoint
 
-    known = ", ".join(recipe.name for recipe in PUBLISHED)
+    known = ", ".join(recipe.name for recipe in FAMILIES)
     found = []
     files = [*files, *controls]
     for i, file in enumerate(files):

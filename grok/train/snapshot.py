@@ -81,7 +81,7 @@ class Snapshot:
     @property
     def W_E(self) -> Tensor:
         """Embedding of the p number tokens: [p, d]."""
-        return recognise(self.weights).embedding(self.weights)
+        return recognise(self.weights).embeddings(self.weights)[1]
 
     @property
     def U(self) -> Tensor:

@@ -23,7 +23,8 @@ def test_the_initial_weights_are_recognised(recipe: Recipe):
     assert architectures.recognise(weights).required == matrices.shapes(recipe).keys()
     network = architectures.network(weights, recipe.task)
     assert type(network) is {"mlp": MLP, "transformer": Transformer}[recipe.architecture]
-    torch.testing.assert_close(network.W_E, architectures.recognise(weights).embedding(weights).double())
+    for of_input in architectures.recognise(weights).embeddings(weights):
+        torch.testing.assert_close(network.W_E, of_input.double())
 
 
 def test_biases_do_not_change_the_architecture():
@@ -58,7 +59,7 @@ def test_chunks_of_a_give_the_logits_of_the_whole():
     for recipe in (RECIPES["modadd-mlp"], RECIPES["modadd-transformer"]):
         small = replace(recipe, task=replace(recipe.task, p=7), d_model=8, d_mlp=12)
         weights = matrices.initial(small)
-        parts = architectures.recognise(weights).chunks(weights, 7, 3)
+        parts = architectures.recognise(weights).chunks(weights, 3)
         chunks = [architectures.network(part, small.task).logits for part in parts]
         assert [len(chunk) for chunk in chunks] == [21, 21, 7]
         whole = architectures.network(weights, small.task).logits

@@ -66,7 +66,7 @@ class Training:
     """
 
     def __init__(self, weights: Weights, recipe: Recipe, moments: tuple[Weights, Weights] | None = None, step: int = 0):
-        self.recipe, self.split = recipe, recipe.split()
+        self.recipe, self.split, self.step = recipe, recipe.split(), step
         self.model = hooked(weights, recipe.task)
         self._trained = {key: w for key, w in _variables(self.model).items() if w.requires_grad}
         # The place of each entry of our matrices among the model's variables, laid end to end. It is found once, by
@@ -91,7 +91,10 @@ class Training:
         self._optimiser.zero_grad()
         value = loss(self.model, self.recipe.task, self.split.train)
         value.backward()
+        for group in self._optimiser.param_groups:
+            group["lr"] = self.recipe.rate(self.step)
         self._optimiser.step()
+        self.step += 1
         return value.detach()
 
     @torch.no_grad()

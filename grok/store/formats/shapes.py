@@ -18,12 +18,14 @@ class Layout:
     """A recognised model: its weights under the names of ``grok.models.names``, its p, and notes about changes.
 
     used: the names in the file that were read. The other names are ignored, and the report lists them.
+    other_readings: weights that the same file may also mean; the model's answers decide between them.
     """
 
     weights: Weights
     p: int
     used: frozenset[str]
     notes: list[str] = field(default_factory=list)
+    other_readings: tuple[Weights, ...] = ()
 
 
 def sizes(tensors: Mapping[str, Tensor], expected: Mapping[str, Shape], optional: Iterable[str] = ()) -> dict[str, int]:

@@ -68,6 +68,14 @@ def make(recipes: list[Recipe], name: str, state: State, eval_every: int = 1) ->
     Those that are ``graph.Graphed`` also take many steps at once, with a test loss at every ``eval_every``-th.
     """
     check(name, str(state.flat.device))
+    recipe = recipes[0]
+    if name == "manual" and recipe.architecture not in manual.KNOWN:
+        known = ", ".join(manual.KNOWN)
+        raise GrokError(f"engine 'manual' cannot train a {recipe.architecture}, but {known}: give --engine folded")
+    if name in ("cuda_graph", "triton") and recipe.warmup:
+        raise GrokError(
+            f"engine {name!r} has one learning rate for all steps, {recipe.name} has a warm-up: --engine folded"
+        )
     if name == "manual":
         return _Manual(recipes, state)
     if name == "definition":
@@ -93,6 +101,7 @@ class _AdamW:
 
     def update(self) -> None:
         r = self.recipe
+        rate = r.rate(int(self.count)) if r.warmup else r.lr  # a graph on a GPU may not read the count
         self.count += 1
         torch._fused_adamw_(
             [self.flat],
@@ -101,7 +110,7 @@ class _AdamW:
             [self.moments[1]],
             [],
             [self.count],
-            lr=r.lr,
+            lr=rate,
             beta1=r.betas[0],
             beta2=r.betas[1],
             weight_decay=r.weight_decay,

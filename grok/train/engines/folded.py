@@ -1,6 +1,6 @@
 """The model as a function of its weights, reassociated; differentiable, batched over seeds, any device and dtype.
 
-Only the last position counts, its query is the ``=`` token, and the products of weights are taken once, not per
+Only the last position counts, and the products of weights are taken once, not per
 pair. The same function as ``grok.models``, to rounding; autograd gives the gradients of the original matrices.
 """
 
@@ -67,7 +67,45 @@ def _transformer(w: Weights, pairs: Tensor) -> Tensor:
     return direct + pre.relu() @ (w[names.W_OUT] @ w[names.W_U])
 
 
-FORWARD = {"mlp": _mlp, "transformer": _transformer}
+def _pizza_a(w: Weights, pairs: Tensor) -> Tensor:
+    """Nothing is a product of a and b before the ReLU: what each token adds to neurons and logits is a table row."""
+    pos = w[names.W_POS_AB]
+    x_a, x_b = (w[names.W_E] + pos[:, i : i + 1] for i in (0, 1))  # [S, p, d]
+    mixed = w[names.W_V].transpose(1, 2).flatten(2) @ w[names.W_O].flatten(1, 2)  # [S, d, d], over all heads
+    from_a, from_b = x_a @ mixed, x_b + x_b @ mixed
+    a, b = pairs.unbind(-1)
+    pre, direct = (
+        _rows(from_a @ read, a) + _rows(from_b @ read + constant, b)
+        for read, constant in (
+            (w[names.W_IN], w[names.B_IN].unsqueeze(1)),
+            (w[names.W_U], (w[names.B_OUT].unsqueeze(1) @ w[names.W_U])),
+        )
+    )
+    return direct + pre.relu() @ (w[names.W_OUT] @ w[names.W_U])
+
+
+def _pizza_b(w: Weights, pairs: Tensor) -> Tensor:
+    """A softmax over two scores is the logistic function of their difference."""
+    pos = w[names.W_POS_AB]
+    x_a, x_b = (w[names.W_E] + pos[:, i : i + 1] for i in (0, 1))  # [S, p, d]
+    a, b = pairs.unbind(-1)
+    (n_heads, _, d_head), p = w[names.W_Q].shape[1:], x_a.shape[1]
+    query = torch.einsum("sbd,shdk->sbhk", x_b, w[names.W_Q]) / math.sqrt(d_head)
+    key_a, key_b = (torch.einsum("std,shdk->sthk", x, w[names.W_K]) for x in (x_a, x_b))
+    gap = torch.einsum("sahk,sbhk->sabh", key_a, query) - (key_b * query).sum(-1).unsqueeze(1)
+    to_a = _rows(gap.flatten(1, 2).sigmoid(), a * p + b).unsqueeze(-1)  # [S, N, h, 1]
+    v_a, v_b = (
+        _rows(torch.einsum("std,shdk->sthk", x, w[names.W_V]).flatten(2), token).unflatten(-1, (n_heads, d_head))
+        for x, token in ((x_a, a), (x_b, b))
+    )
+    z = (v_b + to_a * (v_a - v_b)).flatten(2)  # [S, N, h·k]
+    w_o = w[names.W_O].flatten(1, 2)  # [S, h·k, d]
+    pre = z @ (w_o @ w[names.W_IN]) + _rows(x_b @ w[names.W_IN] + w[names.B_IN].unsqueeze(1), b)
+    direct = z @ (w_o @ w[names.W_U]) + _rows((x_b + w[names.B_OUT].unsqueeze(1)) @ w[names.W_U], b)
+    return direct + pre.relu() @ (w[names.W_OUT] @ w[names.W_U])
+
+
+FORWARD = {"mlp": _mlp, "transformer": _transformer, "pizza-a": _pizza_a, "pizza-b": _pizza_b}
 
 
 def _rows(table: Tensor, token: Tensor) -> Tensor:

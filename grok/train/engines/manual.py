@@ -18,6 +18,8 @@ from grok.models import names
 from grok.models.names import Weights
 from grok.models.tables import Batch, MLPTables, Tables, TransformerTables
 
+KNOWN = ("mlp", "transformer")  # architectures whose gradients are written out here
+
 
 def loss(tables: Tables, batch: Batch) -> Tensor:
     """Mean loss, a float64 scalar. In blocks, because no activation is needed again."""
