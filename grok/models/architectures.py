@@ -1,9 +1,9 @@
 """The known architectures, and the only place in the code that distinguishes them.
 
 A new architecture needs a module like ``models.mlp``, one like ``models.hooked.mlp``, and an entry in
-``ARCHITECTURES``. Two that differ in little, like those of ``models.pizza``, may share their modules. That is enough for
-fixtures, checkpoints and claims. The engines in ``train`` are optional: each has a table of the architectures that it
-can train, and refuses the others.
+``ARCHITECTURES``. Two that differ in little, like those of ``models.pizza``, may share their modules. That is enough
+for fixtures, checkpoints and claims. The engines in ``train`` are optional: each has a table of the architectures that
+it can train, and refuses the others.
 """
 
 from __future__ import annotations

@@ -47,6 +47,8 @@ class Subjects:
         """
         if family is None:
             return self.checkpoints
+        if not self.checkpoints and self._is_for_checkpoints(family):
+            return ()
         there = self._canonical(family)
         return (
             *(self.checkpoints or self._trained(family)),
@@ -97,6 +99,8 @@ class Subjects:
     @functools.cache  # noqa: B019
     def _memorised(self, family: str) -> tuple[Subject, ...]:
         """Of the canonical seed whatever its folder holds: what is missing there is an error, not a silent gap."""
+        if self._is_for_checkpoints(family):
+            return ()
         canonical = self._canonical(family)
         folders = dict.fromkeys([canonical, *_seed_folders(self.fixtures / family)])
         return tuple(
@@ -109,6 +113,12 @@ class Subjects:
         """The folder of the published seed; where there is none, as among runs of the user's, the first there is."""
         published = self._published(family)
         return published if published.is_dir() else next(iter(_seed_folders(self.fixtures / family)), published)
+
+    def _is_for_checkpoints(self, family: str) -> bool:
+        """Whether no fixture of the family ships, so that its claims run on users' checkpoints only."""
+        from grok.recipe import PUBLISHED
+
+        return family not in {r.name for r in PUBLISHED} and not (self.fixtures / family).is_dir()
 
     def _published(self, family: str) -> Path:
         from grok.recipe import RECIPES
