@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context
 
 import torch
 from einops import rearrange
@@ -67,12 +68,18 @@ class Certificate:
         return self.margin / self.bound
 
     def __str__(self) -> str:
-        found = f"margin {self.margin:.3g} over all {self.pairs:,} pairs, float32 error ≤ {self.bound:.1e}: "
+        margin, bound = _digits(self.margin, 3, ROUND_FLOOR), _digits(self.bound, 2, ROUND_CEILING)
+        found = f"margin {margin} over all {self.pairs:,} pairs, float32 error ≤ {bound}: "
         if self.certified:
             return found + "every answer is certified"
         unsure = self.pairs - self.right - self.wrong
         parts = (f"{n:,} {what}" for n, what in ((self.wrong, "wrong"), (unsure, "not certified")) if n)
         return found + f"{' and '.join(parts)}, the worst at (a, b) = {self.pair}"
+
+
+def _digits(value: float, n: int, how: str) -> str:
+    """So that what is printed is still a bound: a margin is rounded down, an error up."""
+    return format(Context(prec=n, rounding=how).create_decimal_from_float(value), "g")
 
 
 def certify(model: Network) -> Certificate:
@@ -169,11 +176,11 @@ def _attended(model: Transformer, tokens: tuple[Rounded, Rounded, Rounded]) -> T
         rearrange(w, "(a b) h position -> position a b h 1", b=len(values[1].value))
         for w in (carried(weights, n), weights.value)
     ]
-    error = flush(n)
+    parts = []
     for moved, weight, v, shape in zip(*by_position, values, ("t 1 h k", "1 t h k", "1 t h k"), strict=True):
         magnitude, own = (rearrange(x, f"t h k -> {shape}") for x in (v.magnitude, v.error))
-        error = error + moved * magnitude + weight * own
-    return rearrange(error, "a b h k -> (a b) (h k)")
+        parts.append(moved * magnitude + weight * own)
+    return rearrange(parts[0] + parts[1] + parts[2] + flush(n), "a b h k -> (a b) (h k)")
 
 
 def _pattern_error(model: Transformer, tokens: tuple[Rounded, Rounded, Rounded]) -> Tensor:

@@ -47,7 +47,8 @@ def row(fixture: Fixture) -> str:
 
 def main(fixtures: Path = Path("fixtures"), *, out: Path) -> int:
     """Rewrite the table in OUT from the fixtures."""
-    files.write_bytes(out, replace_between(out.read_text(), "\n".join(table(fixtures)) + "\n").encode())
+    new = "\n".join(table(fixtures)) + "\n"
+    files.write_bytes(out, replace_between(out.read_text(), new).encode())
     return 0
 
 
