@@ -7,16 +7,14 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from grok.report.axis import Axis
 from grok.report.columns import short
 from grok.verdicts import seeds
 from grok.verdicts.claim import Claim
 from grok.verdicts.number import is_number, show
 from grok.verdicts.verdict import Assertion, Evidence, Result, must_fail
 
-_OPERATORS = ("<", "<=", ">", ">=", "==", "!=")
-_SIGN = {"<=": "≤", ">=": "≥", "==": "=", "!=": "≠"}
-_LOG_FROM = 30.0  # a range wider than this factor is drawn on a log axis
-_EDGE = 4.0  # per cent kept free on both sides
+_SIGNS = {"<": "<", "<=": "≤", ">": ">", ">=": "≥", "==": "=", "!=": "≠"}
 
 
 @dataclass(frozen=True)
@@ -115,7 +113,7 @@ def _scale(claim: Claim, expression: str, alone: bool) -> Scale:
     published, spread = _context(first, claim.published if alone else None)
     measured = [*((reading.subject, reading.left) for reading in readings), *_unreached(claim, readings)]
     values = [value for _, value in measured] + [at for _, at in bounds] + [*published, *(spread or ())]
-    axis = _Axis.over(values)
+    axis = Axis.over(values)
     marks = [Mark(_kind(s), axis(value), short(s.subject, claim.fixture), value) for s, value in measured]
     marks += [Mark("published", axis(v), "published", v) for v in published]
     low = max((axis(at) for op, at in bounds if op in (">", ">=")), default=0.0)
@@ -124,7 +122,7 @@ def _scale(claim: Claim, expression: str, alone: bool) -> Scale:
     over = seeds.spread(found) if len(found) >= seeds.LEAST else None
     return Scale(
         expression=expression,
-        threshold=" and ".join(f"{_SIGN.get(op, op)} {show(at)}" for op, at in bounds),
+        threshold=" and ".join(f"{_SIGNS[op]} {show(at)}" for op, at in bounds),
         thresholds=tuple(axis(at) for _, at in bounds),
         passes=(low, high) if (low, high) != (0.0, 100.0) and low <= high else None,
         random=(axis(spread[0]), axis(spread[1])) if spread else None,
@@ -138,7 +136,7 @@ def _scale(claim: Claim, expression: str, alone: bool) -> Scale:
     )
 
 
-def _middle(axis: _Axis, over: seeds.Spread | None) -> tuple[float, float, float] | None:
+def _middle(axis: Axis, over: seeds.Spread | None) -> tuple[float, float, float] | None:
     if over is None or over.median_interval is None:
         return None
     low, high = over.median_interval
@@ -169,7 +167,7 @@ class _Reading:
 
 
 def _read(subject: Result, made: Assertion) -> _Reading | None:
-    if made.left is None or made.right is None or made.op not in _OPERATORS:
+    if made.left is None or made.right is None or made.op not in _SIGNS:
         return None
     return _Reading(subject, made.left, made.op, made.right, math.inf if made.margin is None else made.margin)
 
@@ -232,37 +230,3 @@ def _dodged(marks: list[Mark]) -> Iterator[Mark]:
         row = next((row for row in range(5) if row not in taken), 0)
         rows.append((mark.x, row))
         yield replace(mark, row=row)
-
-
-@dataclass(frozen=True)
-class _Axis:
-    low: float
-    high: float
-    log: bool
-
-    @classmethod
-    def over(cls, values: list[float]) -> _Axis:
-        low, high = min(values), max(values)
-        log = low > 0 and high / low > _LOG_FROM
-        if low == high:
-            half = abs(low) / 2 or 0.5
-            low, high = low - half, high + half
-        return cls(math.log10(low), math.log10(high), True) if log else cls(low, high, False)
-
-    def __call__(self, value: float) -> float:
-        at = (math.log10(value) if self.log else value) - self.low
-        return round(_EDGE + (100 - 2 * _EDGE) * at / (self.high - self.low), 2)
-
-    def ticks(self) -> Iterator[tuple[float, str]]:
-        if self.log:
-            first, last = math.ceil(self.low - 1e-9), math.floor(self.high + 1e-9)
-            step = max(1, math.ceil((last - first) / 4))
-            decades = [10.0**exponent for exponent in range(first, last + 1, step)]
-            if len(decades) < 2:  # then the steps between, too
-                decades = [m * 10.0**exponent for exponent in range(first - 1, last + 1) for m in (1, 2, 5)]
-            yield from ((self(x), show(x)) for x in decades if self.low - 1e-9 <= math.log10(x) <= self.high + 1e-9)
-            return
-        step = 10 ** math.floor(math.log10((self.high - self.low) / 2))
-        step *= next((m for m in (5, 2, 1) if (self.high - self.low) / (m * step) >= 2), 1)
-        for i in range(math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9) + 1):
-            yield self(i * step), show(float(f"{i * step:.6g}"))

@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from grok.verdicts.claim import Claim
+from grok.verdicts.number import fitted, percent
 from grok.verdicts.verdict import VERDICTS, Result, judged
 
 COLOURS = {"replicated": "green", "refuted": "red", "mixed": "yellow", "vacuous": "yellow", "not evaluated": "purple"}
 COLOURS |= {"unspecific": "yellow", "uncontrolled": "purple", "error": "red"}
 Line = list[tuple[str, dict[str, bool]]]  # pieces of text, each with its markup
 
-MEASURED, PUBLISHED, MARGIN, VERDICT, INTERVAL = 8, 9, 6, 14, 8
+MEASURED, PUBLISHED, MARGIN, VERDICT, INTERVAL = 8, 9, 10, 14, 8
 MAX_WIDTH = 120
 
 
@@ -126,29 +127,8 @@ def _same(value: Any, other: Any) -> bool:
 
 
 def number(value: Any) -> str:
-    """A figure in a column: up to five significant digits; several with commas; – for none."""
-    match value:
-        case None:
-            return "–"
-        case bool() | int() | str():
-            return str(value)
-        case float():
-            exact = next((s for d in (5, 4, 3) if len(s := f"{value:.{d}g}") <= MEASURED), f"{value:.1e}")
-            return exact if "e" not in exact else f"{value:.2e}"
-        case list() | tuple():
-            return ", ".join(number(v) for v in value)
-    return "table"
-
-
-def percent(margin: float | None) -> str:
-    """A margin relative to its threshold, signed."""
-    if margin is None:
-        return "–"
-    if abs(margin) >= 10:
-        return f"{'+' if margin > 0 else '−'}>999%"
-    digits = 1 if abs(margin) < 1e-3 else 2 if abs(margin) < 0.1 else 4
-    text = f"{100 * margin:+.{digits}g}" if digits < 4 else f"{100 * margin:+.0f}"
-    return text.replace("-", "−") + "%"
+    """A figure in a column; – for none."""
+    return fitted(value, MEASURED)
 
 
 def _wide(text: str) -> int:

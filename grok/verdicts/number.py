@@ -32,6 +32,18 @@ def show(value: Any, digits: int = 4) -> str:
     return "–" if value is None else str(value)
 
 
+def fitted(value: Any, width: int) -> str:
+    """``show`` with as many significant digits, five at most, as fit a column of this width; two at least.
+
+    >>> fitted(0.98241, 8), fitted(0.0028445123, 8), fitted(123456.0, 8), fitted({"a": 1}, 8)
+    ('0.98241', '0.002845', '1.2346e5', 'table')
+    """
+    if isinstance(value, dict):
+        return "table"
+    texts = [show(value, digits) for digits in (5, 4, 3, 2)]
+    return next((text for text in texts if len(text) <= width), texts[-1])
+
+
 def percent(margin: float | None) -> str:
     """A margin, with its sign, in per cent of the threshold.
 
