@@ -13,7 +13,7 @@ from grok.models import analytic
 from grok.models.architectures import network
 from grok.task import Task
 
-SETS = st.sets(st.integers(1, 20))
+SETS = st.sets(st.integers(1, 6), max_size=4)
 
 
 @settings(max_examples=25, deadline=None)
@@ -48,6 +48,7 @@ def test_evenness_is_the_weakest_frequency_over_the_strongest(p, weak):
     assert readout.evenness(network(analytic.mlp(task, [1, 3], 1), task).U) == pytest.approx(0, abs=1e-20)
 
 
+@settings(max_examples=25, deadline=None)
 @given(SETS, SETS)
 def test_jaccard_index(one, other):
     found = universality.jaccard(one, other)

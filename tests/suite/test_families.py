@@ -22,6 +22,11 @@ def test_seeds(models, evidence):
     evidence("seeds", len(first))
     assert len(set(first)) < len(first)
 """
+ELSEWHERE = """
+@claim("P3", "It is a pizza", on=("pizza-a",))
+def test_pizza(model, evidence):
+    assert False
+"""
 RAISING = """
 from grok.claim import claim, source
 import pytest
@@ -74,6 +79,12 @@ def test_a_claim_has_a_verdict_for_each_family(pytester):
     }
     trained = [[s["subject"] for s in claim["subjects"] if s["role"] == "trained"] for claim in found.values()]
     assert trained == [["add-transformer/seed999"], ["modadd-mlp/seed0"]]
+
+
+def test_a_family_without_fixtures_is_for_checkpoints(pytester):
+    pytester.makepyfile(PAPER + ELSEWHERE)
+    run(pytester, "-k", "P3 or add-transformer/seed999").assert_outcomes(passed=1, deselected=1)
+    assert list(claims(pytester)) == ["P1 · add-transformer"]
 
 
 def test_seeds_are_compared_with_groups_of_controls(pytester):
