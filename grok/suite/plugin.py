@@ -92,7 +92,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out = [
         item
         for item in items
-        if (info := _info(item)) and (_foreign(item, family) or _uncalled(item) or (chosen and info.id not in chosen))
+        if (info := _info(item))
+        and (
+            _foreign(item, family)
+            or _uncalled(item)
+            or (chosen and info.id not in chosen)
+            or (SUBJECT in getattr(item, "fixturenames", ()) and not _param(item))
+            or (
+                checkpoints and not _param(item)
+            )  # a claim about a model of the tests' own says nothing of a checkpoint
+        )
     ]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
