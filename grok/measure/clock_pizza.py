@@ -67,7 +67,7 @@ def gradient_symmetricity(model: Network) -> float:
     L_c: the logit of class c; E_a, E_b: the embeddings in the residual stream, before positions, each on its own also
     where a = b. Exact, by autograd through the network's own forward pass. 1 if the network reads nothing but
     E_a + E_b: for an MLP that adds its embeddings this holds by construction and says nothing. A triple without a
-    gradient counts as 0. The source's Definition 4.1, and its triples for p = 59.
+    gradient counts as 0. The source's Definition 4.1; which triples, ``source_triples``.
     """
     triples = source_triples(model.task.n)
     cosines = [_cosines(model, group) for group in triples.split(GROUP)]
@@ -91,7 +91,7 @@ def _cosines(model: Network, triples: Tensor) -> Tensor:
 def source_triples(n: int) -> Tensor:
     """100 of the n³ triples (a, b, c), all different, the same each time: [100, 3], int64.
 
-    The source's: the first of ``random.shuffle`` of all in order, under its seed 42.
+    The first of ``random.shuffle`` of all in order under seed 42: with those for p = 59 come the source's figures.
     """
     order = list(range(n**3))
     random.Random(SOURCE_SEED).shuffle(order)

@@ -37,6 +37,8 @@ def loss_and_grads(weights: Weights, tables: Tables, batch: Batch) -> tuple[Tens
     if isinstance(tables, MLPTables):
         (dtable,) = grads
         return value, _unfold_mlp(weights, dtable, dU.T)
+    if not isinstance(tables, TransformerTables):
+        raise TypeError(f"there is no way back through {type(tables).__name__}")
     dscores, drows, dconstant = grads
     return value, _unfold_transformer(weights, tables, dscores, drows, dconstant, dU.T)
 
