@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -46,6 +47,8 @@ def changes(model: Network) -> dict[str, Intervention]:
         "PC3 … removed": Intervention(embedding=pcs.keep([0, 1])),
         "no skip around the MLP": Intervention(skip=False),
         "both at once": Intervention(pcs.keep([0]), skip=False),
+        "no heads": Intervention(heads=False),
+        "no heads, no skip": Intervention(heads=False, skip=False),
     }
 
 
@@ -79,6 +82,7 @@ def by_hooks(model: Network, change: Intervention, post: Edit | None = None) -> 
         return seen[MLP_OUT]
 
     hooks: list[tuple[str, Callable[..., Any]]] = [("hook_embed", embed)] if change.embedding else []
+    hooks += [] if change.heads else [("blocks.0.attn.hook_z", lambda value, hook: torch.zeros_like(value))]
     hooks += [(POST, edit_post)] if post else []
     hooks += [see(PRE), see(POST), see(MLP_OUT)]
     hooks += [] if change.skip else [(RESID_POST, only_mlp)]
@@ -132,6 +136,13 @@ def test_the_equals_token_is_not_ablated(model):
     """Only a and b lose components: with constant embeddings of both, every pair gives the same logits."""
     constant = by_hooks(model, Intervention(embedding=pca(model.W_E).keep([])))
     torch.testing.assert_close(constant.logits, constant.logits[:1].expand_as(constant.logits))
+
+
+def test_without_heads_every_pair_has_the_same_logits_and_a_loss_of_log_p_at_least(model):
+    """So "the heads are needed" holds of any weights."""
+    logits = by_hand(model, Intervention(heads=False)).logits
+    torch.testing.assert_close(logits, logits[:1].expand_as(logits))
+    assert losses.mean_loss(logits, model.labels) >= math.log(model.task.p) - 1e-12
 
 
 def test_an_mlp_has_no_skip_to_ablate():

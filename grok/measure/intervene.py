@@ -29,10 +29,15 @@ class Intervention:
 
     embedding: a function that replaces the embeddings of a and b, before positions are added:
     [..., d_model] → [..., d_model].
+    heads: False sets the output of every head to zero; the output bias of the layer stays.
     skip: False removes the residual stream around the MLP, so that the logits read only the MLP's output.
+
+    Without heads nothing but its own position reaches ``=``, so the logits are the same for all pairs. Every class is
+    the answer of equally many pairs, so the loss is then at least log p for any weights.
     """
 
     embedding: Edit | None = None
+    heads: bool = True
     skip: bool = True
 
 
@@ -52,6 +57,9 @@ def by_hand(model: Network, change: Intervention) -> Activations:
         equals = changed.weights[names.W_E][changed.task.n :]
         edited = torch.cat([change.embedding(changed.W_E), equals])
         changed = replace(changed, weights={**changed.weights, names.W_E: edited})
+    if not change.heads:
+        silent = torch.zeros_like(changed.W_O)
+        changed = replace(changed, weights={**changed.weights, names.W_O: silent})
     logits = changed.logits if change.skip else changed.logits - changed.resid_mid @ changed.W_U
     return Activations(changed.pre, changed.post, logits)
 
