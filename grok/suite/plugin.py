@@ -251,7 +251,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     meta = outcome.describe(info, _source(item), _family(item), _nodeid(item), *_location(item))
     message = {"meta": meta, "subject": result.to_json(), "card": subject.card() if subject else None}
     report.user_properties.append((MESSAGE, json.dumps(message)))
-    holds = {True: "true", False: "false", None: "not evaluated"}[result.holds]
+    holds = "error" if result.error else {True: "true", False: "false", None: "not evaluated"}[result.holds]
     item.user_properties.extend([("claim", info.id), ("subject", result.subject), ("holds", holds)])  # for JUnit
     return report
 
