@@ -45,7 +45,7 @@ def test_circularity_is_the_share_of_the_strongest_frequency(p: int, angle: floa
     """One component mixes two frequencies, the other is pure."""
     waves = basis(p)
     mixed = math.cos(angle) * waves[2 * ks[0] - 1] + math.sin(angle) * waves[2 * ks[1] - 1]
-    table = torch.stack([strength * mixed, waves[2 * ks[2]], torch.zeros(p)], dim=1) + 5.0
+    table = torch.stack([strength * mixed, waves[2 * ks[2]], 0 * mixed], dim=1) + 5.0
     expected = (max(math.cos(angle) ** 2, math.sin(angle) ** 2) + 1) / 2
     assert clock_pizza.circularity(table, 2) == pytest.approx(expected, abs=1e-9)
     assert clock_pizza.circularity(table, 4) == pytest.approx(expected / 2, abs=1e-9)  # there are no more components
