@@ -4,7 +4,7 @@ ENV := $(or $(VIRTUAL_ENV),$(CONDA_PREFIX),.venv)
 BIN := $(ENV)/bin
 READY := $(ENV)/.grok-claims-ready
 
-.PHONY: claims accept test check bench gpu
+.PHONY: claims accept test check bench gpu rehearse
 
 claims: $(READY)
 	$(BIN)/pytest claims/ --claims-html claims.html --claims-json verdicts.json
@@ -30,6 +30,14 @@ bench: $(READY)
 
 gpu: $(READY)
 	$(BIN)/python -m benchmarks.gpu.suite --out gpu-results
+
+# The GPU suite on a CPU in an environment of its own, as a machine with a GPU may have it: nothing but what the suite
+# needs, the torch of constraints.txt with its triton, and the newest numpy.
+rehearse:
+	python3 -m venv .venv-rehearse
+	.venv-rehearse/bin/python -m pip install --quiet --upgrade -c constraints.txt \
+		torch triton numpy einops safetensors tqdm pytest hypothesis pytest-benchmark
+	.venv-rehearse/bin/python -m benchmarks.gpu.suite --rehearse --tests --out gpu-results/rehearsal
 
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || python3 -m venv $(ENV)

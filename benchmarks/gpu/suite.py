@@ -10,23 +10,21 @@ Needs torch, triton, numpy, einops, safetensors, tqdm, pytest. Sections, in this
 6. ``results``: their fixtures, final weights and trajectories, measured on the other cores meanwhile, in few files.
 
 ``report.json`` is written after every section, so that an interrupted suite keeps what it had. A section that fails is
-recorded and the rest goes on; the exit code is then 1. ``--rehearse`` runs the same code small, on the CPU: its numbers
-are about nothing and say so.
+recorded and the rest goes on; the exit code is then 1. ``--rehearse`` runs the same code small, on the CPU, and the
+first section only with ``--tests``: its times say nothing about a GPU, and the report calls itself a rehearsal.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import platform
-import subprocess
 import sys
 import tempfile
 import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -35,72 +33,11 @@ import torch
 
 from benchmarks.gpu import timing as gpu_timing
 from benchmarks.gpu import training as gpu_training
+from benchmarks.gpu.checks import determinism, environment, kernel_tests
+from benchmarks.gpu.plan import Plan, full_plan, rehearsal_plan
 from grok import files
-from grok.recipe import PUBLISHED, RECIPES, Recipe
-from grok.task import Task
 from grok.train.engines import engine
-from grok.train.state import Settings, State
-
-ROOT = Path(__file__).parent.parent.parent
-TESTS = ("tests/kernels", "tests/train/test_gpu_engines.py")
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is run at which size."""
-
-    device: str
-    engine: str
-    canonical: list[Recipe]
-    batches: list[list[Recipe]]
-    ladder: tuple[str, ...]
-    ladder_seeds: tuple[int, ...]
-    growth_p: tuple[int, ...]
-    growth_seeds: tuple[int, ...]
-    kernel_sizes: tuple[tuple[int, int, int], ...]
-    repeats: int
-    workers: int
-    kernel_tests: bool = True
-
-
-def full_plan() -> Plan:
-    return Plan(
-        device="cuda",
-        engine="triton",
-        canonical=list(RECIPES.values()),
-        batches=[[r.with_seed(s) for s in range(16)] for r in PUBLISHED],
-        ladder=("folded", "cuda_graph", "triton"),
-        ladder_seeds=(1, 16),
-        growth_p=(59, 113, 227),
-        growth_seeds=(1, 2, 4, 16, 64, 256),
-        kernel_sizes=((1, 113, 512), (16, 113, 512)),
-        repeats=12,
-        workers=12,
-    )
-
-
-def rehearsal_plan(kernel_tests: bool = False) -> Plan:
-    """The same path on a CPU in a minute: a small p, few steps, an engine that a CPU has."""
-
-    def shrink(r: Recipe) -> Recipe:
-        task = Task(7 if r.task.modular else 5, r.task.operation)
-        return replace(r, task=task, d_model=8, d_mlp=16, steps=100, train_frac=0.6)
-
-    small = [shrink(r) for r in PUBLISHED]
-    return Plan(
-        device="cpu",
-        engine="folded",
-        canonical=small,
-        batches=[[r.with_seed(s) for s in range(2)] for r in small[:2]],
-        ladder=("folded",),
-        ladder_seeds=(1, 2),
-        growth_p=(5, 7),
-        growth_seeds=(1, 2),
-        kernel_sizes=((1, 5, 16),),
-        repeats=1,
-        workers=1,
-        kernel_tests=kernel_tests,
-    )
+from grok.train.state import Settings
 
 
 def run_suite(plan: Plan, out: Path, budget: float, started: float) -> dict[str, Any]:
@@ -134,74 +71,6 @@ def run_suite(plan: Plan, out: Path, budget: float, started: float) -> dict[str,
         section("seeds", lambda: seeds(plan, work, started + budget))
         section("results", lambda: work.results(out))
     return report
-
-
-def environment(device: str) -> dict[str, Any]:
-    """The machine and versions, as torch names them."""
-    found: dict[str, Any] = {
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "platform": platform.platform(),
-    }
-    if device == "cuda":
-        properties = torch.cuda.get_device_properties(0)
-        found |= {
-            "device": properties.name,
-            "memory_bytes": properties.total_memory,
-            "multiprocessors": properties.multi_processor_count,
-            "cuda": torch.version.cuda or "",
-        }
-    else:
-        found["device"] = "cpu"
-    try:
-        import triton
-
-        found["triton"] = triton.__version__
-    except ImportError:
-        found["triton"] = "absent"
-    return found
-
-
-def kernel_tests(out: Path) -> str:
-    """The last line of pytest. Raises RuntimeError if a test fails; the log is ``kernels.log``."""
-    if not all((ROOT / t).exists() for t in TESTS):
-        raise RuntimeError(f"the tests are not beside the package, in {ROOT}: run the suite in a checkout")
-    command = [sys.executable, "-m", "pytest", "-q", "-c", "/dev/null", "--rootdir", str(ROOT), "--noconftest"]
-    command += ["-p", "no:cacheprovider", "-p", "no:grok", *(str(ROOT / t) for t in TESTS)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    files.write_bytes(out / "kernels.log", (done.stdout + done.stderr).encode())
-    if done.returncode:
-        raise RuntimeError(f"pytest exited with {done.returncode}; see kernels.log: {done.stdout[-2000:]}")
-    return done.stdout.strip().splitlines()[-1]
-
-
-def determinism(plan: Plan) -> list[dict[str, Any]]:
-    """Per recipe: are the weights after some steps the same bits twice, and alone as in a batch?"""
-    rows, steps = [], min(300, plan.batches[0][0].steps)
-    for recipes in plan.batches:
-
-        def final(chosen: list[Recipe]) -> torch.Tensor:
-            state = State.fresh(chosen, plan.device)
-            step = engine.make(chosen, plan.engine, state, 10)
-            for _ in range(steps):
-                step.advance()
-            return state.flat.cpu()
-
-        once, again, alone = final(recipes), final(recipes), final(recipes[:1])
-        rows.append(
-            {
-                "recipe": recipes[0].name,
-                "steps": steps,
-                "seeds": len(recipes),
-                "same_twice": torch.equal(once, again),
-                "same_alone": torch.equal(once[0], alone[0]),
-                "greatest_difference_alone": float((once[0] - alone[0]).abs().max()),
-            }
-        )
-    held = ["same_twice", "same_alone"] if plan.engine in engine.ALONE_AS_IN_A_BATCH else ["same_twice"]
-    if not all(row[name] for row in rows for name in held):
-        raise RuntimeError(f"the same seed gave other bits: {rows}")
-    return rows
 
 
 class Workers:
@@ -276,13 +145,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, default=6.5, help="no new batch of seeds is begun after this")
     parser.add_argument("--engine", choices=engine.ENGINES, help="train with this engine instead of triton")
     parser.add_argument("--rehearse", action="store_true", help="the same path, small, on the CPU")
+    parser.add_argument("--tests", action="store_true", help="with --rehearse: the kernel and engine tests, too")
     options = parser.parse_args(arguments)
     if not options.rehearse and not torch.cuda.is_available():
         print("gpu_suite: torch sees no CUDA device; --rehearse runs the same path on the CPU", file=sys.stderr)
         return 2
     if options.rehearse:
         os.environ["TRITON_INTERPRET"] = "1"  # before any kernel is imported
-    plan = rehearsal_plan() if options.rehearse else full_plan()
+    plan = rehearsal_plan(options.tests) if options.rehearse else full_plan()
     if options.engine:
         plan = replace(plan, engine=options.engine)
     report = run_suite(plan, options.out, options.minutes * 60, time.monotonic())

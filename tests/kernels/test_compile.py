@@ -32,15 +32,15 @@ def compile(kernel, **constants):
 
 tile = {"ROWS": 64, "COLS": 64, "DEPTH": 32}
 compile(cross_entropy._kernel, GRAD=True, ROWS=16, COLS=128)
-compile(readout._forward, DIRECT=True, **tile)
-compile(readout._backward_pre, **tile)
-compile(readout._backward_readout, **tile)
-compile(fixed_order._matmul, ROWS=32, COLS=32, DEPTH=32)
+compile(readout._forward, DIRECT=True, M=512, **tile)
+compile(readout._backward_pre, C=113, **tile)
+compile(readout._backward_readout, rows_per_split=240, **tile)
+compile(fixed_order._matmul, K=227, ROWS=32, COLS=32, DEPTH=32)
 compile(fixed_order._add_rows, SPLIT=128, ROWS=16, COLS=64)
 compile(mix._weights, H=4, ROWS=128)
 compile(mix._mix, HAS_WEIGHTS=True, H=4, ROWS=16, COLS=128)
-compile(mix._score_grads, H=4, ROWS=16, COLS=128)
-compile(mix._row_sums, HAS_WEIGHTS=True, H=4, ROWS=16, COLS=128)
+compile(mix._score_grads, D=625, H=4, ROWS=16, COLS=128)
+compile(mix._row_sums, LONGEST=48, HAS_WEIGHTS=True, H=4, ROWS=16, COLS=128)
 compile(adamw._kernel, lr=1e-3, beta1=0.9, beta2=0.98, eps=1e-8, decay=1.0, BLOCK=1024)
 """
 

@@ -18,12 +18,17 @@ from grok.kernels.token_mix import reference as mix_reference
 
 pytest.importorskip("triton", reason="Triton is for Linux on x86-64")
 
+import triton
+import triton.language as tl
+from triton.runtime import interpreter
+
 from grok.kernels.adamw import triton as adamw_triton
 from grok.kernels.cross_entropy import triton as cross_entropy_triton
 from grok.kernels.fixed_order import triton as fixed_triton
 from grok.kernels.relu_readout import triton as readout_triton
 from grok.kernels.token_mix import triton as mix_triton
 
+pytestmark = pytest.mark.filterwarnings("error::DeprecationWarning")  # also where pyproject.toml is not read
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 TOLERANCE = 1e-5
 
@@ -38,6 +43,32 @@ def poisoned(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "empty", poison(torch.empty))
     monkeypatch.setattr(torch, "empty_like", poison(torch.empty_like))
     monkeypatch.setattr(Tensor, "new_empty", poison(Tensor.new_empty))
+
+
+@pytest.fixture(autouse=True)
+def interpreted_as_by_triton_3_6(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its interpreter reads a loop bound by ``int()`` of an array with one entry: deprecated, an error in numpy 2.5."""
+    patch = interpreter._patch_lang_tensor
+
+    def patched(tensor: type, *scope: object) -> None:
+        patch(tensor, *scope)
+        tensor.__index__ = lambda self: int(self.handle.data)
+
+    monkeypatch.setattr(interpreter, "_patch_lang_tensor", patched)
+
+
+@triton.jit
+def _count(bound, out):
+    n = 0
+    for _ in range(0, tl.load(bound)):
+        n += 1
+    tl.store(out, n)
+
+
+@pytest.mark.skipif(DEVICE == "cuda", reason="of the interpreter")
+def test_a_loop_bound_that_is_no_constant_would_be_seen():
+    with pytest.raises(Exception, match=r"to a scalar|to Python scalars"):
+        _count[(1,)](torch.tensor([3]), torch.zeros(1, dtype=torch.int64))
 
 
 def _random(*shape: int, seed: int = 0) -> Tensor:

@@ -14,8 +14,10 @@ import pytest
 import torch
 from safetensors import safe_open
 
+from benchmarks.gpu import checks
 from benchmarks.gpu import suite as gpu_suite
 from benchmarks.gpu import training as gpu_training
+from benchmarks.gpu.plan import rehearsal_plan
 from grok.models import matrices as weights
 from grok.recipe import Recipe
 from grok.store.fixture import load_fixture
@@ -23,7 +25,7 @@ from grok.store.fixture import load_fixture
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    plan = gpu_suite.rehearsal_plan()
+    plan = rehearsal_plan()
     plan = replace(plan, canonical=plan.canonical[:1], batches=plan.batches[:1], ladder_seeds=(1,))
     plan = replace(plan, growth_p=(5,), growth_seeds=(), kernel_sizes=())
     folder = tmp_path_factory.mktemp("suite")
@@ -52,19 +54,19 @@ def test_the_rehearsal_by_its_command(tmp_path: Path):
 
 
 def test_an_engine_whose_bits_depend_on_the_batch_fails(monkeypatch: pytest.MonkeyPatch):
-    plan = gpu_suite.rehearsal_plan()
+    plan = rehearsal_plan()
     plan = replace(plan, engine="manual", batches=[[replace(r, steps=2) for r in plan.batches[0]]])
-    assert all(row["same_alone"] for row in gpu_suite.determinism(plan))
-    fresh = gpu_suite.State.fresh
+    assert all(row["same_alone"] for row in checks.determinism(plan))
+    fresh = checks.State.fresh
 
-    def other_alone(recipes: list[Recipe], device: str) -> gpu_suite.State:
+    def other_alone(recipes: list[Recipe], device: str) -> checks.State:
         state = fresh(recipes, device)
         state.flat += 1e-6 * (len(recipes) == 1)
         return state
 
-    monkeypatch.setattr(gpu_suite.State, "fresh", other_alone)
+    monkeypatch.setattr(checks.State, "fresh", other_alone)
     with pytest.raises(RuntimeError, match="other bits"):
-        gpu_suite.determinism(plan)
+        checks.determinism(plan)
 
 
 def test_the_fixtures_load(out: Path, tmp_path: Path):

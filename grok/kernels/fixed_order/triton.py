@@ -12,7 +12,7 @@ SPLIT = 128  # rows that one program adds
 
 @triton.jit
 def _matmul(
-    a, b, out, N, M, K, HEADS,
+    a, b, out, N, M, K: tl.constexpr, HEADS,
     a_seed, a_head, a_row, a_column, b_seed, b_head, b_row, b_column,
     ROWS: tl.constexpr, COLS: tl.constexpr, DEPTH: tl.constexpr,
 ):  # fmt: skip

@@ -19,7 +19,7 @@ SPLITS = 16
 
 @triton.jit
 def _forward(
-    pre, readout, direct, logits, N, M, C, pre_row, pre_seed, direct_row, direct_seed,
+    pre, readout, direct, logits, N, M: tl.constexpr, C, pre_row, pre_seed, direct_row, direct_seed,
     DIRECT: tl.constexpr, ROWS: tl.constexpr, COLS: tl.constexpr, DEPTH: tl.constexpr,
 ):  # fmt: skip
     seed = tl.program_id(2).to(tl.int64)
@@ -39,7 +39,7 @@ def _forward(
 
 @triton.jit
 def _backward_pre(
-    dlogits, readout, pre, dpre, N, M, C, pre_row, pre_seed, dpre_row, dpre_seed,
+    dlogits, readout, pre, dpre, N, M, C: tl.constexpr, pre_row, pre_seed, dpre_row, dpre_seed,
     ROWS: tl.constexpr, COLS: tl.constexpr, DEPTH: tl.constexpr,
 ):  # fmt: skip
     seed = tl.program_id(2).to(tl.int64)
@@ -58,7 +58,7 @@ def _backward_pre(
 
 @triton.jit
 def _backward_readout(
-    dlogits, pre, partial, N, M, C, pre_row, pre_seed, rows_per_split, splits,
+    dlogits, pre, partial, N, M, C, pre_row, pre_seed, rows_per_split: tl.constexpr, splits,
     ROWS: tl.constexpr, COLS: tl.constexpr, DEPTH: tl.constexpr,
 ):  # fmt: skip
     split = tl.program_id(2) % splits
@@ -67,8 +67,8 @@ def _backward_readout(
     c = tl.program_id(1) * COLS + tl.arange(0, COLS)
     acc = tl.zeros((ROWS, COLS), tl.float32)
     stop = tl.minimum((split + 1) * rows_per_split, N)
-    for start in range(split * rows_per_split, stop, DEPTH):
-        n = start + tl.arange(0, DEPTH)
+    for start in range(0, rows_per_split, DEPTH):
+        n = split * rows_per_split + start + tl.arange(0, DEPTH)
         place = pre + seed * pre_seed + n[None, :] * pre_row + m[:, None]
         x = tl.load(place, mask=(n < stop) & (m < M)[:, None], other=0.0)
         g = tl.load(dlogits + seed * N * C + n[:, None] * C + c, mask=(n < stop)[:, None] & (c < C), other=0.0)

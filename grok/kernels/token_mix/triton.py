@@ -18,17 +18,21 @@ from torch import Tensor
 
 from grok.kernels.fixed_order import triton as fixed_order
 
+ROWS = 16  # pairs that a program reads at once
+
 
 @dataclass(frozen=True, eq=False)
 class Segments:
     """The pairs of each seed, and row by row the pairs that use a row; int32. Rows are a, then p + b.
 
-    pairs: [S, N, 2]; order: [S, 2N], pair numbers sorted by row; offsets: [S, 2p + 1], where each row's pairs begin.
+    pairs: [S, N, 2]; order: [S, 2N], pair numbers sorted by row; offsets: [S, 2p + 1], where each row's pairs begin;
+    longest: the most pairs of a row, rounded up to ``ROWS``, so that many splits share one compiled kernel.
     """
 
     pairs: Tensor
     order: Tensor
     offsets: Tensor
+    longest: int
 
     @classmethod
     def of(cls, pairs: Tensor, p: int) -> Segments:
@@ -39,7 +43,8 @@ class Segments:
         counts = torch.zeros(n_seeds, 2 * p, dtype=torch.int64, device=pairs.device)
         counts.scatter_add_(1, rows.long(), torch.ones_like(rows, dtype=torch.int64))
         offsets = torch.nn.functional.pad(counts.cumsum(1), (1, 0))
-        return cls(pairs.int().contiguous(), order.int().contiguous(), offsets.int().contiguous())
+        longest = triton.cdiv(int(counts.max()), ROWS) * ROWS
+        return cls(pairs.int().contiguous(), order.int().contiguous(), offsets.int().contiguous(), longest)
 
     @property
     def p(self) -> int:
@@ -101,8 +106,9 @@ def _mix(
 
 @triton.jit
 def _score_grads(
-    grad, values, weights, pairs, dscores, N, P, D, H: tl.constexpr, ROWS: tl.constexpr, COLS: tl.constexpr
-):
+    grad, values, weights, pairs, dscores, N, P, D: tl.constexpr,
+    H: tl.constexpr, ROWS: tl.constexpr, COLS: tl.constexpr,
+):  # fmt: skip
     """Gradient of each pair's own three scores: [S, N, 3, H]. One head a program."""
     seed = tl.program_id(2).to(tl.int64)
     h = tl.program_id(1)
@@ -134,7 +140,7 @@ def _score_grads(
 @triton.jit
 def _row_sums(
     grad, weights, pair_dscores, order, offsets, dvalues, dscores, N, P, D, D_ROWS,
-    HAS_WEIGHTS: tl.constexpr, H: tl.constexpr, ROWS: tl.constexpr, COLS: tl.constexpr,
+    LONGEST: tl.constexpr, HAS_WEIGHTS: tl.constexpr, H: tl.constexpr, ROWS: tl.constexpr, COLS: tl.constexpr,
 ):  # fmt: skip
     """Gradients of one table row of one head: its pairs' gradients, weighted, in the order of ``order``."""
     row = tl.program_id(0)
@@ -147,8 +153,8 @@ def _row_sums(
     which = tl.where(row < P, 0, 1)
     acc = tl.zeros((COLS,), tl.float32)
     score = tl.zeros((ROWS,), tl.float32)
-    for start in range(first, stop, ROWS):
-        i = start + tl.arange(0, ROWS)
+    for start in range(0, LONGEST, ROWS):
+        i = first + start + tl.arange(0, ROWS)
         n = tl.load(order + seed * 2 * N + i, mask=i < stop, other=0)
         g = tl.load(grad + (seed * N + n)[:, None] * D + d, mask=(i < stop)[:, None] & (d < D), other=0.0)
         if HAS_WEIGHTS:
@@ -168,8 +174,8 @@ def token_mix(scores: Tensor, values: Tensor, segments: Segments) -> tuple[Tenso
     weights = values.new_empty(n_seeds, n, 3, h)
     _weights[(triton.cdiv(n, 128), n_seeds)](scores.contiguous(), segments.pairs, weights, n, p, H=h, ROWS=128)
     mixed = values.new_empty(n_seeds, n, d)
-    _mix[(triton.cdiv(n, 16), triton.cdiv(d, 128), n_seeds)](
-        values, weights, segments.pairs, mixed, n, p, d, p, HAS_WEIGHTS=True, H=h, ROWS=16, COLS=128
+    _mix[(triton.cdiv(n, ROWS), triton.cdiv(d, 128), n_seeds)](
+        values, weights, segments.pairs, mixed, n, p, d, p, HAS_WEIGHTS=True, H=h, ROWS=ROWS, COLS=128
     )
     return mixed, weights
 
@@ -179,13 +185,13 @@ def token_mix_backward(grad: Tensor, values: Tensor, weights: Tensor, segments: 
     (n_seeds, h, rows, d), n, p = values.shape, segments.pairs.shape[1], segments.p
     grad, values = grad.contiguous(), values.contiguous()
     pair_dscores = torch.empty_like(weights)
-    _score_grads[(triton.cdiv(n, 16), h, n_seeds)](
-        grad, values, weights, segments.pairs, pair_dscores, n, p, d, H=h, ROWS=16, COLS=128
+    _score_grads[(triton.cdiv(n, ROWS), h, n_seeds)](
+        grad, values, weights, segments.pairs, pair_dscores, n, p, d, H=h, ROWS=ROWS, COLS=128
     )
     dscores, dvalues = values.new_empty(n_seeds, rows, h), torch.empty_like(values)
     _row_sums[(2 * p, h * triton.cdiv(d, 128), n_seeds)](
         grad, weights, pair_dscores, segments.order, segments.offsets, dvalues, dscores, n, p, d, rows,
-        HAS_WEIGHTS=True, H=h, ROWS=16, COLS=128,
+        LONGEST=segments.longest, HAS_WEIGHTS=True, H=h, ROWS=ROWS, COLS=128,
     )  # fmt: skip
     dscores[:, -1] = -fixed_order.add_rows(dscores[:, :-1])
     dvalues[:, :, -1] = fixed_order.add_rows(grad)[:, None] - fixed_order.add_rows(dvalues[:, :, :-1])
@@ -196,8 +202,8 @@ def gather_pairs(table: Tensor, segments: Segments) -> Tensor:
     """table[a] + table[b]: [S, p, D] → [S, N, D] (the MLP's way to read its tokens)."""
     (n_seeds, p, d), n = table.shape, segments.pairs.shape[1]
     mixed = table.new_empty(n_seeds, n, d)
-    _mix[(triton.cdiv(n, 16), triton.cdiv(d, 128), n_seeds)](
-        table.contiguous(), table, segments.pairs, mixed, n, p, d, 0, HAS_WEIGHTS=False, H=1, ROWS=16, COLS=128
+    _mix[(triton.cdiv(n, ROWS), triton.cdiv(d, 128), n_seeds)](
+        table.contiguous(), table, segments.pairs, mixed, n, p, d, 0, HAS_WEIGHTS=False, H=1, ROWS=ROWS, COLS=128
     )
     return mixed
 
@@ -208,6 +214,6 @@ def gather_pairs_backward(grad: Tensor, segments: Segments) -> Tensor:
     by_row = grad.new_empty(n_seeds, 1, 2 * p, d)
     _row_sums[(2 * p, triton.cdiv(d, 128), n_seeds)](
         grad.contiguous(), grad, grad, segments.order, segments.offsets, by_row, by_row, n, p, d, 2 * p,
-        HAS_WEIGHTS=False, H=1, ROWS=16, COLS=128,
+        LONGEST=segments.longest, HAS_WEIGHTS=False, H=1, ROWS=ROWS, COLS=128,
     )  # fmt: skip
     return by_row[:, 0, :p] + by_row[:, 0, p:]

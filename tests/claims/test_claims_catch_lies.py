@@ -25,13 +25,7 @@ from grok.recipe import get_recipe
 from grok.store.fixture import Fixture, load_fixture
 from grok.suite.evidence import Recorder, recording
 
-ROOT = Path(__file__).parents[1]
-FILES = {
-    "modadd-mlp": "test_modadd_mlp.py",
-    "modadd-transformer": "test_modadd_transformer.py",
-    "modsub-transformer": "test_modsub_transformer.py",
-    "add-transformer": "test_add_transformer.py",
-}
+ROOT = Path(__file__).parents[2]
 LIES = [
     *(("modadd-mlp", lie) for lie in MLP),
     *(("modadd-transformer", lie) for lie in TRANSFORMER + ADDITION_RUN),
@@ -48,7 +42,7 @@ def fixture(family: str) -> Fixture:
 @cache
 def claims(family: str) -> dict[str, Callable]:
     """Id → test function."""
-    path = ROOT / "claims" / FILES[family]
+    path = ROOT / "claims" / f"test_{family.replace('-', '_')}.py"
     spec = importlib.util.spec_from_file_location(f"lied_to_{path.stem}", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from grok.suite.meta import Info
 
-CLAIMS = Path(__file__).parents[1] / "claims"
+CLAIMS = Path(__file__).parents[2] / "claims"
 
 
 def claimed(path: Path) -> list[tuple[str, Info]]:

@@ -1,0 +1,88 @@
+"""What the GPU suite checks before it trains: the machine, the kernel and engine tests on it, and a seed's bits."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.gpu.plan import Plan
+from grok import files
+from grok.recipe import Recipe
+from grok.train.engines import engine
+from grok.train.state import State
+
+ROOT = Path(__file__).parent.parent.parent
+TESTS = ("tests/kernels", "tests/train/test_gpu_engines.py")
+
+
+def environment(device: str) -> dict[str, Any]:
+    """The machine and versions, as torch names them."""
+    found: dict[str, Any] = {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "platform": platform.platform(),
+    }
+    if device == "cuda":
+        properties = torch.cuda.get_device_properties(0)
+        found |= {
+            "device": properties.name,
+            "memory_bytes": properties.total_memory,
+            "multiprocessors": properties.multi_processor_count,
+            "cuda": torch.version.cuda or "",
+        }
+    else:
+        found["device"] = "cpu"
+    try:
+        import triton
+
+        found["triton"] = triton.__version__
+    except ImportError:
+        found["triton"] = "absent"
+    return found
+
+
+def kernel_tests(out: Path) -> str:
+    """The last line of pytest. Raises RuntimeError if a test fails; the log is ``kernels.log``."""
+    if not all((ROOT / t).exists() for t in TESTS):
+        raise RuntimeError(f"the tests are not beside the package, in {ROOT}: run the suite in a checkout")
+    command = [sys.executable, "-m", "pytest", "-q", "-c", "/dev/null", "--rootdir", str(ROOT), "--noconftest"]
+    command += ["-p", "no:cacheprovider", "-p", "no:grok", *(str(ROOT / t) for t in TESTS)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    files.write_bytes(out / "kernels.log", (done.stdout + done.stderr).encode())
+    if done.returncode:
+        raise RuntimeError(f"pytest exited with {done.returncode}; see kernels.log: {done.stdout[-2000:]}")
+    return done.stdout.strip().splitlines()[-1]
+
+
+def determinism(plan: Plan) -> list[dict[str, Any]]:
+    """Per recipe: are the weights after some steps the same bits twice, and alone as in a batch?"""
+    rows, steps = [], min(300, plan.batches[0][0].steps)
+    for recipes in plan.batches:
+
+        def final(chosen: list[Recipe]) -> torch.Tensor:
+            state = State.fresh(chosen, plan.device)
+            step = engine.make(chosen, plan.engine, state, 10)
+            for _ in range(steps):
+                step.advance()
+            return state.flat.cpu()
+
+        once, again, alone = final(recipes), final(recipes), final(recipes[:1])
+        rows.append(
+            {
+                "recipe": recipes[0].name,
+                "steps": steps,
+                "seeds": len(recipes),
+                "same_twice": torch.equal(once, again),
+                "same_alone": torch.equal(once[0], alone[0]),
+                "greatest_difference_alone": float((once[0] - alone[0]).abs().max()),
+            }
+        )
+    held = ["same_twice", "same_alone"] if plan.engine in engine.ALONE_AS_IN_A_BATCH else ["same_twice"]
+    if not all(row[name] for row in rows for name in held):
+        raise RuntimeError(f"the same seed gave other bits: {rows}")
+    return rows

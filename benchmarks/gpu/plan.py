@@ -1,0 +1,66 @@
+"""What the GPU suite runs at which size: in full on a GPU, or small on a CPU as a rehearsal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from grok.recipe import PUBLISHED, RECIPES, Recipe
+from grok.task import Task
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is run at which size."""
+
+    device: str
+    engine: str
+    canonical: list[Recipe]
+    batches: list[list[Recipe]]
+    ladder: tuple[str, ...]
+    ladder_seeds: tuple[int, ...]
+    growth_p: tuple[int, ...]
+    growth_seeds: tuple[int, ...]
+    kernel_sizes: tuple[tuple[int, int, int], ...]
+    repeats: int
+    workers: int
+    kernel_tests: bool = True
+
+
+def full_plan() -> Plan:
+    return Plan(
+        device="cuda",
+        engine="triton",
+        canonical=list(RECIPES.values()),
+        batches=[[r.with_seed(s) for s in range(16)] for r in PUBLISHED],
+        ladder=("folded", "cuda_graph", "triton"),
+        ladder_seeds=(1, 16),
+        growth_p=(59, 113, 227),
+        growth_seeds=(1, 2, 4, 16, 64, 256),
+        kernel_sizes=((1, 113, 512), (16, 113, 512)),
+        repeats=12,
+        workers=12,
+    )
+
+
+def rehearsal_plan(kernel_tests: bool = False) -> Plan:
+    """The same path on a CPU in a minute: a small p, few steps, an engine that a CPU has."""
+
+    def shrink(r: Recipe) -> Recipe:
+        task = Task(7 if r.task.modular else 5, r.task.operation)
+        return replace(r, task=task, d_model=8, d_mlp=16, steps=100, train_frac=0.6)
+
+    small = [shrink(r) for r in PUBLISHED]
+    return Plan(
+        device="cpu",
+        engine="folded",
+        canonical=small,
+        batches=[[r.with_seed(s) for s in range(2)] for r in small[:2]],
+        ladder=("folded",),
+        ladder_seeds=(1, 2),
+        growth_p=(5, 7),
+        growth_seeds=(1, 2),
+        kernel_sizes=((1, 5, 16),),
+        repeats=1,
+        workers=1,
+        kernel_tests=kernel_tests,
+    )
