@@ -1,4 +1,4 @@
-"""The four published recipes, as data: what is trained, how, and from which seeds."""
+"""The published recipes, as data: what is trained, how, and from which seeds."""
 
 from __future__ import annotations
 
@@ -98,9 +98,45 @@ PUBLISHED = (
     ),
 )
 
+# Networks of the papers that can be loaded and trained. The project ships no fixtures of them.
+OF_PAPERS = (
+    Recipe(
+        name="c113-mlp",
+        architecture="concat",
+        task=_MODADD,
+        steps=250_000,
+        seed=1,
+        split_seed=1,
+        train_frac=0.3,
+        d_model=256,
+        n_heads=0,
+        d_head=0,
+        d_mlp=128,
+    ),
+    Recipe(
+        name="s5-mlp",
+        architecture="concat",
+        task=Task(p=5, operation="symmetric"),
+        steps=250_000,
+        seed=1,
+        split_seed=1,
+        train_frac=0.4,
+        d_model=256,
+        n_heads=0,
+        d_head=0,
+        d_mlp=128,
+    ),
+)
+
 # |K| of the run of each published seed. A network in whose U no frequency stands out is measured on as many of its
 # strongest frequencies as the trained network of its family has key frequencies (``matched_count``).
-_KEY_COUNTS = {("mlp", "add_mod"): 14, ("transformer", "add_mod"): 5, ("transformer", "sub_mod"): 4}
+_KEY_COUNTS = {
+    ("mlp", "add_mod"): 14,
+    ("transformer", "add_mod"): 5,
+    ("transformer", "sub_mod"): 4,
+    ("concat", "add_mod"): 13,
+    ("concat", "symmetric"): 4,
+}
 
 
 def matched_count(architecture: str, task: Task) -> int | None:
@@ -116,7 +152,9 @@ def memorising(recipe: Recipe) -> Recipe:
     return replace(recipe, name=f"{recipe.name}-wd0", weight_decay=0.0, steps=CONTROL_STEPS)
 
 
-RECIPES: dict[str, Recipe] = {r.name: r for r in (*PUBLISHED, *(memorising(r) for r in PUBLISHED if r.task.modular))}
+RECIPES: dict[str, Recipe] = {
+    r.name: r for r in (*PUBLISHED, *(memorising(r) for r in PUBLISHED if r.task.modular), *OF_PAPERS)
+}
 
 
 def get_recipe(name: str) -> Recipe:

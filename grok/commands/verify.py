@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 import grok
-from grok.errors import GrokError
+from grok.errors import GrokError, NotEvaluable
 
 if TYPE_CHECKING:
+    from grok.models.network import Network
     from grok.store.checkpoint import Loaded
 
 
@@ -38,11 +40,14 @@ def verify(
     """
     import pytest
 
+    from grok.recipe import OF_PAPERS
     from grok.store import checkpoint
 
     loaded = checkpoint.load(file, recipe, split_seed, train_frac, index)
     print(f"{file}: {_described(loaded)}", *loaded.notes, sep="\n  ")
-    if loaded.recipe_name is None:
+    if loaded.network.architecture == "concat":
+        print(*_of_representations(loaded.network), sep="\n  ")
+    if loaded.recipe_name is None or loaded.recipe_name in {recipe.name for recipe in OF_PAPERS}:
         raise GrokError(f"{file}: no source makes claims about such a model; write your own: examples/own_claims")
     claims = _claims()
     sys.stdout.flush()  # pytest writes to the file behind it
@@ -87,6 +92,21 @@ def convert(
 def _described(loaded: Loaded) -> str:
     weights = sum(w.numel() for w in loaded.network.weights.values())
     return f"{loaded.format}, {loaded.network.task.operation} with p = {loaded.network.task.p}, {weights:,} parameters"
+
+
+def _of_representations(network: Network) -> list[str]:
+    """A heading, and the measures of Chughtai et al. 2023 under the authors' names, a line each."""
+    from grok.measure.representations import Summary
+
+    try:
+        found = Summary.of(network)
+    except NotEvaluable as reason:
+        return ["as Chughtai et al. 2023 measure it (docs/representations.md):", f"not evaluated: {reason}"]
+    names = network.spectrum.blocks.names
+    keys = ", ".join(f"{k} {names[k]}" if names else str(k) for k in found.keys)
+    figures = {name: value for name, value in asdict(found).items() if name not in ("keys", "similarities")}
+    lines = [f"{name} {'unknown: give the split' if v is None else format(v, '.6g')}" for name, v in figures.items()]
+    return ["as Chughtai et al. 2023 measure it (docs/representations.md):", f"key representations {keys}", *lines]
 
 
 def _claims() -> Path:

@@ -40,10 +40,12 @@ class Blocks:
     call a frequency k is the number of a block, 1 … len(sizes) - 1.
 
     basis: [n, n], a row for each function, float64. sizes: how many rows each block has, in the order of the rows.
+    names: of the blocks, where they have any beside their numbers.
     """
 
     basis: Tensor
     sizes: tuple[int, ...]
+    names: tuple[str, ...] = ()
 
     def rows(self, which: Iterable[int]) -> list[int]:
         """The rows of these blocks, in turn."""

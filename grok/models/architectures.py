@@ -17,7 +17,7 @@ import torch
 from torch import Generator, Tensor
 
 from grok.errors import GrokError
-from grok.models import mlp, transformer
+from grok.models import concat, mlp, transformer
 from grok.models.names import Weights
 from grok.models.network import Network
 from grok.recipe import Recipe
@@ -67,7 +67,7 @@ class Architecture:
         return importlib.import_module(self.hooked)
 
 
-ARCHITECTURES = {found.name: found for found in (Architecture.of(mlp), Architecture.of(transformer))}
+ARCHITECTURES = {found.name: found for found in map(Architecture.of, (mlp, transformer, concat))}
 
 
 def named(name: str) -> Architecture:
