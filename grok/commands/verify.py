@@ -13,7 +13,7 @@ import grok
 from grok.errors import GrokError, NotEvaluable
 
 if TYPE_CHECKING:
-    from grok.models.network import Network
+    from grok.models.concat import Concat
     from grok.store.checkpoint import Loaded
 
 
@@ -40,12 +40,13 @@ def verify(
     """
     import pytest
 
+    from grok.models.concat import Concat
     from grok.recipe import OF_PAPERS
     from grok.store import checkpoint
 
     loaded = checkpoint.load(file, recipe, split_seed, train_frac, index)
     print(f"{file}: {_described(loaded)}", *loaded.notes, sep="\n  ")
-    if loaded.network.architecture == "concat":
+    if isinstance(loaded.network, Concat):
         print(*_of_representations(loaded.network), sep="\n  ")
     if loaded.recipe_name is None or loaded.recipe_name in {recipe.name for recipe in OF_PAPERS}:
         raise GrokError(f"{file}: no source makes claims about such a model; write your own: examples/own_claims")
@@ -94,7 +95,7 @@ def _described(loaded: Loaded) -> str:
     return f"{loaded.format}, {loaded.network.task.operation} with p = {loaded.network.task.p}, {weights:,} parameters"
 
 
-def _of_representations(network: Network) -> list[str]:
+def _of_representations(network: Concat) -> list[str]:
     """A heading, and the measures of Chughtai et al. 2023 under the authors' names, a line each."""
     from grok.measure.representations import Summary
 

@@ -22,11 +22,11 @@ import torch
 from torch import Tensor
 
 from grok.fourier.basis import Blocks
+from grok.measure import embedding
 from grok.measure.logits import sums_by_label
 from grok.measure.losses import Ablation, mean_loss
+from grok.models.concat import Concat
 from grok.models.network import Network
-
-KEY_SIMILARITY = 0.005  # the authors call a representation key above this
 
 
 def centred(logits: Tensor) -> Tensor:
@@ -96,11 +96,16 @@ def hidden_shares(model: Network, which: Sequence[int], blocks: Blocks) -> tuple
 class Summary:
     """The authors' figures for a network and its key representations, under their names.
 
-    similarities: of each block from 1 on. Losses on train pairs are None if the split is not known.
+    keys: numbers of the blocks. similarities: of each block from 1 on. percent_x_embed, percent_y_embed: shares of the
+    power of the embeddings (times W) on the keys, as that of the unembedding. Losses on train pairs are None if the
+    split is not known.
     """
 
     keys: tuple[int, ...]
     similarities: tuple[float, ...]
+    percent_x_embed_explained: float
+    percent_y_embed_explained: float
+    percent_unembed_explained: float
     percent_logits_explained: float
     percent_hidden_explained: float
     total_logit_excluded_loss: float | None
@@ -109,14 +114,18 @@ class Summary:
     total_hidden_restricted_loss: float
 
     @classmethod
-    def of(cls, model: Network) -> Summary:
-        """Key representations by the gap in the powers of U. Raises NotEvaluable for a task without blocks."""
+    def of(cls, model: Concat) -> Summary:
+        """Key representations are those of the gap in the powers of U, ``model.spectrum.keys``.
+
+        Raises NotEvaluable for a task without blocks, and where there are no key representations.
+        """
         blocks, keys, logits, labels = model.spectrum.blocks, model.key_frequencies, model.logits, model.labels
         similarities = trace_similarities(logits, labels, blocks)
         train = None if model.split is None else model.train
         return cls(
             keys,
             tuple(similarities.tolist()),
+            *(embedding.power_on(matrix, keys, blocks) for matrix in (*model.neuron_embeddings, model.U.T)),
             percent_logits_explained(similarities),
             sum(hidden_shares(model, keys, blocks)),
             None if train is None else logit_excluded_loss(logits, labels, blocks, keys, train),

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grok.fourier.basis import cyclic, powers
+from grok.fourier.keys import MIN_RATIO, gap
 from grok.groups import representations, tables, young
 from grok.task import Task
 
@@ -96,6 +97,14 @@ def test_splitting_a_cyclic_group_finds_the_frequencies():
     found = _projectors(got.basis, got.sizes)
     for projector in _projectors(cyclic(9).basis, cyclic(9).sizes):
         assert min(float((projector - other).abs().max()) for other in found) < 1e-10
+
+
+@given(st.integers(0, 1000))
+def test_in_a_gaussian_unembedding_no_representation_stands_out(seed: int):
+    """Their blocks have 1 to 36 functions: by power alone the sign would stand out by its weakness."""
+    generator = torch.Generator().manual_seed(seed)
+    unembedding = torch.randn(128, 120, generator=generator, dtype=torch.float64)
+    assert gap(unembedding, Task(5, "symmetric").blocks)[1] < MIN_RATIO / 1.5
 
 
 def test_characters_of_permutations_are_those_of_the_permutations():

@@ -1,6 +1,7 @@
 """Chughtai's measures on logits made of characters, and on a network that looks every pair up."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,13 +13,13 @@ from grok.measure import logits as cosines
 from grok.measure import losses, representations
 from grok.models import names
 from grok.models.architectures import network
-from grok.models.network import Network
+from grok.models.concat import Concat
 from grok.task import Task
 
 TASKS = [Task(7), Task(5, "sub_mod"), Task(4, "dihedral"), Task(3, "symmetric"), Task(4, "alternating")]
 
 
-def lookup(task: Task) -> Network:
+def lookup(task: Task) -> Concat:
     """A neuron for each pair, 2 on it and 0 elsewhere, that writes its label. Its train pairs are the first half."""
     a, b = task.pairs().unbind(1)
     tokens = torch.arange(task.n)[:, None]
@@ -30,7 +31,9 @@ def lookup(task: Task) -> Network:
         names.CONCAT_W: reads,
         names.CONCAT_W_U: one[task.labels()],
     }
-    return network(weights, task, task.split(0, 0.5))
+    found = network(weights, task, task.split(0, 0.5))
+    assert isinstance(found, Concat)
+    return found
 
 
 @st.composite
@@ -110,11 +113,14 @@ def test_a_summary_needs_key_representations_and_the_split_for_some_of_it():
     assert blocks is not None
     net = lookup(task)
     on_one = blocks.basis[blocks.rows([4])]
-    weights = net.weights | {names.CONCAT_W_U: net.U @ on_one.T @ on_one}
-    found = representations.Summary.of(network(weights, task))
+    on_block = replace(net, weights=net.weights | {names.CONCAT_W_U: net.U @ on_one.T @ on_one})
+    found = representations.Summary.of(replace(on_block, split=None))
     assert found.keys == (4,)
+    assert found.percent_unembed_explained == pytest.approx(1)
+    assert found.percent_x_embed_explained == pytest.approx(4 * 4 * 8 / 8**3)  # the entries are ±1
     assert found.percent_logits_explained == pytest.approx(1)
     assert (found.total_logit_excluded_loss, found.total_hidden_excluded_loss) == (None, None)
-    known = representations.Summary.of(network(weights, task, task.split(0, 0.5)))
+    known = representations.Summary.of(on_block)
     assert known.total_logit_excluded_loss == pytest.approx(math.log(8))
-    assert known.total_logit_restricted_loss == known.total_hidden_restricted_loss < math.log(8)
+    assert known.total_logit_restricted_loss < math.log(8)
+    assert known.total_hidden_restricted_loss == pytest.approx(known.total_logit_restricted_loss)
