@@ -69,7 +69,7 @@ def test_the_group_is_told_by_the_answers(tmp_path: Path, task: Task):
     """A neuron for each pair, which writes its answer."""
     (a, b), tokens, one = task.pairs().unbind(1), torch.arange(task.n)[:, None], torch.eye(task.n)
     reads = torch.cat([(tokens == a).float() * 2 - 1, (tokens == b).float() * 2 - 1])
-    loaded = checkpoint.load(_save(tmp_path, {"W_x": one, "W_y": one, "W": reads, "W_U": one[task.labels()]}))
+    loaded = checkpoint.load(_save(tmp_path, {"W_x": one, "W_y": one.clone(), "W": reads, "W_U": one[task.labels()]}))
     assert loaded.network.task == task
     assert loaded.accuracy == {"all": 1.0}
     assert loaded.recipe_name == {"add_mod": "c113-mlp", "symmetric": "s5-mlp"}.get(task.operation)

@@ -143,5 +143,5 @@ def read_csv(path: Path | str) -> Tensor:
         return check(torch.tensor(rows, dtype=torch.int64))
     except GrokError as error:
         raise GrokError(f"{path}: {error}") from None
-    except (RuntimeError, OverflowError):
+    except (RuntimeError, OverflowError, ValueError):
         raise GrokError(f"{path}: a number is too large, expected 0 … {len(rows) - 1}") from None

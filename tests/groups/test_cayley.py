@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grok import task as tasks
@@ -20,11 +20,12 @@ def test_the_built_in_tables_are_groups(task: Task):
     assert tables.check(task.table()).shape == (task.n, task.n) == (task.n_classes, task.n)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(KNOWN), st.data())
 def test_a_table_with_one_wrong_entry_is_no_group(task: Task, data):
     table = task.table().clone()
     a, b = (data.draw(st.integers(0, task.n - 1)) for _ in range(2))
-    table[a, b] = data.draw(st.integers(0, task.n).filter(lambda value: value != int(table[a, b])))
+    table[a, b] = (table[a, b] + data.draw(st.integers(1, task.n))) % (task.n + 1)
     with pytest.raises(GrokError, match=r"not closed|no identity|no inverse|not associative") as refusal:
         tables.check(table)
     assert "\n" not in str(refusal.value)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grok.fourier.basis import cyclic, powers
@@ -60,6 +60,7 @@ def test_representations_are_irreducible_and_complete(name: str):
     assert [each.dimension for each in found] == DIMENSIONS.get(name, [each.dimension for each in found])
 
 
+@settings(deadline=None)
 @given(st.sampled_from(["S_4", "D_5", "D_8", "S_4, split", "A_4, split", "quaternions, split"]), st.data())
 def test_multiplication_leaves_the_power_of_each_block_as_it_is(name: str, data):
     known, table = FAMILIES[name]
@@ -71,6 +72,7 @@ def test_multiplication_leaves_the_power_of_each_block_as_it_is(name: str, data)
         torch.testing.assert_close(powers(values[moved], blocks=blocks), powers(values, blocks=blocks))
 
 
+@settings(deadline=None)
 @given(st.sampled_from(["S_4", "D_5", "D_8"]), st.randoms(use_true_random=False))
 def test_splitting_finds_the_same_blocks_whatever_the_numbers_of_the_elements(name: str, random):
     known, table = FAMILIES[name]
@@ -99,6 +101,7 @@ def test_splitting_a_cyclic_group_finds_the_frequencies():
         assert min(float((projector - other).abs().max()) for other in found) < 1e-10
 
 
+@settings(deadline=None)
 @given(st.integers(0, 1000))
 def test_in_a_gaussian_unembedding_no_representation_stands_out(seed: int):
     """Their blocks have 1 to 36 functions: by power alone the sign would stand out by its weakness."""

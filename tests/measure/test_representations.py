@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grok.errors import NotEvaluable
@@ -53,6 +53,7 @@ def characters(draw: st.DrawFn) -> tuple[Task, torch.Tensor, torch.Tensor]:
     return task, amounts, table[task.labels()] + constant
 
 
+@settings(deadline=None)
 @given(characters())
 def test_logits_made_of_characters_are_explained_by_them(case):
     task, amounts, logits = case
@@ -75,6 +76,7 @@ def test_logits_made_of_characters_are_explained_by_them(case):
     assert one == pytest.approx(losses.mean_loss(without, labels, train))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 100), st.sampled_from([Task(7), Task(11, "sub_mod")]))
 def test_for_a_modulus_they_are_the_cosines(seed: int, task: Task):
     generator = torch.Generator().manual_seed(seed)
