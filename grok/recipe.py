@@ -122,10 +122,47 @@ PIZZA = tuple(
 
 FAMILIES = (*PUBLISHED, *PIZZA)  # claims are made about their networks
 
+# Networks of the papers that can be loaded and trained. The project ships no fixtures of them.
+OF_PAPERS = (
+    Recipe(
+        name="c113-mlp",
+        architecture="concat",
+        task=_MODADD,
+        steps=250_000,
+        seed=1,
+        split_seed=1,
+        train_frac=0.3,
+        d_model=256,
+        n_heads=0,
+        d_head=0,
+        d_mlp=128,
+    ),
+    Recipe(
+        name="s5-mlp",
+        architecture="concat",
+        task=Task(p=5, operation="symmetric"),
+        steps=250_000,
+        seed=1,
+        split_seed=1,
+        train_frac=0.4,
+        d_model=256,
+        n_heads=0,
+        d_head=0,
+        d_mlp=128,
+    ),
+)
+
 # |K| of the run of each published seed. If no frequency stands out in the U of a network, its strongest ones stand
 # for K, as many as the trained network of its family has key frequencies (``matched_count``).
-_KEY_COUNTS = {("mlp", "add_mod"): 14, ("transformer", "add_mod"): 5, ("transformer", "sub_mod"): 4}
-_KEY_COUNTS |= {("pizza-a", "add_mod"): 3, ("pizza-b", "add_mod"): 4}
+_KEY_COUNTS = {
+    ("mlp", "add_mod"): 14,
+    ("transformer", "add_mod"): 5,
+    ("transformer", "sub_mod"): 4,
+    ("pizza-a", "add_mod"): 3,
+    ("pizza-b", "add_mod"): 4,
+    ("concat", "add_mod"): 13,
+    ("concat", "symmetric"): 4,
+}
 
 
 def matched_count(architecture: str, task: Task) -> int | None:
@@ -141,7 +178,9 @@ def memorising(recipe: Recipe) -> Recipe:
     return replace(recipe, name=f"{recipe.name}-wd0", weight_decay=0.0, steps=CONTROL_STEPS)
 
 
-RECIPES: dict[str, Recipe] = {r.name: r for r in (*FAMILIES, *(memorising(r) for r in FAMILIES if r.task.modular))}
+RECIPES: dict[str, Recipe] = {
+    r.name: r for r in (*FAMILIES, *(memorising(r) for r in FAMILIES if r.task.modular), *OF_PAPERS)
+}
 
 
 def get_recipe(name: str) -> Recipe:

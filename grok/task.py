@@ -1,9 +1,11 @@
-"""The arithmetic tasks: every pair (a, b), its label, and the train/test split."""
+"""The tasks, sums and products in finite groups: every pair (a, b), its label, and the train/test split."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from math import factorial
 from typing import Literal
 
 import torch
@@ -11,8 +13,10 @@ from torch import Tensor
 
 from grok.errors import GrokError
 from grok.fourier.basis import Blocks, cyclic
+from grok.groups import representations, tables, young
+from grok.groups.representations import Representation
 
-Operation = Literal["add_mod", "sub_mod", "add"]  # the keys of LAWS
+Operation = Literal["add_mod", "sub_mod", "add", "dihedral", "symmetric", "alternating"]  # the keys of LAWS
 
 
 @dataclass(frozen=True)
@@ -42,11 +46,35 @@ class Law:
     sign: int = 1
 
 
-# To add a group, add an entry: its elements are numbered from 0, and it has blocks of irreducible representations.
+def group(
+    size: Callable[[int], int], table: Callable[[int], Tensor], irreducible: Callable[[int], list[Representation]]
+) -> Law:
+    """The law of a family of groups: p → order, Cayley table, and irreducible representations, trivial one first."""
+    return Law(
+        lambda a, b, p: table(p)[a, b],
+        n_classes=size,
+        blocks=cache(lambda p: representations.blocks(irreducible(p))),
+        size=size,
+    )
+
+
+def group_of(table: Tensor) -> Law:
+    """The law of one group, from its Cayley table [n, n] (``groups.tables.read_csv``); p is not read."""
+    return group(lambda p: len(table), lambda p: table, lambda p: representations.split(table))
+
+
+# Another group is an entry here: its elements numbered from 0, and the blocks of its irreducible representations.
 LAWS: dict[str, Law] = {
     "add_mod": Law(lambda a, b, p: (a + b) % p),
     "sub_mod": Law(lambda a, b, p: (a - b) % p, sign=-1),
     "add": Law(lambda a, b, p: a + b, n_classes=lambda p: 2 * p, blocks=None),
+    "dihedral": group(lambda p: 2 * p, tables.dihedral, representations.dihedral),
+    "symmetric": group(factorial, tables.symmetric, young.symmetric),
+    "alternating": group(
+        lambda p: max(1, factorial(p) // 2),
+        tables.alternating,
+        lambda p: representations.split(tables.alternating(p)),
+    ),
 }
 
 
@@ -56,6 +84,8 @@ class Task:
 
     ``add_mod``: (a + b) mod p. ``sub_mod``: (a - b) mod p. Both have p classes.
     ``add``: a + b without the modulus, with 2p classes as in source F, although 2p - 1 is never a label.
+    ``dihedral``: the 2p symmetries of a polygon. ``symmetric``: the p! permutations of p things. ``alternating``: the
+    even ones. ``groups.tables`` numbers their elements; a ∘ b is a, then b.
     Raises GrokError for an operation that is not in ``LAWS``.
     """
 
@@ -93,8 +123,9 @@ class Task:
     def blocks(self) -> Blocks | None:
         """An orthonormal basis of functions on the elements, in blocks that the operation maps into themselves.
 
-        For addition and subtraction modulo p a block is the cosine and sine of one frequency. None if the operation has
-        no such basis. Raises ValueError for even p.
+        For addition and subtraction modulo p a block is the cosine and sine of one frequency; for other groups it is
+        the entries of one irreducible representation. None if the operation has no such basis. Raises ValueError for
+        addition with even p.
         """
         return None if self.law.blocks is None else self.law.blocks(self.p)
 

@@ -17,9 +17,10 @@ BASE = {"errors", "files", "progress", "commit"}
 ARROWS: dict[str, set[str]] = {
     **{name: set() for name in BASE},
     "__init__": {"store", "suite"},
-    "task": {"fourier"},
+    "task": {"fourier", "groups"},
     "recipe": {"task"},
     "fourier": set(),
+    "groups": {"fourier"},
     "kernels": set(),
     "models": {"task", "recipe", "fourier", "kernels"},
     "measure": {"fourier", "kernels", "models"},
@@ -30,7 +31,7 @@ ARROWS: dict[str, set[str]] = {
     "suite": {"recipe", "kernels", "models", "store", "verdicts", "report"},
     "report": {"verdicts"},
     "claim": {"suite"},
-    "commands": {"recipe", "measure", "store", "train", "sweep", "report", "verdicts"},
+    "commands": {"recipe", "measure", "models", "store", "train", "sweep", "report", "verdicts"},
     "cli": {"commands", "train"},
     "claims": {"claim", "measure", "models", "task"},
 }
@@ -38,7 +39,7 @@ ARROWS: dict[str, set[str]] = {
 # TransformerLens takes seconds to import and is not on every machine with a GPU.
 HOOKED = "grok/models/hooked/"
 # What may run on such a machine needs these only (and the standard library).
-LEAN_ROOMS = {*BASE, "task", "recipe", "fourier", "kernels", "models", "measure", "store", "train"}
+LEAN_ROOMS = {*BASE, "task", "recipe", "fourier", "groups", "kernels", "models", "measure", "store", "train"}
 LEAN = {"torch", "numpy", "einops", "safetensors", "tqdm", "triton", "grok"} | set(sys.stdlib_module_names)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ import grok
 from grok.errors import GrokError, NotEvaluable
 
 if TYPE_CHECKING:
+    from grok.models.concat import Concat
     from grok.store.checkpoint import Loaded
 
 
@@ -43,11 +45,15 @@ def verify(
     """
     import pytest
 
+    from grok.models.concat import Concat
+    from grok.recipe import OF_PAPERS
     from grok.store import checkpoint
 
     loaded = checkpoint.load(file, recipe, split_seed, train_frac, index)
     print(f"{file}: {_described(loaded)}", *loaded.notes, _certificate(loaded), sep="\n  ")
-    if loaded.recipe_name is None:
+    if isinstance(loaded.network, Concat):
+        print(*_of_representations(loaded.network), sep="\n  ")
+    if loaded.recipe_name is None or loaded.recipe_name in {recipe.name for recipe in OF_PAPERS}:
         raise GrokError(f"{file}: no source makes claims about such a model; write your own: examples/own_claims")
     claims = _claims()
     sys.stdout.flush()  # pytest writes to the file behind it
@@ -116,6 +122,21 @@ def _certificate(loaded: Loaded) -> str:
         return str(certify(loaded.network))
     except NotEvaluable as reason:
         return f"no certificate: {reason}"
+
+
+def _of_representations(network: Concat) -> list[str]:
+    """A heading, and the measures of Chughtai et al. 2023 under the authors' names, a line each."""
+    from grok.measure.representations import Summary
+
+    try:
+        found = Summary.of(network)
+    except NotEvaluable as reason:
+        return ["as Chughtai et al. 2023 measure it (docs/representations.md):", f"not evaluated: {reason}"]
+    names = network.spectrum.blocks.names
+    keys = ", ".join(f"{k} {names[k]}" if names else str(k) for k in found.keys)
+    figures = {name: value for name, value in asdict(found).items() if name not in ("keys", "similarities")}
+    lines = [f"{name} {'unknown: give the split' if v is None else format(v, '.6g')}" for name, v in figures.items()]
+    return ["as Chughtai et al. 2023 measure it (docs/representations.md):", f"key representations {keys}", *lines]
 
 
 def _claims() -> Path:

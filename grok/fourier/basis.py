@@ -40,10 +40,12 @@ class Blocks:
     constant. A frequency k, in the words of the measures, is the number of a block, 1 … len(sizes) - 1.
 
     basis: [n, n], a row for each function, float64. sizes: the number of rows of each block, in the order of the rows.
+    names: names of the blocks, if they have names beside their numbers.
     """
 
     basis: Tensor
     sizes: tuple[int, ...]
+    names: tuple[str, ...] = ()
 
     def rows(self, which: Iterable[int]) -> list[int]:
         """The rows of these blocks, in the order given."""

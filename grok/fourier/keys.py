@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from grok.errors import NotEvaluable
-from grok.fourier.basis import Blocks, powers
+from grok.fourier.basis import Blocks, cyclic, powers
 
 MIN_RATIO = 3.0  # Gaussian matrices give 1.01 … 1.06, a memorised model 1.8, nine published models 5.7 … 670
 MAX_KEYS = 28
@@ -16,10 +17,10 @@ MAX_KEYS = 28
 def gap(unembedding: Tensor, blocks: Blocks | None = None) -> tuple[tuple[int, ...], float]:
     """Candidates for K, ascending, and the ratio of the powers on both sides of the cut.
 
-    The powers of ``U`` [d_mlp, p] over the classes, one for each block (of Z_p by default), are sorted. The cut is at
-    the largest ratio of neighbours among the first 28.
+    The powers of ``U`` [d_mlp, p] over the classes, one for each block (of Z_p by default), are divided by the size of
+    the block and sorted. The cut is at the largest ratio of neighbours among the first 28.
     """
-    power, order = powers(unembedding, 1, blocks).sort(descending=True)
+    power, order = _strengths(unembedding, blocks).sort(descending=True)
     ratios = power[:-1] / power[1:].clamp_min(1e-300)
     cut = int(ratios[:MAX_KEYS].argmax())
     return tuple(sorted(int(k) + 1 for k in order[: cut + 1])), float(ratios[cut])
@@ -53,9 +54,15 @@ def matched(unembedding: Tensor, n: int | None, blocks: Blocks | None = None) ->
         return Keys(found, ratio, False)
     if n is None:
         raise NotEvaluable(f"no key frequencies: the largest ratio of neighbouring powers of U is {ratio:.2f}, under 3")
-    power = powers(unembedding, 1, blocks)
+    power = _strengths(unembedding, blocks)
     ranked = power.topk(min(n, len(power))).indices + 1
     return Keys(tuple(sorted(ranked.tolist())), ratio, True)
+
+
+def _strengths(unembedding: Tensor, blocks: Blocks | None) -> Tensor:
+    """Power of each block over its size: a Gaussian matrix then has no gap, whatever the sizes. Z_p's are all 2."""
+    blocks = blocks or cyclic(unembedding.shape[1])
+    return powers(unembedding, 1, blocks) / torch.tensor(blocks.sizes[1:])
 
 
 def key_frequencies(unembedding: Tensor) -> tuple[int, ...]:

@@ -115,7 +115,7 @@ def _blocks(model: Network) -> Iterator[tuple[Network, Tensor]]:
     if not all(bool(w.isfinite().all()) for w in weights.values()):
         raise NotEvaluable("a weight is too large for float32")
     n, rows = model.task.n, max(1, BLOCK // model.task.n)
-    chunks = named(model.architecture).chunks(weights, n, rows)
+    chunks = named(model.architecture).chunks(weights, rows)
     for chunk, labels in zip(chunks, model.labels.split(rows * n), strict=True):
         yield network(chunk, model.task), labels
 

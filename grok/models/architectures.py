@@ -18,7 +18,7 @@ import torch
 from torch import Generator, Tensor
 
 from grok.errors import GrokError
-from grok.models import mlp, pizza, transformer
+from grok.models import concat, mlp, pizza, transformer
 from grok.models.names import Weights
 from grok.models.network import Network
 from grok.recipe import Recipe
@@ -83,6 +83,7 @@ ARCHITECTURES = {
     found.name: found
     for found in (
         Architecture.of(mlp, mlp.MLP),
+        Architecture.of(concat, concat.Concat),
         Architecture.of(transformer, transformer.Transformer),
         Architecture.of(pizza, pizza.ConstantAttention),
         Architecture.of(pizza, pizza.SoftmaxAttention, *pizza.ATTENTION),

@@ -2,7 +2,7 @@
 
 Loading does not trust the file. The file is opened within size limits (``formats.container``), its layout is read from
 names and shapes, and every matrix is checked for type, shape and finiteness before anything is computed from it. The
-labels that the model gets right show whether it adds or subtracts.
+labels that the model gets right show whether it adds, subtracts, or composes the elements of another group.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import count, takewhile
 from pathlib import Path
 
 import torch
@@ -21,7 +22,7 @@ from grok.errors import GrokError
 from grok.models.architectures import Architecture, network, recognise
 from grok.models.names import Weights
 from grok.models.network import Network
-from grok.recipe import FAMILIES, RECIPES
+from grok.recipe import FAMILIES, OF_PAPERS, RECIPES
 from grok.store import formats
 from grok.store.fixture import CARD, MODEL, Fixture, load_fixture, save_fixture
 from grok.store.formats import container, unwrap
@@ -35,6 +36,7 @@ MAX_ACTIVATION_BYTES = 1 << 30  # one activation of all pairs in float64; the su
 CHUNK_BYTES = 34 << 20  # of one activation: malloc returns blocks over 32 MB and may keep smaller ones as holes
 GROKKED = 0.99
 MODULAR: tuple[Operation, ...] = ("add_mod", "sub_mod")
+GROUPS: tuple[Operation, ...] = ("dihedral", "symmetric", "alternating")
 TYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
@@ -182,7 +184,8 @@ def _family(weights: Weights, architecture: Architecture, task: Task, recipe: st
 
     None if no source makes claims about such a model. Raises GrokError if several recipes are left.
     """
-    fitting = [r for r in FAMILIES if (r.architecture, r.task.operation) == (architecture.name, task.operation)]
+    known = (*FAMILIES, *OF_PAPERS)
+    fitting = [r for r in known if (r.architecture, r.task.operation) == (architecture.name, task.operation)]
     asked = [r for r in fitting if r.name == recipe]
     if len(fitting) > 1 and not asked:
         sizes = {name: tuple(w.shape) for name, w in weights.items()}
@@ -210,12 +213,14 @@ def _task(
     if classes == 2 * p:
         found: Operation | None = "add"
         told = f"p = {p}, a + b without a modulus: there are {classes} classes"
+        candidates = {found: Task(p, "add")}
     else:
-        if p % 2 == 0:
-            raise GrokError(f"p = {p} is even; the claims' Fourier basis needs an odd p")
-        right: dict[Operation, float] = {op: float((guess == Task(p, op).labels()).double().mean()) for op in MODULAR}
+        candidates = _candidates(p)
+        right: dict[Operation, float] = {
+            op: float((guess == task.labels()).double().mean()) for op, task in candidates.items()
+        }
         found = _told_apart(right, p)
-        told = f"p = {p}; right on {right['add_mod']:.4f} of all a + b and {right['sub_mod']:.4f} of all a - b modulo p"
+        told = _right_on(candidates, right, p)
     if found is None and wanted is None:
         raise GrokError(f"the model does not show its task ({told}); give --recipe")
     if wanted is not None and found is not None and wanted.task.operation != found:
@@ -223,13 +228,32 @@ def _task(
     operation = found or wanted.task.operation  # type: ignore[union-attr]
     if (operation == "add") != (classes == 2 * p):
         raise GrokError(f"{recipe} has 2p classes, the file has {classes} with p = {p}")
-    return Task(p, operation), [told]
+    if operation not in candidates:
+        raise GrokError(f"{recipe} is {operation}, and there is none with {p} elements; a ± b modulo p needs an odd p")
+    return candidates[operation], [told]
 
 
-def _told_apart(right: Mapping[Operation, float], p: int) -> Operation | None:
-    """The operation that fits clearly more answers than chance (1/p) and than the other operation; None if neither."""
-    (best, most), (_, other) = sorted(right.items(), key=lambda item: -item[1])
-    return best if most > 2 / p and most > 2 * other else None
+def _candidates(n: int) -> dict[Operation, Task]:
+    """The tasks on n ≥ 5 elements with n classes; there is one at least, a + b for odd n and a polygon for even n."""
+    found: dict[Operation, Task] = {op: Task(n, op) for op in MODULAR if n % 2 == 1}
+    for op in GROUPS:
+        for task in takewhile(lambda task: task.n <= n, (Task(p, op) for p in count(3))):
+            if task.n == n:
+                found[op] = task
+    return found
+
+
+def _right_on(candidates: Mapping[Operation, Task], right: Mapping[Operation, float], n: int) -> str:
+    if candidates.keys() == set(MODULAR):
+        return f"p = {n}; right on {right['add_mod']:.4f} of all a + b and {right['sub_mod']:.4f} of all a - b modulo p"
+    shares = ", ".join(f"{right[op]:.4f} of all a ∘ b in {op} p = {task.p}" for op, task in candidates.items())
+    return f"{n} elements; right on {shares}"
+
+
+def _told_apart(right: Mapping[Operation, float], n: int) -> Operation | None:
+    """The operation that clearly more answers fit than chance (1/n) and than the next best; None if there is none."""
+    (best, most), *others = sorted(right.items(), key=lambda item: -item[1])
+    return best if most > 2 / n and all(most > 2 * other for _, other in others) else None
 
 
 def _split(task: Task, seed: int | None, fraction: float | None) -> Split | None:

@@ -7,24 +7,27 @@ import torch
 
 from grok.errors import GrokError
 from grok.models import architectures, matrices, tables
+from grok.models.concat import Concat
 from grok.models.hooked import definition
 from grok.models.mlp import MLP
 from grok.models.transformer import Transformer
-from grok.recipe import PUBLISHED, RECIPES, Recipe
+from grok.recipe import OF_PAPERS, PUBLISHED, RECIPES, Recipe
 from grok.train.engines import folded
 
 UNKNOWN = {"cell.W_h": torch.zeros(3, 3), "W_E": torch.zeros(5, 3)}
 
 
-@pytest.mark.parametrize("recipe", PUBLISHED, ids=lambda r: r.name)
+@pytest.mark.parametrize("recipe", [*PUBLISHED, *OF_PAPERS], ids=lambda r: r.name)
 def test_the_initial_weights_are_recognised(recipe: Recipe):
     weights = matrices.initial(recipe)
     assert architectures.recognise(weights).name == recipe.architecture
     assert architectures.recognise(weights).required == matrices.shapes(recipe).keys()
     network = architectures.network(weights, recipe.task)
-    assert type(network) is {"mlp": MLP, "transformer": Transformer}[recipe.architecture]
-    for of_input in architectures.recognise(weights).embeddings(weights):
-        torch.testing.assert_close(network.W_E, of_input.double())
+    assert type(network) is {"mlp": MLP, "transformer": Transformer, "concat": Concat}[recipe.architecture]
+    first, second = architectures.recognise(weights).embeddings(weights)
+    parts = (first, second) if recipe.architecture == "concat" else (first,)
+    torch.testing.assert_close(network.W_E, torch.cat(parts, dim=1).double())
+    torch.testing.assert_close(first.shape, second.shape)
 
 
 def test_biases_do_not_change_the_architecture():
@@ -56,7 +59,7 @@ def test_an_unknown_architecture_is_refused(read):
 
 
 def test_chunks_of_a_give_the_logits_of_the_whole():
-    for recipe in (RECIPES["modadd-mlp"], RECIPES["modadd-transformer"]):
+    for recipe in (RECIPES["modadd-mlp"], RECIPES["modadd-transformer"], RECIPES["c113-mlp"]):
         small = replace(recipe, task=replace(recipe.task, p=7), d_model=8, d_mlp=12)
         weights = matrices.initial(small)
         parts = architectures.recognise(weights).chunks(weights, 3)

@@ -7,11 +7,12 @@ import torch
 
 from grok.models import matrices as weights
 from grok.models.architectures import network
-from grok.models.hooked import definition, mlp, transformer
+from grok.models.hooked import concat, definition, mlp, transformer
 from grok.recipe import RECIPES
 from grok.task import Task
 
 MLP, TRANSFORMER, SUBTRACTION = (RECIPES[name] for name in ("modadd-mlp", "modadd-transformer", "modsub-transformer"))
+CONCAT = RECIPES["c113-mlp"]
 SMALL = Task(p=7, operation="sub_mod")
 
 
@@ -71,8 +72,22 @@ def test_the_network_of_an_mlp_has_the_activations_of_the_definition(extra: dict
         torch.testing.assert_close(value, expected.detach(), atol=1e-10, rtol=0)
 
 
+def test_the_network_of_concatenated_embeddings_has_the_activations_of_the_definition():
+    g = torch.Generator().manual_seed(1)
+    shapes = weights.shapes(replace(CONCAT, task=SMALL, d_model=6, d_mlp=11))
+    given = {name: torch.randn(shape, generator=g, dtype=torch.float64) for name, shape in shapes.items()}
+    model = concat.hooked(given)
+    logits, cache = model.run_with_cache(SMALL.pairs())
+    net = network(given, SMALL)
+    for value, expected in ((net.pre, cache["hook_pre"]), (net.post, cache["hook_post"]), (net.logits, logits)):
+        torch.testing.assert_close(value, expected.detach(), atol=1e-10, rtol=0)
+    a, b = SMALL.pairs().unbind(1)
+    torch.testing.assert_close(cache["hook_embed"].detach(), torch.cat([net.W_E[a, :6], net.W_E[b, 6:]], dim=1))
+    assert all(torch.equal(back, given[name]) for name, back in concat.matrices(model).items())
+
+
 def test_the_published_sizes_too():
-    for recipe in (MLP, TRANSFORMER):
+    for recipe in (MLP, TRANSFORMER, CONCAT):
         initial = {name: w.double() for name, w in weights.initial(recipe).items()}
         with torch.no_grad():
             logits = definition.logits(definition.hooked(initial, recipe.task), recipe.task)

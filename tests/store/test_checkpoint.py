@@ -62,6 +62,31 @@ def test_no_source_claims_anything_of_an_mlp_that_subtracts(tmp_path: Path):
     assert loaded.recipe_name is None
 
 
+@pytest.mark.parametrize(
+    "task", [Task(11), Task(11, "sub_mod"), Task(3, "symmetric"), Task(3, "dihedral"), Task(4, "alternating")], ids=str
+)
+def test_the_group_is_told_by_the_answers(tmp_path: Path, task: Task):
+    """A neuron for each pair, which writes its answer."""
+    (a, b), tokens, one = task.pairs().unbind(1), torch.arange(task.n)[:, None], torch.eye(task.n)
+    reads = torch.cat([(tokens == a).float() * 2 - 1, (tokens == b).float() * 2 - 1])
+    loaded = checkpoint.load(_save(tmp_path, {"W_x": one, "W_y": one.clone(), "W": reads, "W_U": one[task.labels()]}))
+    assert loaded.network.task == task
+    assert loaded.accuracy == {"all": 1.0}
+    assert loaded.recipe_name == {"add_mod": "c113-mlp", "symmetric": "s5-mlp"}.get(task.operation)
+
+
+def test_a_recipe_of_a_group_of_another_size_is_refused(tmp_path: Path):
+    torch.manual_seed(0)
+    shapes = {"W_x": (10, 3), "W_y": (10, 3), "W": (6, 5), "W_U": (5, 10)}
+    path = _save(tmp_path, {name: torch.randn(shape) for name, shape in shapes.items()})
+    with pytest.raises(GrokError, match=r"the task cannot be told \(10 elements; right on .* in dihedral p = 5\)"):
+        checkpoint.load(path)
+    with pytest.raises(GrokError, match="s5-mlp is symmetric, and there is none with 10 elements"):
+        checkpoint.load(path, recipe="s5-mlp")
+    with pytest.raises(GrokError, match=r"c113-mlp is add_mod, and there is none with 10 elements; .* odd p"):
+        checkpoint.load(path, recipe="c113-mlp")
+
+
 def test_addition_without_a_modulus_is_told_by_its_classes(tmp_path: Path):
     loaded = checkpoint.load(_save(tmp_path, _adder(6, 5)))
     assert loaded.network.task == Task(6, "add")

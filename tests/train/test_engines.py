@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from grok.errors import GrokError
 from grok.models import matrices as weights
 from grok.models.hooked import definition
 from grok.models.tables import Batch, fold
@@ -71,6 +72,18 @@ def test_loss_and_every_gradient_equal_the_definition(recipe: Recipe, compute):
     assert grads.keys() == expected.keys()
     errors = {name: _relative(grads[name], expected[name]) for name in expected}
     assert max(errors.values()) < 1e-10, errors
+
+
+@pytest.mark.parametrize("task", [Task(7), Task(3, "symmetric")], ids=str)
+def test_concatenated_embeddings_are_trained_by_the_folded_engine_alone(task: Task):
+    recipe = replace(RECIPES["c113-mlp"], task=task, train_frac=0.6, **SMALL)
+    given, which = _double(recipe), recipe.split().train
+    loss, grads = _folded(given, recipe, which)
+    expected_loss, expected = definition.loss_and_grads(given, task, which)
+    assert abs(loss - expected_loss) < 1e-10
+    assert max(_relative(grads[name], expected[name]) for name in expected) < 1e-10
+    with pytest.raises(GrokError, match="does not know the architecture concat"):
+        _manual(given, recipe, which)
 
 
 @pytest.mark.parametrize("compute", [_folded, _manual])

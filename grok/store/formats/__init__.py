@@ -12,11 +12,18 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from grok.errors import GrokError
-from grok.store.formats import kissane_mlp, pizza, progress_measures_2022, transformerlens, two_embedding_mlp
+from grok.store.formats import (
+    concatenated_mlp,
+    kissane_mlp,
+    pizza,
+    progress_measures_2022,
+    transformerlens,
+    two_embedding_mlp,
+)
 from grok.store.formats.shapes import Layout, listed, shown
 
 # The pizza's names are also those of 2022; it is tried first, because its context is shorter.
-FORMATS = (transformerlens, pizza, progress_measures_2022, kissane_mlp, two_embedding_mlp)
+FORMATS = (transformerlens, pizza, progress_measures_2022, kissane_mlp, two_embedding_mlp, concatenated_mlp)
 
 
 def recognise(tensors: Mapping[str, Tensor]) -> tuple[str, Layout]:

@@ -46,6 +46,14 @@ def _mlp(w: Weights, pairs: Tensor) -> Tensor:
     return pre.relu() @ w[names.MLP_W_U]
 
 
+def _concat(w: Weights, pairs: Tensor) -> Tensor:
+    w_x, w_y = w[names.CONCAT_W_X], w[names.CONCAT_W_Y]
+    reads_a, reads_b = w[names.CONCAT_W].tensor_split([w_x.shape[-1]], dim=1)
+    a, b = pairs.unbind(-1)
+    pre = _rows(w_x @ reads_a, a) + _rows(w_y @ reads_b, b)
+    return pre.relu() @ w[names.CONCAT_W_U]
+
+
 def _transformer(w: Weights, pairs: Tensor) -> Tensor:
     embed, pos = w[names.W_E], w[names.W_POS]
     x0, x1 = (embed[:, :-1] + pos[:, i : i + 1] for i in (0, 1))  # [S, p, d]
@@ -105,7 +113,13 @@ def _pizza_b(w: Weights, pairs: Tensor) -> Tensor:
     return direct + pre.relu() @ (w[names.W_OUT] @ w[names.W_U])
 
 
-FORWARD = {"mlp": _mlp, "transformer": _transformer, "pizza-a": _pizza_a, "pizza-b": _pizza_b}
+FORWARD = {
+    "mlp": _mlp,
+    "concat": _concat,
+    "transformer": _transformer,
+    "pizza-a": _pizza_a,
+    "pizza-b": _pizza_b,
+}
 
 
 def _rows(table: Tensor, token: Tensor) -> Tensor:

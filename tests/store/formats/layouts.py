@@ -37,6 +37,10 @@ def two_embeddings(weights: Weights) -> Weights:
     return {"W_E_a" if name == "W_E" else name: w for name, w in weights.items()}
 
 
+def concatenated(weights: Weights) -> Weights:
+    return dict(weights)
+
+
 def write(path: Path, held: Any, container: str) -> Path:
     """``safetensors`` or ``pt``."""
     if container == "safetensors":

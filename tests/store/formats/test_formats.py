@@ -17,6 +17,7 @@ from grok.task import Task
 P = st.sampled_from([5, 7, 11])
 SIZE = st.integers(1, 9)
 TYPES = st.sampled_from([torch.float16, torch.bfloat16, torch.float32, torch.float64])
+RECIPE_OF = {"one_embedding": "modadd-mlp", "two_embeddings": "modadd-mlp", "concatenated": "c113-mlp"}
 TRANSFORMER_BIASES = ("attn.b_Q", "attn.b_K", "attn.b_V", "attn.b_O", "mlp.b_in", "mlp.b_out")
 
 
@@ -38,14 +39,18 @@ def _shapes_of_a_transformer(draw: st.DrawFn, p: int, classes: int, biases: list
 @st.composite
 def models(draw: st.DrawFn) -> tuple[str, str, Task, dict[str, torch.Tensor]]:
     """A layout, the recipe it belongs to, its task, and random weights with this project's names."""
-    layout = draw(st.sampled_from(["transformerlens", "progress_measures", "one_embedding", "two_embeddings"]))
-    operation = draw(st.sampled_from(["add_mod", "sub_mod"])) if "embedding" not in layout else "add_mod"
+    layout = draw(st.sampled_from(["transformerlens", "progress_measures", *RECIPE_OF]))
+    operation = draw(st.sampled_from(["add_mod", "sub_mod"])) if layout not in RECIPE_OF else "add_mod"
     if layout == "transformerlens" and draw(st.booleans()):
         operation = "add"
     task = Task(draw(P), operation)
-    if "embedding" in layout:
+    if layout == "concatenated":
         d, m = draw(SIZE), draw(SIZE)
-        shapes: dict[str, tuple[int, ...]] = {"W_E": (task.p, d), "W_in": (d, m), "W_U": (m, task.p)}
+        shapes: dict[str, tuple[int, ...]] = {"W_x": (task.p, d), "W_y": (task.p, d), "W": (2 * d, m)}
+        shapes |= {"W_U": (m, task.p)}
+    elif "embedding" in layout:
+        d, m = draw(SIZE), draw(SIZE)
+        shapes = {"W_E": (task.p, d), "W_in": (d, m), "W_U": (m, task.p)}
         shapes |= {"b_in": (m,)} if draw(st.booleans()) else {}
         shapes |= {"b_U": (task.p,)} if draw(st.booleans()) else {}
         shapes |= {"W_E_b": (task.p, d)} if layout == "two_embeddings" else {}
@@ -56,7 +61,7 @@ def models(draw: st.DrawFn) -> tuple[str, str, Task, dict[str, torch.Tensor]]:
     dtype, generator = draw(TYPES), torch.Generator().manual_seed(draw(st.integers(0, 1000)))
     family = {"add": "add-transformer", "sub_mod": "modsub-transformer"}.get(operation, "modadd-transformer")
     weights = {name: torch.randn(shape, generator=generator).to(dtype) for name, shape in shapes.items()}
-    return layout, "modadd-mlp" if "embedding" in layout else family, task, weights
+    return layout, RECIPE_OF.get(layout, family), task, weights
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -97,7 +102,15 @@ def _mlp(**changed: torch.Tensor) -> dict[str, torch.Tensor]:
     return {"W_E": torch.randn(7, 4), "W_in": torch.randn(4, 6), "W_U": torch.randn(6, 7)} | changed
 
 
+def _concatenated(**changed: torch.Tensor) -> dict[str, torch.Tensor]:
+    shapes = {"W_x": (7, 4), "W_y": (7, 4), "W": (8, 6), "W_U": (6, 7)}
+    return {name: torch.randn(shape) for name, shape in shapes.items()} | changed
+
+
 REFUSED = {
+    "a W that reads one embedding": (_concatenated(W=torch.ones(4, 6)), r"W is \[4, 6\], expected \[8, 6\]"),
+    "two embeddings of other sizes": (_concatenated(W_y=torch.ones(7, 5)), r"W_y is \[7, 5\], expected \[7, 4\]"),
+    "a bias that the architecture lacks": (_concatenated(b=torch.ones(6)), "it holds b; expected .* without biases"),
     "a size that contradicts another": (_mlp(W_in=torch.ones(5, 6)), r"W_in is \[5, 6\], expected \[4, d_mlp\]"),
     "a dimension too many": (_mlp(W_U=torch.ones(6, 7, 1)), r"W_U is \[6, 7, 1\], expected \[6, 7\]"),
     "NaN": (_mlp(W_E=torch.full((7, 4), torch.nan)), "W_E holds NaN or infinity"),
@@ -108,7 +121,7 @@ REFUSED = {
         "tensors: torch.ComplexFloatStorage",
     ),
     "repeated values": (_mlp(W_E=torch.ones(1, 1).expand(7, 4)), "W_E .* repeats its values"),
-    "an even p": ({"W_E": torch.ones(6, 4), "W_in": torch.ones(4, 3), "W_U": torch.ones(3, 6)}, "p = 6 is even"),
+    "an even p": ({"W_E": torch.ones(6, 4), "W_in": torch.ones(4, 3), "W_U": torch.ones(3, 6)}, "6 elements.*--recipe"),
     "a tiny p": ({"W_E": torch.ones(3, 4), "W_in": torch.ones(4, 3), "W_U": torch.ones(3, 3)}, "p = 3"),
     "two layers": (_transformer() | {"blocks.1.mlp.W_in": torch.ones(2)}, "blocks.1.mlp.W_in.*one layer"),
     "LayerNorm": (_transformer() | {"blocks.0.ln1.w": torch.ones(4)}, "ln1.*without LayerNorm"),
