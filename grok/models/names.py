@@ -1,9 +1,9 @@
 """Names of the trained matrices: the keys of every set of weights.
 
 Transformers use TransformerLens's names. The MLPs use the names of their sources: ``W_E``, ``W_in``, ``W_U``, and
-``W_x``, ``W_y``, ``W``, ``W_U`` for two embeddings side by side. The positions of a context ``a b`` have a name of their
-own. It tells a pizza transformer from one that reads ``a b =``. The recipes of ``mlp``, ``concat`` and ``transformer``
-have no biases. Models of others may have them (``store.checkpoint``).
+``W_x``, ``W_y``, ``W``, ``W_U`` for two embeddings side by side. The positions of a context ``a b`` have a name of
+their own. It tells a pizza transformer from one that reads ``a b =``. The recipes of ``mlp``, ``concat`` and
+``transformer`` have no biases. Models of others may have them (``store.checkpoint``).
 """
 
 from __future__ import annotations
