@@ -180,7 +180,7 @@ def test_an_error_is_never_committed(pytester):
     pytester.makepyfile(OWN + LARGE + nan)
     result = run(pytester, "--expected", "expected.json", "--update-expected")
     assert result.ret == 1
-    result.stdout.fnmatch_lines(["*rewritten, but for A5 (an error is never expected: on good: NotFinite*"])
+    result.stdout.fnmatch_lines(["*rewritten, but for A5 (an error is never expected: on good:*"])
     committed = json.loads((pytester.path / "expected.json").read_text())
     assert list(committed["claims"]) == ["A1"]
     committed["claims"]["A5"] = {"verdict": "not evaluated", "subjects": {"good": None, "bad": None}}
