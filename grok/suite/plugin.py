@@ -9,23 +9,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from grok.errors import GrokError, NotEvaluable
-from grok.suite import outcome, results
+from grok.suite import collected, outcome, results
+from grok.suite.collected import SUBJECT
 from grok.suite.evidence import Recorder, recording
-from grok.suite.meta import Info, Source
+from grok.suite.meta import Info
 from grok.suite.options import Options, add_options
 from grok.suite.session import MESSAGE, Session
 from grok.suite.subject import AnySubject
 from grok.suite.subjects import Subjects
-from grok.verdicts.verdict import Result, Role
+from grok.verdicts.verdict import Result
 
-SUBJECT = "grok_subject"
-MARKS: tuple[Role, ...] = ("control", "rival")  # the marks that the params of a model fixture may have
 OPTIONS = pytest.StashKey[Options]()
 SUBJECTS = pytest.StashKey[Subjects]()
 RECORDER = pytest.StashKey[Recorder]()
@@ -59,12 +57,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     info: Info = mark.args[0]
     subjects_of = metafunc.config.stash[SUBJECTS].asked_for(metafunc.fixturenames)
-    found = [(family, subject) for family in _families(metafunc.definition) for subject in subjects_of(family)]
+    found = [(family, subject) for family in collected.families(metafunc.definition) for subject in subjects_of(family)]
     if not found and not info.on:
         raise pytest.Collector.CollectError(
             f"claim {info.id} asks for a model, but its source() names no fixture, and you have no model fixture"
         )
-    chosen = [s for family, s in found if s.role in _tried_on(info) and family in (None, s.family)]
+    chosen = [s for family, s in found if s.role in collected.tried_on(info) and family in (None, s.family)]
     if not chosen:  # no network of these families is here: left out below
         metafunc.parametrize(SUBJECT, [None], ids=["none"], indirect=True, scope="session")
         return
@@ -73,7 +71,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """So that ``-k K8`` selects by id too."""
-    if info := _info(item):
+    if info := collected.info_of(item):
         item.extra_keyword_matches.add(info.id)
 
 
@@ -89,31 +87,26 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     family = checkpoints[0].family if checkpoints else config.stash[OPTIONS].recipe
     chosen = config.stash[OPTIONS].claims
     _refuse_unknown(chosen, items)
-    left_out = [
-        item
-        for item in items
-        if (info := _info(item))
-        and (
-            _foreign(item, family)
-            or _uncalled(item)
-            or (chosen and info.id not in chosen)
-            or (SUBJECT in getattr(item, "fixturenames", ()) and not _param(item))
-            or (
-                checkpoints and not _param(item)
-            )  # a claim about a model of the tests' own says nothing of a checkpoint
-        )
-    ]
-    if left_out:
+
+    def runs(item: pytest.Item) -> bool:
+        info = collected.info_of(item)
+        if info is None:
+            return True
+        if not collected.subject_of(item) and (checkpoints or SUBJECT in getattr(item, "fixturenames", ())):
+            return False  # a model of the tests' own is no checkpoint; or there is no network of the claim's families
+        return not (collected.foreign(item, family) or collected.uncalled(item) or (chosen and info.id not in chosen))
+
+    if left_out := [item for item in items if not runs(item)]:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in set(left_out)]
     places: dict[AnySubject, int] = {}
-    on_subjects = [item for item in items if _param(item)]
-    in_turn = iter(sorted(on_subjects, key=lambda item: places.setdefault(_param(item), len(places))))
-    items[:] = [next(in_turn) if _param(item) else item for item in items]
+    on_subjects = [item for item in items if collected.subject_of(item)]
+    in_turn = iter(sorted(on_subjects, key=lambda item: places.setdefault(collected.subject_of(item), len(places))))
+    items[:] = [next(in_turn) if collected.subject_of(item) else item for item in items]
 
 
 def _refuse_unknown(chosen: tuple[str, ...], items: list[pytest.Item]) -> None:
-    known = {info.id for item in items if (info := _info(item))}
+    known = {info.id for item in items if (info := collected.info_of(item))}
     if unknown := [name for name in chosen if name not in known]:
         raise pytest.UsageError(
             f"--claims: no claim here is called {', '.join(unknown)}; docs/claims.md lists them all"
@@ -123,47 +116,15 @@ def _refuse_unknown(chosen: tuple[str, ...], items: list[pytest.Item]) -> None:
 def _refuse_clashes(items: list[pytest.Item]) -> None:
     homes: dict[str, str] = {}
     for item in items:
-        if (info := _info(item)) and (home := homes.setdefault(info.id, _nodeid(item))) != _nodeid(item):
-            raise pytest.UsageError(results.clash(info.id, home, _nodeid(item)))
+        if info := collected.info_of(item):
+            here = collected.nodeid(item)
+            if (home := homes.setdefault(info.id, here)) != here:
+                raise pytest.UsageError(results.clash(info.id, home, here))
 
 
 def _is_worker(config: pytest.Config) -> bool:
     """Whether this is a process that pytest-xdist started."""
     return hasattr(config, "workerinput")
-
-
-def _families(item: Any) -> tuple[str | None, ...]:
-    """The recipes that a claim is about; (None,) where the tests bring their own models."""
-    info, source = _info(item), _source(item)
-    return (info.on if info else ()) or (source.fixture if source else None,)
-
-
-def _family(item: Any) -> str | None:
-    """The recipe that this test of a claim is about."""
-    subject = _param(item)
-    return subject.family if subject else _families(item)[0]
-
-
-def _foreign(item: pytest.Item, family: str | None) -> bool:
-    return bool(family and _family(item) not in (None, family))
-
-
-def _tried_on(info: Info) -> set[str]:
-    """The roles of the subjects on which a claim runs."""
-    roles = {"trained", "checkpoint"}
-    roles |= set() if info.no_control else {"control"}
-    return roles | ({"rival"} if info.about == "mechanism" else set())
-
-
-def _own_role(item: Any) -> Role:
-    """The role of a model that the tests bring themselves."""
-    return next((role for role in MARKS if item.get_closest_marker(role)), "trained")
-
-
-def _uncalled(item: pytest.Item) -> bool:
-    """Whether the item is a control or rival of the tests' own, for a claim that has none."""
-    info = _info(item)
-    return info is not None and _own_role(item) not in _tried_on(info)
 
 
 @pytest.fixture(scope="session")
@@ -205,11 +166,11 @@ def evidence(request: pytest.FixtureRequest) -> Recorder:
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]:
     """The test of a claim passes if the outcome is the expected one, not if its assert holds."""
-    info = _info(pyfuncitem)
+    info = collected.info_of(pyfuncitem)
     if info is None:
         return (yield)
     recorder = pyfuncitem.stash.setdefault(RECORDER, Recorder())
-    subject = _param(pyfuncitem)
+    subject = collected.subject_of(pyfuncitem)
     recorder.keeps_plots = subject is None or subject.plots
     raised: BaseException | None = None
     try:
@@ -226,8 +187,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]
     if isinstance(raised, pytest.skip.Exception):
         raise raised
     options = pyfuncitem.config.stash[OPTIONS]
-    committed = options.expected_of(info.id_on(_family(pyfuncitem)))
-    why = outcome.surprise(info, result, committed, options.free, _place(pyfuncitem))
+    committed = options.expected_of(info.id_on(collected.family(pyfuncitem)))
+    why = outcome.surprise(info, result, committed, options.free, collected.place(pyfuncitem))
     if why is None:
         return True
     if raised is not None and result.error is not None and options.tracebacks:
@@ -241,14 +202,16 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     raised = call.excinfo.value if call.excinfo else None
     if isinstance(raised, GrokError):  # for a missing or damaged fixture the message is enough
         report.longrepr = str(raised)
-    info = _info(item)
+    info = collected.info_of(item)
     if info is None or report.when == "teardown" or (report.when == "setup" and report.passed):
         return report
     if report.when == "setup" and isinstance(raised, NotEvaluable):
         report.outcome, report.longrepr = "skipped", (str(item.path), item.location[1] or 0, f"Skipped: {raised}")
     result = item.stash.get(RESULT, None) or _subject(item, **_unreached(raised))
-    subject = _param(item)
-    meta = outcome.describe(info, _source(item), _family(item), _nodeid(item), *_location(item))
+    subject = collected.subject_of(item)
+    meta = outcome.describe(
+        info, collected.source_of(item), collected.family(item), collected.nodeid(item), *collected.location(item)
+    )
     message = {"meta": meta, "subject": result.to_json(), "card": subject.card() if subject else None}
     report.user_properties.append((MESSAGE, json.dumps(message)))
     holds = "error" if result.error else {True: "true", False: "false", None: "not evaluated"}[result.holds]
@@ -264,39 +227,10 @@ def _unreached(raised: BaseException | None) -> dict[str, Any]:
     return {"holds": None, "error": text if isinstance(raised, GrokError) else f"{type(raised).__name__}: {text}"}
 
 
-def _info(item: Any) -> Info | None:
-    mark = item.get_closest_marker("claim")
-    return mark.args[0] if mark else None
-
-
-def _source(item: Any) -> Source | None:
-    mark = item.get_closest_marker("source")
-    return mark.args[0] if mark else None
-
-
-def _param(item: Any) -> AnySubject | None:
-    callspec = getattr(item, "callspec", None)
-    return callspec.params.get(SUBJECT) if callspec else None
-
-
 def _subject(item: Any, **result: Any) -> Result:
     """The result under the subject's name. If the tests have their own model, the name is the id of its parameter."""
     callspec = getattr(item, "callspec", None)
     name = callspec.id if callspec else "model"
-    if (subject := _param(item)) is not None:
+    if (subject := collected.subject_of(item)) is not None:
         return Result(name, subject.role, **subject.about(), **result)
-    return Result(name, _own_role(item), **result)
-
-
-def _nodeid(item: Any) -> str:
-    return f"{item.parent.nodeid}::{getattr(item, 'originalname', item.name)}"
-
-
-def _location(item: Any) -> tuple[str, int]:
-    """File, relative to the root, and line of the test."""
-    file, line, _ = item.location
-    return Path(file).as_posix(), (line or 0) + 1
-
-
-def _place(item: Any) -> str:
-    return "{}:{}".format(*_location(item))
+    return Result(name, collected.own_role(item), **result)
