@@ -23,7 +23,7 @@ morwani = source(
     url="https://arxiv.org/abs/2311.07568",
 )
 
-MODADD = ("modadd-mlp", "modadd-transformer")
+MODADD = ("modadd-mlp", "modadd-transformer", "c113-mlp")  # of the last, users' checkpoints only
 WIDTH, P = 512, 113  # of the trained networks
 
 

@@ -14,7 +14,7 @@ pytestmark = source(
     url="https://arxiv.org/abs/2306.17844",
 )
 
-MODADD = ("modadd-mlp", "modadd-transformer")
+MODADD = ("modadd-mlp", "modadd-transformer", "c113-mlp")  # of the last, users' checkpoints only
 CLOCKS = ("modadd-transformer", "modsub-transformer", "pizza-b")  # the source's model B has attention, its A has none
 
 

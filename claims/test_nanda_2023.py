@@ -19,7 +19,7 @@ pytestmark = source(
     url="https://arxiv.org/abs/2301.05217",
 )
 
-MODADD = ("modadd-mlp", "modadd-transformer")
+MODADD = ("modadd-mlp", "modadd-transformer", "c113-mlp")  # of the last, users' checkpoints only
 MODULAR = (*MODADD, "modsub-transformer")
 SOLVED = 1e-3  # loss on all pairs
 

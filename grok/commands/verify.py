@@ -53,7 +53,10 @@ def verify(
     print(f"{file}: {_described(loaded)}", *loaded.notes, _certificate(loaded), sep="\n  ")
     if isinstance(loaded.network, Concat):
         print(*_of_representations(loaded.network), sep="\n  ")
-    if loaded.recipe_name is None or loaded.recipe_name in {recipe.name for recipe in OF_PAPERS}:
+    if loaded.recipe_name in {recipe.name for recipe in OF_PAPERS}:
+        print(f"no claims are written for {loaded.recipe_name} yet")
+        return 0
+    if loaded.recipe_name is None:
         raise GrokError(f"{file}: no source makes claims about such a model; write your own: examples/own_claims")
     claims = _claims()
     sys.stdout.flush()  # pytest writes to the file behind it

@@ -62,6 +62,8 @@ class Subjects:
         """For a claim about the run: those of the trained models, then the run without weight decay."""
         if self.checkpoints or family is None:
             return self.checkpoints
+        if self._is_for_checkpoints(family):
+            return ()
         memorising = f"{family}-wd0"
         folder = self._canonical(memorising)
         control = Subject(f"{memorising}/{folder.name}", family, "control", folder)
@@ -73,6 +75,8 @@ class Subjects:
         """For a claim that compares seeds: every shipped seed, whatever ``seeds`` says, then the groups of controls."""
         if self.checkpoints or family is None:
             return self.checkpoints
+        if self._is_for_checkpoints(family):
+            return ()
         folders = _seed_folders(self.fixtures / family) or [self._canonical(family)]
         trained = tuple(Subject(f"{family}/{folder.name}", family, "trained", folder) for folder in folders)
         return (
