@@ -3,22 +3,23 @@
 ENV := $(or $(VIRTUAL_ENV),$(CONDA_PREFIX),.venv)
 BIN := $(ENV)/bin
 READY := $(ENV)/.grok-claims-ready
+WORKERS := -n auto --dist loadgroup # a network is loaded by one worker only
 
 .PHONY: claims accept test check bench gpu rehearse
 
 claims: $(READY)
-	$(BIN)/pytest claims/ --claims-html claims.html --claims-json verdicts.json
+	$(BIN)/pytest claims/ $(WORKERS) --claims-html claims.html --claims-json verdicts.json
 
 # What a change of claims or verdicts rewrites: the expected verdicts, then the tables that are made from a run. An error
 # stops it. Look at the difference before you commit it.
 accept: $(READY)
-	$(BIN)/pytest claims/ --update-expected --claims-json verdicts.json
+	$(BIN)/pytest claims/ $(WORKERS) --update-expected --claims-json verdicts.json
 	$(BIN)/grok report verdicts.json --out docs/claims.md
-	$(BIN)/pytest claims/ --seeds all --claims-json verdicts-all-seeds.json
+	$(BIN)/pytest claims/ $(WORKERS) --seeds all --claims-json verdicts-all-seeds.json
 	$(BIN)/python -m grok.sweep.replication verdicts-all-seeds.json --fixtures fixtures --out docs/replication.md
 
 test: $(READY)
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest tests/ -n auto
 
 check: $(READY)
 	$(BIN)/ruff check .

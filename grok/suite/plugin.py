@@ -70,9 +70,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """So that ``-k K8`` selects by id too."""
+    """Lets ``-k K8`` select by id, and ``--dist loadgroup`` of pytest-xdist keep a subject's tests on one worker."""
     if info := collected.info_of(item):
         item.extra_keyword_matches.add(info.id)
+    if (subject := collected.subject_of(item)) and item.config.pluginmanager.hasplugin("xdist"):
+        item.add_marker(pytest.mark.xdist_group(subject.name))
 
 
 @pytest.hookimpl(trylast=True)
