@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -38,6 +39,7 @@ class Answer:
         return cls(losses.mean_loss(logits, labels), losses.accuracy(logits, labels))
 
 
+@lru_cache(maxsize=1)  # several claims in a row ask for the same of one network, which compares by identity
 def whole(model: Network) -> Answer:
     """Of the network as it is."""
     return Answer.of(model.logits, model.labels)
@@ -87,6 +89,7 @@ class Subspace:
     removed: Answer
 
 
+@lru_cache(maxsize=1)
 def key_subspace(model: Network) -> Subspace:
     """Activations projected on the directions in neuron space that U reads K along, and on the complement.
 

@@ -91,7 +91,7 @@ def certify(model: Network) -> Certificate:
     margins, bounds = [], []
     for block, labels in _blocks(model):
         error = logit_bounds(block)
-        margins.append(_margins(block.logits, labels))
+        margins.append(margins_of(block.logits, labels))
         bounds.append(error.amax(1))
     margin, bound = torch.cat(margins), torch.cat(bounds)
     a, b = divmod(int((margin - 2 * bound).argmin()), model.task.n)
@@ -120,8 +120,8 @@ def _blocks(model: Network) -> Iterator[tuple[Network, Tensor]]:
         yield network(chunk, model.task), labels
 
 
-def _margins(logits: Tensor, labels: Tensor) -> Tensor:
-    """Correct logit less the greatest other: [N, C], [N] → [N]."""
+def margins_of(logits: Tensor, labels: Tensor) -> Tensor:
+    """The correct logit minus the greatest other, negative if the answer is wrong: [N, C], [N] → [N]."""
     right = logits.gather(1, labels[:, None])
     return right[:, 0] - logits.scatter(1, labels[:, None], -torch.inf).amax(1)
 
