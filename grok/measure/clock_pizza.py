@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import torch
@@ -162,8 +162,9 @@ def z_scored(share: float) -> float:
 
 
 def _logits_of_circle(model: Network, frequency: int) -> Tensor:
-    """[p (s), p (d), p (c)], centred over c."""
-    edited = with_embedding(model, lambda table: _circle_of(table, frequency)).logits
+    """[p (s), p (d), p (c)], centred over c; in single precision, which is exact enough for a share and half the work."""
+    single = replace(model, weights={name: w.float() for name, w in model.weights.items()})
+    edited = with_embedding(single, lambda table: _circle_of(table, frequency)).logits.double()
     centred = edited - edited.mean(1, keepdim=True)
     order = by_answer_and_distance(torch.arange(len(centred)), model.task)
     return centred[order]
