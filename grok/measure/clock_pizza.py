@@ -162,7 +162,7 @@ def z_scored(share: float) -> float:
 
 
 def _logits_of_circle(model: Network, frequency: int) -> Tensor:
-    """[p (s), p (d), p (c)], centred over c; in single precision, which is exact enough for a share and half the work."""
+    """[p (s), p (d), p (c)], centred over c; in single precision, which is enough for a share, and half the work."""
     single = replace(model, weights={name: w.float() for name, w in model.weights.items()})
     edited = with_embedding(single, lambda table: _circle_of(table, frequency)).logits.double()
     centred = edited - edited.mean(1, keepdim=True)
