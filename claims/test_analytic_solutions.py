@@ -72,12 +72,12 @@ def test_phases_are_spread_evenly(model, evidence):
     on=MODADD,
 )
 def test_answers_survive_an_even_activation(model, evidence):
-    accuracy = {name: activations.with_activation(model, name).accuracy for name in activations.ACTIVATIONS}
-    evidence("accuracy with each activation", accuracy)
-    absolute = evidence("accuracy with |x|", accuracy["|x|"], published=1.0)
-    squared = evidence("accuracy with x²", accuracy["x²"], published=1.0)
-    linear = evidence("accuracy with x", accuracy["x"], published=0.042)
+    absolute = evidence("accuracy with |x|", activations.accuracy_with(model, "|x|"), published=1.0)
     assert absolute == 1
+    squared = evidence("accuracy with x²", activations.accuracy_with(model, "x²"), published=1.0)
+    linear = evidence("accuracy with x", activations.accuracy_with(model, "x"), published=0.042)
+    evidence("accuracy with x⁴", activations.accuracy_with(model, "x⁴"), published=1.0)
+    evidence("accuracy with x³", activations.accuracy_with(model, "x³"), published=0.036)
     assert squared >= 0.9
     assert linear <= 0.3
 

@@ -5,7 +5,7 @@ logits are weaker where a and b lie across the circle from each other. ``grok.me
 """
 
 from grok.claim import claim, source
-from grok.measure import clock_pizza
+from grok.measure import clock_pizza, losses
 
 pytestmark = source(
     "zhong-2023",
@@ -28,7 +28,12 @@ CLOCKS = ("modadd-transformer", "modsub-transformer", "pizza-b")  # the source's
     on=MODADD,
 )
 def test_each_circle_is_a_clock(model, evidence):
-    found = clock_pizza.circles(model)
+    solves = losses.accuracy(model.logits, model.labels) == 1
+    found = []
+    for k in model.key_frequencies:
+        found.append(clock_pizza.circle(model, k))
+        if not solves and found[-1].clock <= found[-1].pizza:
+            break  # that one decides; of a network that solves the task all are of interest
     clock = evidence("FVE by the clock's formula, for each key frequency", {c.frequency: c.clock for c in found})
     pizza = evidence("FVE by the pizza's formula", {c.frequency: c.pizza for c in found})
     evidence("clock, as the source scores it (2r - 1)", {k: clock_pizza.z_scored(x) for k, x in clock.items()})
