@@ -15,6 +15,7 @@ from grok.errors import GrokError, NotEvaluable
 
 if TYPE_CHECKING:
     from grok.models.concat import Concat
+    from grok.models.pizza import Pizza
     from grok.store.checkpoint import Loaded
 
 
@@ -46,6 +47,7 @@ def verify(
     import pytest
 
     from grok.models.concat import Concat
+    from grok.models.pizza import Pizza
     from grok.recipe import OF_PAPERS
     from grok.store import checkpoint
 
@@ -53,6 +55,8 @@ def verify(
     print(f"{file}: {_described(loaded)}", *loaded.notes, _certificate(loaded), sep="\n  ")
     if isinstance(loaded.network, Concat):
         print(*_of_representations(loaded.network), sep="\n  ")
+    if isinstance(loaded.network, Pizza):
+        print(*_of_clock_and_pizza(loaded.network), sep="\n  ")
     if loaded.recipe_name in {recipe.name for recipe in OF_PAPERS}:
         print(f"no claims are written for {loaded.recipe_name} yet")
         return 0
@@ -125,6 +129,18 @@ def _certificate(loaded: Loaded) -> str:
         return str(certify(loaded.network))
     except NotEvaluable as reason:
         return f"no certificate: {reason}"
+
+
+def _of_clock_and_pizza(network: Pizza) -> list[str]:
+    """A heading, and the three figures by which Zhong et al. 2023 tell a clock from a pizza, a line each."""
+    from grok.measure import clock_pizza
+
+    return [
+        "as Zhong et al. 2023 measure it:",
+        f"distance irrelevance {clock_pizza.distance_irrelevance(network):.6g}",
+        f"gradient symmetricity {clock_pizza.gradient_symmetricity(network):.6g}",
+        f"circularity {clock_pizza.circularity(network.W_E):.6g}",
+    ]
 
 
 def _of_representations(network: Concat) -> list[str]:
