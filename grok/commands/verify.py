@@ -110,7 +110,7 @@ def convert(
 
 def _own_fixture(folder: Path, recipe: str) -> dict[str, object] | None:
     """The options that try claims on the fixture RUNS/RECIPE/seedN; None for a file, or a folder named otherwise."""
-    folder = folder.resolve()
+    folder = folder.absolute()  # a link keeps its place among the user's runs
     if not folder.is_dir() or folder.parent.name != recipe or not re.fullmatch(r"seed\d+", folder.name):
         return None
     return {"--fixture-dir": folder.parent.parent, "--seeds": folder.name.removeprefix("seed")}

@@ -147,7 +147,7 @@ def test_without_heads_every_pair_has_the_same_logits_and_a_loss_of_log_p_at_lea
 
 def test_an_mlp_has_no_skip_to_ablate():
     mlp = replace(RECIPES["modadd-mlp"], task=Task(11), d_model=8, d_mlp=8)
-    with pytest.raises(NotEvaluable, match="transformers only"):
+    with pytest.raises(NotEvaluable, match="only for transformers"):
         by_hand(network(weights.initial(mlp), mlp.task), Intervention(skip=False))
 
 

@@ -11,13 +11,13 @@ from grok.models.concat import Concat
 from grok.models.hooked import definition
 from grok.models.mlp import MLP
 from grok.models.transformer import Transformer
-from grok.recipe import OF_PAPERS, PUBLISHED, RECIPES, Recipe
+from grok.recipe import C113_MLP, PUBLISHED, RECIPES, S5_MLP, Recipe
 from grok.train.engines import folded
 
 UNKNOWN = {"cell.W_h": torch.zeros(3, 3), "W_E": torch.zeros(5, 3)}
 
 
-@pytest.mark.parametrize("recipe", [*PUBLISHED, *OF_PAPERS], ids=lambda r: r.name)
+@pytest.mark.parametrize("recipe", [*PUBLISHED, C113_MLP, S5_MLP], ids=lambda r: r.name)
 def test_the_initial_weights_are_recognised(recipe: Recipe):
     weights = matrices.initial(recipe)
     assert architectures.recognise(weights).name == recipe.architecture
