@@ -79,9 +79,7 @@ def test_a_recipe_of_a_group_of_another_size_is_refused(tmp_path: Path):
     torch.manual_seed(0)
     shapes = {"W_x": (10, 3), "W_y": (10, 3), "W": (6, 5), "W_U": (5, 10)}
     path = _save(tmp_path, {name: torch.randn(shape) for name, shape in shapes.items()})
-    with pytest.raises(
-        GrokError, match=r"does not show its task \(10 elements; right on .* in dihedral p = 5\)"
-    ):
+    with pytest.raises(GrokError, match=r"does not show its task \(10 elements; right on .* in dihedral p = 5\)"):
         checkpoint.load(path)
     with pytest.raises(GrokError, match="s5-mlp is symmetric, and there is none with 10 elements"):
         checkpoint.load(path, recipe="s5-mlp")
