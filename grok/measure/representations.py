@@ -125,7 +125,7 @@ class Summary:
         return cls(
             keys,
             tuple(similarities.tolist()),
-            *(embedding.power_on(matrix, keys, blocks) for matrix in (*model.neuron_embeddings, model.U.T)),
+            *(embedding.power_on(matrix, keys, blocks) for matrix in (*model.neuron_embeddings, model.U.T)),  # type: ignore[call-arg]
             percent_logits_explained(similarities),
             sum(hidden_shares(model, keys, blocks)),
             None if train is None else logit_excluded_loss(logits, labels, blocks, keys, train),

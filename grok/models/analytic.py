@@ -134,7 +134,8 @@ def _second_harmonics(p: int, taus: Tensor) -> Tensor:
 def _multipliers(p: int, n_thresholds: int | None) -> Tensor:
     """The weights m_τ: [n], the least-squares solution of q = 1 over all d."""
     harmonics = _second_harmonics(p, thresholds(p, n_thresholds))
-    return torch.linalg.lstsq(harmonics, harmonics.new_ones(p, 1)).solution[:, 0]
+    # The default driver reads memory that nobody has written (pytorch issue 187411), and then its solution is none.
+    return torch.linalg.lstsq(harmonics, harmonics.new_ones(p, 1), driver="gelsd").solution[:, 0]
 
 
 def _parts(task: Task, keys: Sequence[int], n_thresholds: int | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -208,7 +208,7 @@ def _context(reading: _Reading, published: object) -> tuple[list[float], tuple[f
     published: by the claim, for where that evidence has no figure.
     """
     same = list(_same(reading).values())
-    figures = [e.published for e in same[:1] if is_number(e.published)] or [published]
+    figures: list[object] = [e.published for e in same[:1] if is_number(e.published)] or [published]
     ranges = [e.control_range for e in same or reading.subject.evidence if e.control_range]
     return list(filter(is_number, figures)), (min(ranges[0]), max(ranges[0])) if ranges else None
 

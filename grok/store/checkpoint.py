@@ -212,8 +212,8 @@ def _task(
     classes = weights[architecture.unembedding].shape[1]
     if classes == 2 * p:
         found: Operation | None = "add"
+        candidates: dict[Operation, Task] = {"add": Task(p, "add")}
         told = f"p = {p}, a + b without a modulus: there are {classes} classes"
-        candidates = {found: Task(p, "add")}
     else:
         candidates = _candidates(p)
         right: dict[Operation, float] = {

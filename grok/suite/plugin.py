@@ -8,6 +8,8 @@ environment that has grok-claims, so importing it imports no torch.
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Generator, Iterator
 from typing import Any
 
@@ -41,11 +43,25 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "rival: a model that solves the task in another way; for the params of a model fixture"
     )
+    if _is_worker(config):
+        _share_cores(config.workerinput["workercount"])  # type: ignore[attr-defined]
     options = Options.of(config)
     config.stash[OPTIONS] = options
     config.stash[SUBJECTS] = Subjects(options.fixtures, options.seeds, options.load_checkpoints())
     if not _is_worker(config):
         config.pluginmanager.register(Session(config, options, config.stash[SUBJECTS].checkpoints), "grok-session")
+
+
+def _share_cores(n_workers: int) -> None:
+    """Gives each of the processes of pytest-xdist its share of the cores, and no more threads than that.
+
+    Threads of PyTorch wait for each other in a busy loop. If there are more of them than cores, the claims take six
+    times as long. PyTorch reads the variable when it is imported, and so do the processes that a test starts.
+    """
+    share = max(1, (os.cpu_count() or 1) // n_workers)
+    os.environ.setdefault("OMP_NUM_THREADS", str(share))
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 
 
 # ── which subjects ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -101,7 +117,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out := [item for item in items if not runs(item)]:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in set(left_out)]
-    places: dict[AnySubject, int] = {}
+    places: dict[AnySubject | None, int] = {}
     on_subjects = [item for item in items if collected.subject_of(item)]
     in_turn = iter(sorted(on_subjects, key=lambda item: places.setdefault(collected.subject_of(item), len(places))))
     items[:] = [next(in_turn) if collected.subject_of(item) else item for item in items]
@@ -139,21 +155,21 @@ def grok_subject(request: pytest.FixtureRequest) -> Iterator[AnySubject]:
 
 
 @pytest.fixture
-def model(grok_subject: AnySubject) -> Any:
+def model(grok_subject: Any) -> Any:
     """The subject's ``grok.models.network.Network``. Override it with a fixture of your own for your own models."""
     return grok_subject.network
 
 
 @pytest.fixture
-def run(grok_subject: AnySubject) -> Any:
+def run(grok_subject: Any) -> Any:
     """The subject's ``grok.store.run.Run``."""
     return grok_subject.run
 
 
 @pytest.fixture
-def models(grok_subject: AnySubject) -> Any:
+def models(grok_subject: Any) -> Any:
     """The networks of all seeds of the subject, each a ``grok.models.network.Network``, in turn."""
-    return grok_subject.networks  # type: ignore[union-attr]
+    return grok_subject.networks
 
 
 @pytest.fixture

@@ -54,8 +54,6 @@ def train(recipes: list[Recipe], work: Path, settings: Settings = DEFAULTS, *, p
     engine.check(settings.engine, settings.device)
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    # Values that vanish, such as moments of a weight without a gradient, would become subnormal, and those are slow.
-    torch.set_flush_denormal(True)
     work.mkdir(parents=True, exist_ok=True)
     _claim_folder(recipes, work, settings)
     state_path = work / "state.safetensors"
@@ -71,7 +69,7 @@ def train(recipes: list[Recipe], work: Path, settings: Settings = DEFAULTS, *, p
         files.write_bytes(state_path, save(state.tensors()))
 
     shown: dict[str, Any] = {"desc": recipes[0].name, "unit": "step", "disable": not progress}
-    with _stop_signals() as stopped, progress_bar(total=last_step, initial=state.step, **shown) as bar:
+    with _flushed(), _stop_signals() as stopped, progress_bar(total=last_step, initial=state.step, **shown) as bar:
         while True:
             t, last = state.step, state.step == last_step
             if t % SNAPSHOT_EVERY == 0:
@@ -128,6 +126,16 @@ def _claim_folder(recipes: list[Recipe], work: Path, settings: Settings) -> None
                 f"{work} holds another run: {key} is {there.get(key)!r}, expected {run[key]!r}; "
                 "give another --out, or remove that folder"
             )
+
+
+@contextmanager
+def _flushed() -> Iterator[None]:
+    """Makes subnormal numbers zero. Moments of a weight without a gradient become such numbers, which are slow."""
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
 
 
 @contextmanager

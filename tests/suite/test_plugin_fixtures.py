@@ -203,7 +203,7 @@ def test_a_control_of_ones_own_must_not_have_generalised(mine):
 def test_a_checkpoint_takes_the_place_of_the_shipped_models(mine):
     result = run(mine, "--checkpoint", "mine.safetensors", "--claims-json", "v.json", "--expected", "none.json")
     assert result.ret == 0, "a verdict on a model of the user's is told, not judged"
-    result.assert_outcomes(passed=24, skipped=6, deselected=28)
+    result.assert_outcomes(passed=24, skipped=6)
     result.stdout.fnmatch_lines(["mine.safetensors: *right on 1.0000 of all a + b*", "T2 *vacuous"])
     found = verdicts(mine)
     assert set(found) == {"T1", "T2", "T3", "T4"}
