@@ -33,7 +33,7 @@ ARROWS: dict[str, set[str]] = {
     "claim": {"suite"},
     "commands": {"recipe", "measure", "models", "store", "train", "sweep", "report", "verdicts"},
     "cli": {"commands", "train"},
-    "claims": {"claim", "measure"},
+    "claims": {"claim", "measure", "models", "task"},
 }
 
 # TransformerLens takes seconds to import and is not on every machine with a GPU.

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -72,8 +72,12 @@ def rivals_of(recipe: Recipe) -> tuple[str, ...]:
     return ("number-line", "all-frequencies") + (("pizza",) if recipe.architecture == "transformer" else ())
 
 
-def rival(recipe: Recipe, name: str) -> Weights:
-    """The hidden weights of a rival, float32, the same each time. Raises ValueError if it does not fit the recipe."""
+def rival(recipe: Recipe, name: str, unit: int = 1) -> Weights:
+    """The hidden weights of a rival, float32, the same each time. Raises ValueError if it does not fit the recipe.
+
+    unit: an integer u that is prime to p. The network then does with ua, ub and uc modulo p what the rival does with a, b
+    and c. This is the same algorithm, right on every pair, on the frequencies uk in place of k: the rival of another seed.
+    """
     task = recipe.task
     frequencies = range(1, (task.p + 1) // 2)
     match name:
@@ -85,6 +89,9 @@ def rival(recipe: Recipe, name: str) -> Weights:
             plan = pizza(task, frequencies[: recipe.n_heads * recipe.d_head // 4], recipe.d_mlp)
         case _:
             plan = pizza(task, PIZZA_KEYS, recipe.d_mlp)
+    if unit != 1:
+        order = torch.arange(task.p) * unit % task.p
+        plan = replace(plan, tokens=plan.tokens[order], unembed=plan.unembed[:, order])
     return hide(fit(plan, recipe), SEED)
 
 

@@ -117,8 +117,8 @@ class Untrained(Made):
 class Rival(Made):
     """A network that solves the task of the family another way, written down and not shipped."""
 
-    def __init__(self, family: str, folder: Path, rival: str):
-        self.rival = rival
+    def __init__(self, family: str, folder: Path, rival: str, unit: int = 1):
+        self.rival, self.unit = rival, unit
         super().__init__(f"{family}/{rival}", family, "rival", folder)
 
     @cached_property
@@ -128,7 +128,7 @@ class Rival(Made):
 
         recipe = self.recipe
         try:
-            weights = rivals.rival(recipe, self.rival)
+            weights = rivals.rival(recipe, self.rival, self.unit)
         except ValueError as error:
             raise NotEvaluable(f"the rival does not fit this recipe: {error}") from None
         return network(weights, recipe.task, recipe.split())

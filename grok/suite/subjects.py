@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from grok.models.network import Network
 
 GENERALISED = 1.0  # a control is one because its test loss is not below
+UNITS = (1, 2, 4)  # prime to any odd p; they make three networks of each rival, as if from three seeds
 DRAWS = 10  # of initial weights, a family: a claim that holds on any of them is vacuous
 
 
@@ -72,17 +73,22 @@ class Subjects:
 
     @functools.cache  # noqa: B019
     def of_seeds(self, family: str | None) -> tuple[AnySubject, ...]:
-        """For a claim that compares seeds: every shipped seed, whatever ``seeds`` says, then the groups of controls."""
+        """For a claim that compares seeds: every shipped seed, whatever ``seeds`` says, then the groups of controls and rivals."""
         if self.checkpoints or family is None:
             return self.checkpoints
         if self._is_for_checkpoints(family):
             return ()
-        folders = _seed_folders(self.fixtures / family) or [self._canonical(family)]
+        there = self._canonical(family)
+        folders = _seed_folders(self.fixtures / family) or [there]
         trained = tuple(Subject(f"{family}/{folder.name}", family, "trained", folder) for folder in folders)
         return (
             Group(f"{family}/all-seeds", family, "trained", trained),
             Group(f"{family}/untrained-seeds", family, "control", self._untrained(family)),
             Group(f"{family}/memorised-seeds", family, "control", self._memorised(family)),
+            *(
+                Group(f"{family}/{name}-seeds", family, "rival", tuple(Rival(family, there, name, u) for u in UNITS))
+                for name in _rivals_of(family)
+            ),
         )
 
     @functools.cache  # noqa: B019

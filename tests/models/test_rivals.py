@@ -42,6 +42,16 @@ def test_a_rival_has_the_published_shape_and_is_right_on_every_pair(recipe_name:
     assert losses.mean_loss(model.logits, model.labels) < 1e-9
 
 
+@pytest.mark.parametrize(("recipe_name", "name"), [pair for pair in ALL if pair[0] != "add-transformer"])
+def test_a_unit_gives_the_same_algorithm_on_other_frequencies(recipe_name: str, name: str):
+    recipe = get_recipe(recipe_name)
+    first, other = (network(rivals.rival(recipe, name, unit), recipe.task) for unit in (1, 4))
+    assert losses.accuracy(other.logits, other.labels) == 1
+    if name == "pizza":
+        times_four = {min(4 * k % 113, -4 * k % 113) for k in first.key_frequencies}
+        assert set(other.key_frequencies) == times_four != set(first.key_frequencies)
+
+
 @pytest.mark.parametrize("recipe_name", ["modadd-mlp", "modsub-transformer"])
 def test_hiding_changes_the_weights_and_no_logit(recipe_name: str):
     recipe = get_recipe(recipe_name)

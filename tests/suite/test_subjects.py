@@ -56,7 +56,11 @@ def test_what_is_not_there_is_told_when_asked_for():
 
 
 def test_seeds_are_compared_in_groups(fixtures):
-    trained, untrained, memorised = Subjects(fixtures).of_seeds("modadd-mlp")
+    trained, untrained, memorised, *rivals = Subjects(fixtures).of_seeds("modadd-mlp")
+    assert [(r.name, r.role, len(r.members)) for r in rivals] == [
+        ("modadd-mlp/number-line-seeds", "rival", 3),
+        ("modadd-mlp/all-frequencies-seeds", "rival", 3),
+    ]
     assert [s.name for s in trained.members] == [f"modadd-mlp/seed{i}" for i in (0, 2, 10)]
     assert (trained.role, untrained.role, memorised.role) == ("trained", "control", "control")
     assert (len(untrained.members), len(memorised.members)) == (10, 3)
