@@ -22,6 +22,7 @@ from grok.models.architectures import network
 from grok.models.matrices import initial
 from grok.models.mlp import MLP
 from grok.models.names import Weights
+from grok.models.network import Network
 from grok.recipe import Recipe, get_recipe
 from grok.store.fixture import load_fixture
 from grok.task import Task
@@ -52,10 +53,12 @@ def with_biases(weights: Weights, seed: int) -> Weights:
 # ── no order of additions is beyond the bound ─────────────────────────────────────────────────────────────────────────
 
 
-def worst(weights: Weights, tried: list[Order] = ORDERS) -> float:
+def worst(
+    weights: Weights, tried: list[Order] = ORDERS, bounds: Callable[..., Tensor] = certificate.logit_bounds
+) -> float:
     """The greatest error of a float32 evaluation over its bound, over all pairs, classes and orders."""
     model = network(weights, TASK)
-    bound = certificate.logit_bounds(model)
+    bound = bounds(model)
     evaluate: Callable[..., Tensor] = orders.mlp if isinstance(model, MLP) else orders.transformer
     found = (evaluate(weights, TASK.pairs(), order).double() for order in tried)
     return max(float(((logits - model.logits).abs() / bound).max()) for logits in found)
@@ -68,6 +71,32 @@ def test_no_order_of_additions_is_beyond_the_bound(architecture: str, seed: int,
     weights = {name: size * w for name, w in initial(small(architecture, seed % 2**31)).items()}
     assert 0 < worst(weights) <= 1
     assert 0 < worst(with_biases(weights, seed)) <= 1
+
+
+def closer(model: Network) -> Tensor:
+    return certificate.closer_bounds(model, torch.ones(len(model.labels), dtype=torch.bool))
+
+
+@settings(deadline=None, max_examples=5)
+@given(seed=SEEDS, size=st.sampled_from([1.0, 3.0]))
+def test_no_order_of_additions_is_beyond_the_closer_bound(seed: int, size: float):
+    weights = {name: size * w for name, w in initial(small("transformer", seed % 2**31)).items()}
+    for tried in (weights, with_biases(weights, seed)):
+        model = network(tried, TASK)
+        assert 0 < worst(tried, bounds=closer) <= 1
+        assert float((closer(model) / certificate.logit_bounds(model)).max()) < 1
+
+
+def test_the_closer_bound_knows_that_a_neuron_may_be_on_or_off():
+    """One neuron reads what the lossy scores are lost in, less its exact value: rounding decides whether it is on."""
+    weights = lossy_scores()
+    at = float(network(weights, TASK).resid_mid[0, 3])
+    for name in (names.W_IN, names.W_OUT, names.W_U):
+        weights[name].zero_()
+    weights[names.W_IN][3, 0] = weights[names.W_OUT][0, 2] = 1
+    weights[names.W_U][2, :] = 1
+    weights["blocks.0.mlp.b_in"] = torch.tensor([-at])
+    assert 0 < worst(weights, ONE_BY_ONE, closer) <= 1
 
 
 # ── without one term the bound is too small ──────────────────────────────────────────────────────────────────────
