@@ -157,9 +157,9 @@ def closer_bounds(model: Transformer, which: Tensor) -> Tensor:
     """A smaller bound than that of ``logit_bounds``, of the pairs in a mask: [n²] of bool → [N, C], float64.
 
     An error e of the residual stream is one vector that the skip and all neurons read, so parts of it cancel. A neuron
-    whose input is further from zero than its error is on, or off, in every evaluation. Let D be 1 for those that are on.
-    Then e adds e (W_in D W_out W_U + W_U) to the logits, at most |e| |W_in D W_out W_U + W_U|. The other rule multiplies by
-    |W_in| |W_out| |W_U| instead. It still holds for neurons that may be on or off, and for the roundings behind e.
+    whose input is further from zero than its error is on, or off, in every evaluation. Let D be 1 for those that are
+    on. Then e adds e (W_in D W_out W_U + W_U) to the logits, at most |e| |W_in D W_out W_U + W_U|. The other rule
+    multiplies by |W_in| |W_out| |W_U|. It still holds for neurons that may be on or off, and for roundings after e.
     """
     mid = _resid_mid(model)
     mid = Rounded(mid.value[which], mid.error[which])

@@ -75,8 +75,9 @@ def rivals_of(recipe: Recipe) -> tuple[str, ...]:
 def rival(recipe: Recipe, name: str, unit: int = 1) -> Weights:
     """The hidden weights of a rival, float32, the same each time. Raises ValueError if it does not fit the recipe.
 
-    unit: an integer u that is prime to p. The network then does with ua, ub and uc modulo p what the rival does with a, b
-    and c. This is the same algorithm, right on every pair, on the frequencies uk in place of k: the rival of another seed.
+    unit: an integer u that is prime to p. The network then does with ua, ub and uc modulo p what the rival does with
+    a, b and c. This is the same algorithm, right on every pair, on the frequencies uk in place of k, as if the rival
+    came from another seed.
     """
     task = recipe.task
     frequencies = range(1, (task.p + 1) // 2)

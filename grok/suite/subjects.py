@@ -73,7 +73,7 @@ class Subjects:
 
     @functools.cache  # noqa: B019
     def of_seeds(self, family: str | None) -> tuple[AnySubject, ...]:
-        """For a claim that compares seeds: every shipped seed, whatever ``seeds`` says, then the groups of controls and rivals."""
+        """For a claim that compares seeds: every shipped seed, whatever ``seeds`` says, then controls and rivals."""
         if self.checkpoints or family is None:
             return self.checkpoints
         if self._is_for_checkpoints(family):
