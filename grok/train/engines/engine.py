@@ -1,10 +1,10 @@
-"""Engines: how one step is computed. All give the same numbers to rounding; tests hold them to it.
+"""Engines: the ways to compute one step. They give the same numbers up to rounding, and tests check this.
 
 ``manual``  hand-written gradients, CPU, seeds one after another.
 ``folded``  autograd over the folded model, any device, all seeds in one batch.
 ``cuda_graph``  ``folded``, a hundred steps in one CUDA graph.
 ``triton``  the kernels of ``grok.kernels``, a hundred steps in one CUDA graph.
-``definition``  ``grok.models.hooked.definition``, CPU: what the others are held to. Slow; for recipes that cost little.
+``definition``  ``grok.models.hooked.definition``, CPU: the others are compared with it. Slow: for small recipes.
 """
 
 from __future__ import annotations
