@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from math import factorial
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -111,6 +112,12 @@ class Task:
     @property
     def law(self) -> Law:
         return LAWS[self.operation] if self.operation != "table" else _law(self.cayley)
+
+    @classmethod
+    def of_table(cls, path: Path) -> Task:
+        """The task of the group whose Cayley table is in this CSV file. Raises GrokError, as ``read_csv`` does."""
+        table = tables.read_csv(path)
+        return cls(len(table), "table", tables.text(table))
 
     def to_json(self) -> dict[str, Any]:
         """p, operation, and the Cayley table if there is one: the arguments of ``Task``."""

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
 from grok.errors import GrokError
-from grok.groups import tables
 from grok.models import matrices
 from grok.recipe import RECIPES, Recipe, get_recipe
 from grok.store.checkpoint import MAX_ACTIVATION_BYTES, MAX_PARAMETERS
@@ -229,8 +228,8 @@ def _task(values: dict[str, Any], base: Task, folder: Path) -> Task:
     if table is not None:
         if operation not in (None, "table"):
             raise GrokError(f"it gives both operation = {operation!r} and a table")
-        cayley = tables.read_csv(folder / table)
-        return Task(values.pop("p", len(cayley)), "table", tables.text(cayley))
+        task = Task.of_table(folder / table)
+        return replace(task, p=values.pop("p", task.p))
     if operation is None or operation == base.operation:
         return base
     if operation == "table":
