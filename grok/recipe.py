@@ -64,6 +64,13 @@ class Recipe:
         names = [name for name in ours if name not in ("name", "task") and ours[name] != theirs[name]]
         return {name: (_brief(ours[name]), _brief(theirs[name])) for name in names}
 
+    def changes(self, published: Recipe | None) -> str:
+        """In what it differs from a published recipe, but for the seeds: ``p = 97 (published 113)``; may be empty."""
+        if published is None:
+            return ""
+        found = self.differences(replace(published, seed=self.seed, split_seed=self.split_seed))
+        return ", ".join(f"{field} = {ours} (published {theirs})" for field, (ours, theirs) in found.items())
+
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Recipe:
         """The recipe from JSON. Old cards and runs also have a ``source``, which is ignored: claims have their own."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import platform
-from dataclasses import replace
 from pathlib import Path
 
 from grok.errors import GrokError
@@ -67,10 +66,7 @@ def _run(folder: Path) -> str:
             state = f"not finished; the same `grok train` goes on to {recipe.steps:,} steps"
     except (OSError, ValueError, KeyError, TypeError, GrokError) as error:
         return f"{folder}  it cannot be read: {type(error).__name__}"
-    base = RECIPES.get(recipe.name)
-    like = base and replace(base, seed=recipe.seed, split_seed=recipe.split_seed)
-    changed = recipe.differences(like).items() if like else ()
-    return "  ".join([str(folder), state, ", ".join(f"{name} = {here}" for name, (here, _) in changed)]).rstrip()
+    return "  ".join([str(folder), state, recipe.changes(RECIPES.get(recipe.name))]).rstrip()
 
 
 def card_table(fixtures: Path) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count, takewhile
 from pathlib import Path
 
@@ -103,7 +103,9 @@ def load(
     except GrokError as error:
         raise GrokError(f"{path}: {error}") from None
     ignored += [shown(key) for key in tensors if key not in layout.used]
-    notes = [*layout.notes, *reading, *told, *_changes(trained, family)]
+    notes = [*layout.notes, *reading, *told]
+    if trained is not None and family is not None and (changes := trained.changes(RECIPES[family])):
+        notes.append(f"trained with {changes}: the claims about {family} may fail on its published figures")
     if ignored:
         notes.append(f"not used: {listed(ignored)}")
     if split is None:
@@ -158,17 +160,6 @@ def _stated(task: Task, guess: Tensor) -> str:
     """The task that a card states, and how well the model has learned it."""
     right = float((guess == task.labels()).double().mean())
     return f"its card: {task.operation} with p = {task.p}; right on {right:.4f} of all pairs"
-
-
-def _changes(trained: Recipe | None, family: str | None) -> list[str]:
-    """How the recipe of a run differs from the published one whose claims apply, the seeds apart."""
-    if trained is None or family is None:
-        return []
-    changed = trained.differences(replace(RECIPES[family], seed=trained.seed, split_seed=trained.split_seed))
-    if not changed:
-        return []
-    listed = ", ".join(f"{field} = {here} (published {there})" for field, (here, there) in changed.items())
-    return [f"trained with {listed}: the claims are those about {family}, and may fail on its published figures"]
 
 
 def _read(layout: Layout, asked: str | None) -> tuple[Weights, Tensor, list[str]]:

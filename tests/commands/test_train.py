@@ -1,6 +1,9 @@
 """``grok train``: a recipe of one's own is checked, trained, extended, listed, and read back by ``grok verify``."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +19,7 @@ from grok.task import Task
 from grok.train import fields
 from grok.train.engines import engine
 
+ROOT = Path(__file__).parent.parent.parent
 TINY = ("--set", "p=7", "--set", "d_model=4", "--set", "d_mlp=6", "--set", "train_frac=0.6")
 
 
@@ -49,6 +53,23 @@ def test_the_card_has_the_whole_recipe_and_it_is_read_back(capsys: pytest.Captur
     assert "weight_decay = 0.3 (published 1.0)" in told
     assert "p = 7 (published 113)" in told
     assert "seed" not in told
+
+
+def test_the_suite_takes_a_run_with_another_recipe_and_says_what_it_changes():
+    """One that memorised nothing: its controls are the untrained draws, of its own recipe."""
+    assert _train("--steps", 20, "--seed", 5) == 0
+    claims, env = ROOT / "claims" / "test_modadd_mlp.py", {**os.environ, "COLUMNS": "120"}
+    command = [sys.executable, "-m", "pytest", str(claims), "--rootdir", str(ROOT), "-p", "no:cacheprovider"]
+    chosen = ["--fixture-dir", "runs", "--seeds", "5", "--claims", "K1,K8", "--claims-json", "verdicts.json"]
+    done = subprocess.run([*command, *chosen], capture_output=True, text=True, env=env)
+    assert done.returncode == 0, done.stdout
+    said = " ".join(done.stdout.split())
+    assert "modadd-mlp/seed5 was trained with steps = 20 (published 50000), train_frac = 0.6 (published 0.3)" in said
+    verdicts = json.loads(Path("verdicts.json").read_text())
+    assert {claim["verdict"] for claim in verdicts["claims"]} <= {"refuted", "vacuous", "not evaluated"}
+    roles = {s["subject"].split("/")[1]: s["role"] for s in verdicts["claims"][0]["subjects"]}
+    assert (roles["seed5"], roles["untrained-seed5"]) == ("trained", "control")
+    assert "memorised-seed5" not in roles
 
 
 @pytest.mark.parametrize("command", ["train", "sweep"])
@@ -187,7 +208,7 @@ def test_list_shows_runs(capsys: pytest.CaptureFixture[str]):
     assert _grok("list") == 0
     finished, stopped = [line for line in capsys.readouterr().out.splitlines() if line.startswith("runs/")]
     assert finished.startswith("runs/modadd-mlp/seed5  20 steps, test accuracy 0.")
-    assert finished.endswith("p = 7")
+    assert finished.endswith("p = 7 (published 113)")
     assert "seed6  not finished; the same `grok train` goes on to 20 steps" in stopped
 
 
