@@ -154,12 +154,14 @@ def excluded_each(model: Network, pairs: Tensor, n_others: int = 8) -> Each:
     """Excluded loss of each single k ∈ K, and of other frequencies as the control, ``other_frequencies``.
 
     Source: Nanda et al. 2023, which ablates one key frequency at a time. pairs: indices of the pairs that are read.
-    ``others`` is empty if every frequency is key.
+    Raises NotEvaluable if every frequency is key.
     """
     cut, keys = Ablation.of(model), model.key_frequencies
     others = other_frequencies(keys, model.task.p, n_others)
     found = cut.excluded_losses([(k,) for k in (*keys, *others)], pairs)
     n = len(keys)
+    if not others:
+        raise NotEvaluable(f"all {n} frequencies are key, and there is no other to compare with")
     return Each(
         mean_loss(model.logits, model.labels, pairs),
         dict(zip(keys, found[:n], strict=True)),
