@@ -22,7 +22,8 @@ DIVERGING = ((0, "#b3470b"), (0.5, "#ffffff"), (1, "#1557d0"))
 COLOURS = ("#1557d0", "#b3470b", "#0b6b3f", "#7a3fb0", "#8a6100", "#0f7285")
 LOG_FROM = 100  # curves whose values differ by more than this factor are drawn on a log axis
 DIGITS = 5  # significant, as recorded plots have them
-SMALL = 20  # rows of a table that has its numbers written in it
+SMALL = 20  # rows of a table that has its numbers written in it; so many points at most have their text beside them
+SQUARE = (560, 520)  # width and height of plots whose axes have one scale
 _AXIS = {"gridcolor": "#e4e7ec", "zerolinecolor": "#aab2bf", "automargin": True}
 
 
@@ -31,19 +32,21 @@ def figure(kind: str, name: str, data: Mapping[str, Any]) -> go.Figure:
 
     data: arrays by name, tensors or lists. An array of arrays makes a heatmap. Otherwise one of ``X_KEYS`` is the
     horizontal axis and every other list is a series; "line" is a level to draw across, "phases" are steps by name,
-    "text" is written beside each point. None in a list is a gap. Raises ValueError if there is nothing to draw.
+    "text" is shown over each point, and written beside the first ones. None in a list is a gap. Raises ValueError if there is nothing to draw.
     """
     plain = {key: _plain(value) for key, value in data.items()}
     matrix = next((v for k, v in plain.items() if k != "phases" and isinstance(v, list) and v and _is_list(v[0])), None)
     drawn = _lines(kind, plain) if matrix is None else _heatmap(kind, plain, matrix)
+    square = matrix is not None or kind == "circle"
     return drawn.update_layout(
         title={"text": _escaped(name), "font": {"size": 15}},
         template="none",
-        height=340 if matrix is None and kind != "circle" else 460,
+        width=SQUARE[0] if square else None,
+        height=SQUARE[1] if square else 340,
         margin={"l": 55, "r": 15, "t": 70, "b": 45},
         font={"family": "system-ui, sans-serif", "size": 12, "color": "#1c2330"},
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
-        hovermode="closest" if matrix is not None or kind == "circle" else "x unified",
+        hovermode="closest" if square else "x unified",
     )
 
 
@@ -94,7 +97,8 @@ def _lines(kind: str, data: Mapping[str, Any]) -> go.Figure:
                 y=values,
                 mode=mode,
                 name=_label(name),
-                text=data.get("text"),
+                text=(data.get("text") or ())[:SMALL],
+                hovertext=data.get("text"),
                 textposition="top center",
                 line={"color": colour, "width": 2},
                 marker={"color": colour, "size": 8 if kind != "circle" else 5},
@@ -112,7 +116,12 @@ def _lines(kind: str, data: Mapping[str, Any]) -> go.Figure:
     if isinstance(data.get("line"), (int, float)):
         drawn.add_hline(y=data["line"], line_dash="dash", annotation_text=f"{data['line']:g}")
     for name, step in _phases(data.get("phases")):
-        drawn.add_vline(x=step, line_dash="dash", line_width=1.5, annotation_text=_escaped(name))
+        drawn.add_vline(
+            x=step,
+            line_dash="dash",
+            line_width=1.5,
+            annotation={"text": _escaped(name), "textangle": -90, "xanchor": "right", "yanchor": "top", "font_size": 11},
+        )
     return drawn
 
 
