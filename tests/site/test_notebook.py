@@ -34,7 +34,8 @@ def made(*sources: str) -> Any:
 def test_it_runs_and_every_number_is_the_saved_one():
     saved = notebook.read(FILE)
     ran = notebook.executed(saved)
-    assert [notebook.outputs(cell) for cell in code(ran.cells)] == [notebook.outputs(cell) for cell in code(saved.cells)]
+    found, expected = ([notebook.outputs(cell) for cell in code(one.cells)] for one in (ran, saved))
+    assert found == expected, "if that is meant: python -m grok.site.notebook docs/notebook.ipynb"
 
 
 def test_what_the_text_says_in_decimals_is_in_the_outputs():
