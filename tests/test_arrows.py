@@ -32,6 +32,7 @@ ARROWS: dict[str, set[str]] = {
     "suite": {"recipe", "kernels", "models", "store", "verdicts", "report"},
     "report": {"verdicts"},
     "notebook": {"recipe", "fourier", "models", "measure", "store", "report"},
+    "site": {"measure", "report", "verdicts"},
     "claim": {"suite"},
     "commands": {"recipe", "measure", "models", "store", "train", "sweep", "report", "verdicts"},
     "cli": {"commands", "train"},

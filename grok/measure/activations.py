@@ -41,7 +41,7 @@ class Answer:
 
 @lru_cache(maxsize=1)  # several claims in a row ask for the same of one network, which compares by identity
 def whole(model: Network) -> Answer:
-    """Of the network as it is.
+    """Loss and accuracy of the network as it is.
 
     Equation: loss = mean_i(-log softmax(L_i)[s_i]), accuracy = mean_i [argmax_c L_ic = s_i].
     Source: the definition of both, as in every source.

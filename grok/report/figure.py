@@ -32,7 +32,8 @@ def figure(kind: str, name: str, data: Mapping[str, Any]) -> go.Figure:
 
     data: arrays by name, tensors or lists. An array of arrays makes a heatmap. Otherwise one of ``X_KEYS`` is the
     horizontal axis and every other list is a series; "line" is a level to draw across, "phases" are steps by name,
-    "text" is shown over each point, and written beside the first ones. None in a list is a gap. Raises ValueError if there is nothing to draw.
+    "text" is shown over each point, and written beside the first ones. None in a list is a gap. Raises ValueError if
+    there is nothing to draw.
     """
     plain = {key: _plain(value) for key, value in data.items()}
     matrix = next((v for k, v in plain.items() if k != "phases" and isinstance(v, list) and v and _is_list(v[0])), None)
@@ -120,7 +121,13 @@ def _lines(kind: str, data: Mapping[str, Any]) -> go.Figure:
             x=step,
             line_dash="dash",
             line_width=1.5,
-            annotation={"text": _escaped(name), "textangle": -90, "xanchor": "right", "yanchor": "top", "font_size": 11},
+            annotation={
+                "text": _escaped(name),
+                "textangle": -90,
+                "xanchor": "right",
+                "yanchor": "top",
+                "font_size": 11,
+            },
         )
     return drawn
 

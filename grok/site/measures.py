@@ -23,14 +23,15 @@ HEAD = """# Measures
 
 <!-- Made by `python -m grok.site.measures docs/measures.md` from the docstrings. Edit those, not this file. -->
 
-Every public measure of `grok.measure`, with its equation and its source. From a notebook, `import grok` is enough: for example
-`grok.measure.neurons.key_norm_ratio(model.network.U, model.network.key_frequencies)`.
+Every public measure of `grok.measure`, with its equation and its source. From a notebook, `import grok` is enough:
+for example `grok.measure.neurons.key_norm_ratio(model.network.U, model.network.key_frequencies)`.
 
-L are the logits of all pairs, s is the label of a pair and c a class. p is the modulus, w_k = 2πk/p, and K are the key frequencies. U maps
-the neurons to the logits, pre and post are the neurons before and after the activation, and *skip* is what reaches the logits around them.
-⟨·, ·⟩ is the dot product and ‖·‖ the Euclidean norm of all entries. The *power* of k is the squared norm of the part on cos w_k and
-sin w_k, and *centred* means that the mean was subtracted. Shapes stand in brackets. The [README](../README.md#terms) explains the terms,
-and says which [source](../README.md#sources) a letter stands for.
+L are the logits of all pairs, s is the label of a pair and c a class. p is the modulus, w_k = 2πk/p, and K are the
+key frequencies. U maps the neurons to the logits, pre and post are the neurons before and after the activation, and
+*skip* is what reaches the logits around them. ⟨·, ·⟩ is the dot product and ‖·‖ the Euclidean norm of all entries.
+The *power* of k is the squared norm of the part on cos w_k and sin w_k, and *centred* means that the mean was
+subtracted. Shapes stand in brackets. The [README](../README.md#terms) explains the terms, and says which
+[source](../README.md#sources) a letter stands for.
 """
 TAGS = ("Equation", "Source")
 

@@ -1,6 +1,8 @@
 """``grok.load`` and ``grok.fixture``: one object, and its plots."""
 
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -70,6 +72,15 @@ def test_a_single_file_says_what_it_does_not_have(file: Model):
             ask()
     with pytest.raises(NotEvaluable, match="no training run to plot"):
         file.plot.losses()
+
+
+def test_the_readme_runs():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    [code] = re.findall(r"## From a notebook\n\n```python\n(.*?)```", text, re.DOTALL)
+    said: dict[str, Any] = {}
+    exec(code, said)
+    torch.testing.assert_close(said["logits"][:, -1], said["model"].network.logits.float(), atol=1e-3, rtol=1e-3)
+    assert said["memorised"].accuracy["test"] < 0.5
 
 
 def test_a_network_that_is_not_shipped_is_told_with_the_seeds_that_are():
