@@ -24,6 +24,9 @@ def reached(steps: Sequence[int], losses: Sequence[float], level: float = LEVEL)
     """The step at which a loss first falls to ``level``, between two records by a straight line on the log scale.
 
     Losses are recorded at every 100th step, which is coarse beside the 250 steps in which such a network memorises.
+
+    Equation: t with log L(t) = log level, L between two records as exp of a line.
+    Source: the definition.
     """
     for i, loss in enumerate(losses):
         if loss <= level:
@@ -37,8 +40,11 @@ def reached(steps: Sequence[int], losses: Sequence[float], level: float = LEVEL)
 def delays(runs: Sequence[Run]) -> dict[float, float]:
     """The delay of the grok by train fraction, in ascending order: geometric mean of grok / memorise over the seeds.
 
-    1 if both losses fall together. NaN for a fraction of which a run never reached one of the two losses. Nanda et al.
-    2023 (arXiv 2301.05217) plot the two steps for ten fractions. Raises ValueError for a run that memorises at step 0.
+    1 if both losses fall together. NaN for a fraction of which a run never reached one of the two losses. Raises
+    ValueError for a run that memorises at step 0.
+
+    Equation: exp(mean over seeds of log(t_test / t_train)), t the step at which the loss reaches 0.01.
+    Source: Nanda et al. 2023 (arXiv 2301.05217) train on ten fractions.
     """
     found: dict[float, list[float]] = {}
     for run in sorted(runs, key=lambda run: run.fraction):
@@ -50,7 +56,11 @@ def delays(runs: Sequence[Run]) -> dict[float, float]:
 
 
 def generalised(found: Mapping[float, float]) -> dict[float, float]:
-    """The fractions with which every run generalised. Raises NotEvaluable if there are fewer than three."""
+    """The fractions with which every run generalised. Raises NotEvaluable if there are fewer than three.
+
+    Equation: {f : d(f) is known}.
+    Source: the definition.
+    """
     out = {fraction: delay for fraction, delay in found.items() if not math.isnan(delay)}
     if len(out) < 3:
         raise NotEvaluable(f"a trend needs three train fractions that generalise, and there are {len(out)}")
@@ -58,7 +68,11 @@ def generalised(found: Mapping[float, float]) -> dict[float, float]:
 
 
 def trend(found: Mapping[float, float]) -> float:
-    """Spearman's rank correlation of train fraction and delay, -1 … 1: -1 if each smaller fraction takes longer."""
+    """Spearman's rank correlation of train fraction and delay, -1 … 1: -1 if each smaller fraction takes longer.
+
+    Equation: the correlation of rank(f) and rank(d(f)).
+    Source: Spearman 1904.
+    """
     from scipy.stats import spearmanr
 
     return float(spearmanr(list(found), list(found.values())).statistic)
