@@ -1,4 +1,7 @@
-"""How much later a network generalises than it memorises, by the share of the pairs that it is trained on."""
+"""How much later a network generalises than it memorises, by the share of the pairs that it is trained on.
+
+Source: Nanda et al. 2023 (arXiv 2301.05217).
+"""
 
 from __future__ import annotations
 
@@ -25,8 +28,7 @@ def reached(steps: Sequence[int], losses: Sequence[float], level: float = LEVEL)
 
     Losses are recorded at every 100th step, which is coarse beside the 250 steps in which such a network memorises.
 
-    Equation: t with log L(t) = log level, L between two records as exp of a line.
-    Source: the definition.
+    Equation: t_i + (t_{i+1} - t_i) log(loss_i / level) / log(loss_i / loss_{i+1}), i the last record above the level.
     """
     for i, loss in enumerate(losses):
         if loss <= level:
@@ -40,11 +42,10 @@ def reached(steps: Sequence[int], losses: Sequence[float], level: float = LEVEL)
 def delays(runs: Sequence[Run]) -> dict[float, float]:
     """The delay of the grok by train fraction, in ascending order: geometric mean of grok / memorise over the seeds.
 
-    1 if both losses fall together. NaN for a fraction of which a run never reached one of the two losses. Raises
-    ValueError for a run that memorises at step 0.
+    1 if both losses fall together. NaN for a fraction of which a run never reached one of the two losses. Nanda et al.
+    2023 (arXiv 2301.05217) plot the two steps for ten fractions. Raises ValueError for a run that memorises at step 0.
 
-    Equation: exp(mean over seeds of log(t_test / t_train)), t the step at which the loss reaches 0.01.
-    Source: Nanda et al. 2023 (arXiv 2301.05217) train on ten fractions.
+    Equation: exp(mean over seeds of log(t_grok / t_memorise)), t the step at which the loss reaches 0.01.
     """
     found: dict[float, list[float]] = {}
     for run in sorted(runs, key=lambda run: run.fraction):
@@ -58,8 +59,7 @@ def delays(runs: Sequence[Run]) -> dict[float, float]:
 def generalised(found: Mapping[float, float]) -> dict[float, float]:
     """The fractions with which every run generalised. Raises NotEvaluable if there are fewer than three.
 
-    Equation: {f : d(f) is known}.
-    Source: the definition.
+    Equation: {f: delay_f is a number}.
     """
     out = {fraction: delay for fraction, delay in found.items() if not math.isnan(delay)}
     if len(out) < 3:
@@ -70,8 +70,8 @@ def generalised(found: Mapping[float, float]) -> dict[float, float]:
 def trend(found: Mapping[float, float]) -> float:
     """Spearman's rank correlation of train fraction and delay, -1 … 1: -1 if each smaller fraction takes longer.
 
-    Equation: the correlation of rank(f) and rank(d(f)).
-    Source: Spearman 1904.
+    Equation: Pearson's r of the ranks of f and delay_f.
+    Source: this project's reading of the figure of Nanda et al. 2023.
     """
     from scipy.stats import spearmanr
 
