@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from grok import published
 from grok.suite.meta import Info, Source
 from grok.suite.subject import AnySubject
 from grok.verdicts.verdict import Role
@@ -47,7 +48,7 @@ def foreign(item: Any, wanted: str | None) -> bool:
 
 def tried_on(info: Info) -> set[str]:
     """The roles of the subjects on which a claim runs."""
-    roles = {"trained", "checkpoint"}
+    roles = {"trained", "checkpoint", "reference"}
     roles |= set() if info.no_control else {"control"}
     return roles | ({"rival"} if info.about == "mechanism" else set())
 
@@ -64,13 +65,21 @@ def uncalled(item: Any) -> bool:
 
 
 def nodeid(item: Any) -> str:
-    return f"{item.parent.nodeid}::{getattr(item, 'originalname', item.name)}"
+    name = getattr(item, "originalname", item.name)
+    return f"{published.name_of(item.path) or item.parent.nodeid}::{name}"
+
+
+def command(item: Any) -> str:
+    """What runs the claim again."""
+    if published.name_of(item.path) and published.in_package():
+        return f"pytest --pyargs grok.claims --claims {item.get_closest_marker('claim').args[0].id}"
+    return f"pytest '{nodeid(item)}'"
 
 
 def location(item: Any) -> tuple[str, int]:
-    """File, relative to the root, and line of the test."""
+    """File, relative to the root, and line of the test. The file of a published claim has the same name everywhere."""
     file, line, _ = item.location
-    return Path(file).as_posix(), (line or 0) + 1
+    return published.name_of(item.path) or Path(file).as_posix(), (line or 0) + 1
 
 
 def place(item: Any) -> str:

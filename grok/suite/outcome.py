@@ -79,7 +79,7 @@ _WORD = {True: "holds", False: "does not hold", None: "not evaluated"}
 
 
 def describe(
-    claim: Info, source: Source | None, family: str | None, nodeid: str, file: str, line: int
+    claim: Info, source: Source | None, family: str | None, nodeid: str, file: str, line: int, command: str
 ) -> dict[str, Any]:
     """The part of a claim's entry in verdicts.json, for one recipe, that does not depend on its results."""
     said = Statement(
@@ -100,6 +100,6 @@ def describe(
         file=file,
         line=line,
         nodeid=nodeid,
-        command=f"pytest '{nodeid}'",
+        command=command,
     )
     return asdict(said)

@@ -47,7 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
         _share_cores(config.workerinput["workercount"])  # type: ignore[attr-defined]
     options = Options.of(config)
     config.stash[OPTIONS] = options
-    config.stash[SUBJECTS] = Subjects(options.fixtures, options.seeds, options.load_checkpoints())
+    config.stash[SUBJECTS] = Subjects(options.fixtures, options.seeds, options.load_checkpoints(), options.beside)
     if not _is_worker(config):
         config.pluginmanager.register(Session(config, options, config.stash[SUBJECTS].checkpoints), "grok-session")
 
@@ -127,7 +127,7 @@ def _refuse_unknown(chosen: tuple[str, ...], items: list[pytest.Item]) -> None:
     known = {info.id for item in items if (info := collected.info_of(item))}
     if unknown := [name for name in chosen if name not in known]:
         raise pytest.UsageError(
-            f"--claims: no claim here is called {', '.join(unknown)}; docs/claims.md lists them all"
+            f"--claims: no claim here is called {', '.join(unknown)}; grok list --claims lists the published ones"
         )
 
 
@@ -228,7 +228,12 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     result = item.stash.get(RESULT, None) or _subject(item, **_unreached(raised))
     subject = collected.subject_of(item)
     meta = outcome.describe(
-        info, collected.source_of(item), collected.family(item), collected.nodeid(item), *collected.location(item)
+        info,
+        collected.source_of(item),
+        collected.family(item),
+        collected.nodeid(item),
+        *collected.location(item),
+        collected.command(item),
     )
     message = {"meta": meta, "subject": result.to_json(), "card": subject.card() if subject else None}
     report.user_properties.append((MESSAGE, json.dumps(message)))

@@ -12,7 +12,7 @@ from typing import Any
 
 from grok.verdicts.claim import Claim
 from grok.verdicts.number import fitted, percent
-from grok.verdicts.verdict import VERDICTS, Result, judged
+from grok.verdicts.verdict import VERDICTS, Assertion, Result, judged
 
 COLOURS = {"replicated": "green", "refuted": "red", "mixed": "yellow", "vacuous": "yellow", "not evaluated": "purple"}
 COLOURS |= {"unspecific": "yellow", "uncontrolled": "purple", "error": "red"}
@@ -31,6 +31,8 @@ def table(claims: list[Claim], width: int) -> Iterator[Line]:
     numbers = {"measured": MEASURED, "control": MEASURED, "rival": MEASURED, "published": PUBLISHED, "margin": MARGIN}
     if width < 99:
         numbers = {name: numbers[name] for name in ("measured", "control", "published")}
+    if any(claim.beside for claim in claims):  # after the measured value
+        numbers = {"measured": MEASURED, "shipped": MEASURED, **numbers}
     taken = names + sum(numbers.values()) + len(numbers) + verdicts + several * (INTERVAL + 1) + 2
     sentence = max(12, width - taken)
 
@@ -100,21 +102,25 @@ def figures(claim: Claim) -> dict[str, str]:
     decides = min(made, key=lambda a: _room(a.margin)) if made else None
     over = next((a for a in claim.asserted if decides and a.expression == decides.expression), None)
     control, rival = (over.control, over.rival) if over else (None, None)
-    measured, published = _measured(claim, subject, None if decides is None else decides.left)
+    measured, shipped, published = _measured(claim, subject, decides)
     nearest = {"control": number(control and control.value), "rival": number(rival and rival.value)}
-    return {"measured": measured, "published": published, **nearest}
+    return {"measured": measured, "shipped": shipped, "published": published, **nearest}
 
 
-def _measured(claim: Claim, subject: Result | None, deciding: float | None) -> tuple[str, str]:
+def _measured(claim: Claim, subject: Result | None, decides: Assertion | None) -> tuple[str, str, str]:
+    """The measured value, that of the shipped network beside it, and the published one, all of the same quantity."""
     if subject is None:
-        return number(None), number(claim.published)
+        return number(None), number(None), number(claim.published)
+    beside, deciding = claim.beside or Result("none", "reference", None), decides.left if decides else None
     scalars = [e for e in subject.evidence if isinstance(e.value, (int, float, str))]
     named = next((e for e in scalars if _same(e.value, deciding)), None)
     named = named or next((e for e in scalars if e.published is not None), None)
     if named is None:
         measured = deciding if deciding is not None or not scalars else scalars[0].value
-        return number(measured), number(claim.published)
-    return number(named.value), number(claim.published if named.published is None else named.published)
+        shipped = next((a.left for a in beside.asserts if decides and a.expression == decides.expression), None)
+        return number(measured), number(shipped), number(claim.published)
+    shipped = next((e.value for e in beside.evidence if e.name == named.name), None)
+    return number(named.value), number(shipped), number(claim.published if named.published is None else named.published)
 
 
 def _room(margin: float | None) -> float:

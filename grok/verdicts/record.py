@@ -11,17 +11,23 @@ from grok.verdicts import decode
 from grok.verdicts.claim import Claim
 from grok.verdicts.verdict import SCHEMA
 
+PUBLISHED = "published"  # in ``Run.expected``: the verdicts that come with the published claims
 MAKE = "pytest claims/ --claims-json verdicts.json"
 
 
 @dataclass(frozen=True)
 class Run:
-    """How the claims were run. started: ISO 8601. fixtures: the cards of the fixtures that were loaded."""
+    """How the claims were run. started: ISO 8601. fixtures: the cards of the fixtures that were loaded.
+
+    expected: the file of committed verdicts that the run was compared with, or ``PUBLISHED``; None if nothing is
+    expected of it.
+    """
 
     command: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
     device: str | None = None
     commit: str | None = None
+    expected: str | None = None
     started: str | None = None
     seconds: float | None = None
     subjects_note: tuple[str, ...] = ()

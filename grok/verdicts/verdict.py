@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 SCHEMA = 2
 
-Role = Literal["trained", "checkpoint", "control", "rival"]
+Role = Literal["trained", "checkpoint", "control", "rival", "reference"]  # reference: see ``Claim.beside``
 Verdict = Literal["replicated", "refuted", "mixed", "vacuous", "unspecific", "uncontrolled", "not evaluated", "error"]
 VERDICTS: tuple[Verdict, ...] = typing.get_args(Verdict)
 ROLES: tuple[Role, ...] = typing.get_args(Role)
