@@ -54,13 +54,13 @@ def _first_line(raised: BaseException | None) -> str | None:
     return str(raised).splitlines()[0] if str(raised) else None
 
 
-def surprise(claim: Info, result: Result, committed: Entry | None, free: bool, file: str) -> str | None:
+def surprise(name: str, result: Result, committed: Entry | None, free: bool, file: str) -> str | None:
     """The reason why this result fails its test; None if it passes.
 
-    committed: the entry of this claim. free: nothing is expected (a user's checkpoint, or the expectation is
+    name: the claim's id. committed: its entry. free: nothing is expected (a user's checkpoint, or the expectation is
     being rewritten), so every result without an error passes.
     """
-    here = f"{claim.id} on {result.subject}"
+    here = f"{name} on {result.subject}"
     if result.error is not None:
         return f"{here}: an error, not a verdict\n  {result.error}"
     if free or expected.outcome(result, committed):
@@ -79,11 +79,11 @@ _WORD = {True: "holds", False: "does not hold", None: "not evaluated"}
 
 
 def describe(
-    claim: Info, source: Source | None, family: str | None, nodeid: str, file: str, line: int, command: str
+    name: str, claim: Info, source: Source | None, family: str | None, nodeid: str, file: str, line: int, command: str
 ) -> dict[str, Any]:
     """The part of a claim's entry in verdicts.json, for one recipe, that does not depend on its results."""
     said = Statement(
-        id=claim.id_on(family),
+        id=name,
         title=claim.title,
         source=source.key if source else None,
         source_title=source.title if source else None,
