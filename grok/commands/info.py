@@ -102,6 +102,7 @@ def claims_table(width: int) -> Iterator[str]:
     root = published.root()
     entries = expected.read(root / published.EXPECTED)
     shown = None
+    known: list[bool] = []
     for info, source in _claims(root / "claims"):
         for family in info.on or (source.fixture,):
             heading = f"{family} · {source.title}"
@@ -110,8 +111,10 @@ def claims_table(width: int) -> Iterator[str]:
                 yield heading
                 shown = heading
             entry = entries.get(info.id_on(family))
+            known.append(entry is not None)
             start = f"{info.id:<6}{entry.verdict if entry else '–':<14}"
             yield from textwrap.wrap(info.title, width, initial_indent=start, subsequent_indent=" " * len(start))
+    yield f"\n{len(known)} claims, {sum(known)} with a verdict here; some on a model: grok verify MODEL --claims K8,N6"
 
 
 def _claims(folder: Path) -> Iterator[tuple[Any, Any]]:

@@ -26,6 +26,7 @@ def judge(raised: BaseException | None, recorder: Recorder, file: Path) -> dict[
     holds: bool | None = None
     reason = error = None
     where, line = _where(raised)
+    name, own = _where(raised, file)
     match raised:
         case None if recorder.asserts:
             holds = True
@@ -40,13 +41,14 @@ def judge(raised: BaseException | None, recorder: Recorder, file: Path) -> dict[
         case GrokError():
             error = str(raised)
         case _:
-            error = f"{type(raised).__name__}: {_first_line(raised)} ({Path(where).name}, line {line})"
+            error = f"{type(raised).__name__}: {_first_line(raised)} ({Path(name).name}, line {own})"
     return {"holds": holds, "reason": reason, "error": error}
 
 
-def _where(raised: BaseException | None) -> tuple[str, int | None]:
-    """File and line of the innermost frame."""
-    frames = traceback.extract_tb(raised.__traceback__) if raised else ()
+def _where(raised: BaseException | None, file: Path | None = None) -> tuple[str, int | None]:
+    """File and line of the innermost frame; of the innermost in ``file``, if one is there."""
+    frames = list(traceback.extract_tb(raised.__traceback__)) if raised else []
+    frames = [frame for frame in frames if frame.filename == str(file)] or frames
     return (frames[-1].filename, frames[-1].lineno) if frames else ("?", None)
 
 

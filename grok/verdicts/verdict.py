@@ -107,6 +107,16 @@ def judged(subjects: Iterable[Result]) -> list[Result]:
     return [s for s in subjects if not must_fail(s.role)]
 
 
+def deciding(subjects: Iterable[Result]) -> Assertion | None:
+    """The assert that decides: of the subject with the least margin, the assert of numbers with the least margin."""
+
+    def room(of: Result | Assertion) -> float:
+        return math.inf if of.margin is None else of.margin
+
+    made = [[a for a in s.asserts if a.left is not None] for s in sorted(subjects, key=room)]
+    return min(next(filter(None, made), []), key=room, default=None)
+
+
 def must_fail(role: str) -> bool:
     """Whether a claim must fail on subjects of this role."""
     return role in ("control", "rival")
