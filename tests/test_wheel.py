@@ -89,6 +89,7 @@ def test_a_first_hour_without_a_checkout(environment: Path, tmp_path: Path):
     few, split = ("--claims", "F1,F23"), ("--split-seed", "598", "--train-frac", "0.72")
     own = ("pytest", "-q", "test_own_claims.py", "--claims-json", "own.json")
     trained = "runs/add-transformer/seed5"
+    smaller = ("--seed", "5", "--steps", "20", "--set", "d_mlp=64", "--set", "weight_decay=0.5")
     for command, code, last in (
         (("python", "-c", "import grok; print(grok.__file__)"), 0, r".*/site-packages/grok/__init__\.py"),
         (("grok", "list"), 0, "claims and their verdicts: grok list --claims"),
@@ -106,7 +107,11 @@ def test_a_first_hour_without_a_checkout(environment: Path, tmp_path: Path):
         (("grok", "gate", "own.json", "--accept"), 0, r"wrote reports/expected\.json: 2 replicated; .*"),
         (("grok", "gate", "own.json"), 0, "ok: 2 replicated; none unexpected"),
         (own, 0, "4 passed in .*"),
-        (("grok", "train", "add-transformer", "--seed", "5", "--steps", "20"), 0, f"{trained}: add-transformer, .*"),
+        (
+            ("grok", "train", "add-transformer", *smaller),
+            0,
+            f"{trained}: add-transformer, .*",
+        ),
         (("grok", "verify", trained, *few), 0, r"\d+ passed, .*"),
     ):
         program = ("python", "-m", "pytest") if command[0] == "pytest" else command[:1]

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from grok import published
-from grok.verdicts import expected
-
 from grok.errors import GrokError
+from grok.verdicts import expected
 
 PACKAGES = ("grok-claims", "torch", "transformer_lens", "numpy", "safetensors", "triton", "pytest", "plotly", "ray")
 

@@ -29,14 +29,19 @@ def lines(names: tuple[str, str], runs: tuple[Verdicts, Verdicts], found: Sequen
         yield f"{_id(pair):<{ids}} {numbers}  {_verdict(pair)}"
         if not pair.same_verdict:
             reason = pair.second.reason if pair.second else None
-            for text in (pair.title, f"b: {reason}" if reason else ""):
+            for text in map(_printable, (pair.title, f"b: {reason}" if reason else "")):
                 yield from textwrap.wrap(text, width, initial_indent=" " * (ids + 1), subsequent_indent=" " * (ids + 1))
     yield ""
     yield _last(names, found)
 
 
 def _id(pair: Pair) -> str:
-    return pair.id.removesuffix(f" · {pair.family}")
+    return _printable(pair.id.removesuffix(f" · {pair.family}"))
+
+
+def _printable(text: str) -> str:
+    """The text without the control characters that would move a terminal's cursor or change its colours."""
+    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def _value(side: Side | None) -> str:
@@ -59,7 +64,8 @@ def _last(names: tuple[str, str], found: Sequence[Pair]) -> str:
     both = [pair for pair in found if pair.first and pair.second]
     verdicts = sum(not pair.same_verdict for pair in both)
     values = sum(bool(_change(pair)) for pair in both)
-    text = f"{len(both)} claims in both: {verdicts} with another verdict, {values} with another value"
+    claims = f"{len(both)} claim{'s' * (len(both) != 1)} in both"
+    text = f"{claims}: {verdicts} with another verdict, {values} with another value"
     alone = [f"{n} only in {letter}" for letter, n in zip("ab", _alone(found), strict=True) if n]
     return "; ".join([text, *alone])
 

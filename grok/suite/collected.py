@@ -71,8 +71,8 @@ def _parameters(item: Any) -> Iterator[tuple[str, bool]]:
     for name in callspec.params:
         mark = next((mark for mark in marks if name in _names(mark)), None)
         groups[_names(mark) if mark else (name,)] = mark is not None and not _makes_subjects(mark)
-    parts = callspec.id.split("-")
-    if len(parts) != len(groups):  # a part has a "-" of its own
+    parts = getattr(callspec, "_idlist", ())  # the parts of callspec.id, which may have a "-" of their own
+    if len(parts) != len(groups):
         parts = ["-".join(_shown(callspec, name) for name in names) for names in groups]
     yield from zip(parts, groups.values(), strict=True)
 
