@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from grok import published
 from grok.errors import GrokError
 from grok.suite.subject import MEMORISED, AnySubject, Checkpoint, Group, Rival, Subject, Untrained
 from grok.verdicts.verdict import Role
@@ -28,11 +29,13 @@ class Subjects:
 
     seeds: "canonical" (the seed of the published recipe), "all" (every folder), or numbers with commas.
     checkpoints: if there are any, they replace the trained models; those with the role control are added to them.
+    beside: the folder of the published networks, if they are to be shown beside a user's own. They decide nothing.
     """
 
     fixtures: Path
     seeds: str = "canonical"
     checkpoints: tuple[Checkpoint, ...] = ()
+    beside: Path | None = None
 
     def asked_for(self, arguments: Sequence[str]) -> Callable[[str | None], tuple[AnySubject, ...]]:
         """family → subjects, for a claim with these arguments: ``models``, ``run``, or else ``model``."""
@@ -53,6 +56,7 @@ class Subjects:
         there = self._canonical(family)
         return (
             *(self.checkpoints or self._trained(family)),
+            *self._beside(family),
             *self._untrained(family),
             *self._memorised(family),
             *(Rival(family, there, name) for name in _rivals_of(family)),
@@ -68,15 +72,17 @@ class Subjects:
         memorising = f"{family}-wd0"
         folder = self._canonical(memorising)
         control = Subject(f"{memorising}/{folder.name}", family, "control", folder)
-        own = not self._published(family).is_dir() and not folder.is_dir()  # a folder of the user's without such a run
-        return (*self._trained(family), *(() if own else (control,)))
+        own = (
+            not _published(self.fixtures, family).is_dir() and not folder.is_dir()
+        )  # a folder of the user's without such a run
+        return (*self._trained(family), *self._beside(family), *(() if own else (control,)))
 
     @functools.cache  # noqa: B019
     def of_seeds(self, family: str | None) -> tuple[AnySubject, ...]:
         """For a claim that compares seeds: every shipped seed, whatever ``seeds`` says, then controls and rivals."""
         if self.checkpoints or family is None:
             return self.checkpoints
-        if self._is_for_checkpoints(family):
+        if self._is_for_checkpoints(family) or published.lacks_seeds(self.fixtures):
             return ()
         there = self._canonical(family)
         folders = _seed_folders(self.fixtures / family) or [there]
@@ -119,9 +125,15 @@ class Subjects:
             if _has(f, MEMORISED)
         )
 
+    @functools.cache  # noqa: B019
+    def _beside(self, family: str) -> tuple[Subject, ...]:
+        if self.beside is None or not (folder := _published(self.beside, family)).is_dir():
+            return ()
+        return (Subject(f"published {family}/{folder.name}", family, "reference", folder),)
+
     def _canonical(self, family: str) -> Path:
         """The folder of the published seed; where there is none, as among runs of the user's, the first there is."""
-        published = self._published(family)
+        published = _published(self.fixtures, family)
         there = published.is_dir() and not _unfinished(published)
         return published if there else next(iter(_seed_folders(self.fixtures / family)), published)
 
@@ -131,11 +143,13 @@ class Subjects:
 
         return family not in {r.name for r in PUBLISHED} and not (self.fixtures / family).is_dir()
 
-    def _published(self, family: str) -> Path:
-        from grok.recipe import RECIPES
 
-        seed = RECIPES[family].seed if family in RECIPES else 0
-        return self.fixtures / family / f"seed{seed}"
+def _published(fixtures: Path, family: str) -> Path:
+    """The folder of the published seed."""
+    from grok.recipe import RECIPES
+
+    seed = RECIPES[family].seed if family in RECIPES else 0
+    return fixtures / family / f"seed{seed}"
 
 
 def _test_loss(model: Network) -> float:

@@ -20,8 +20,9 @@ COLOURS = {"replicated": "green", "refuted": "red", "mixed": "yellow", "vacuous"
 COLOURS |= {"unspecific": "yellow", "uncontrolled": "purple", "error": "red"}
 Line = list[tuple[str, dict[str, bool]]]  # pieces of text, each with its markup
 
-# Columns of numbers and their sizes, the least needed last: what does not fit is left out.
-NUMBERS = {"measured": 8, "threshold": 10, "control": 8, "rival": 8, "published": 9, "margin": 10}
+# Columns of numbers and their sizes, the least needed last: what does not fit is left out. ``shipped``, the value of the
+# published network, is there only beside a user's own model.
+NUMBERS = {"measured": 8, "shipped": 8, "threshold": 10, "control": 8, "rival": 8, "published": 9, "margin": 10}
 VERDICT, INTERVAL = 14, 8
 SENTENCE = 36  # columns that a sentence needs at least to stand beside its numbers
 INDENT = 6
@@ -36,10 +37,11 @@ def table(claims: list[Claim], width: int) -> Iterator[Line]:
     verdicts = max(VERDICT, *(len(short(claim)) for claim in claims))
     several = any(claim.n > 1 for claim in claims)
     ends = verdicts + several * (INTERVAL + 1)
-    beside = width - names - 1 - sum(size + 1 for size in NUMBERS.values()) - ends
+    sizes = {name: size for name, size in NUMBERS.items() if name != "shipped" or any(c.beside for c in claims)}
+    beside = width - names - 1 - sum(size + 1 for size in sizes.values()) - ends
     inline = beside - 1 >= SENTENCE
     room, left = (beside - 1, names + 1) if inline else (width - names - 1, INDENT)
-    columns = dict(NUMBERS) if inline else _that_fit(width - INDENT - ends)
+    columns = sizes if inline else _that_fit(sizes, width - INDENT - ends)
 
     def numbers(cells: dict[str, str]) -> str:
         return "".join(_right(cells[name], size) + " " for name, size in columns.items())
@@ -83,10 +85,10 @@ def table(claims: list[Claim], width: int) -> Iterator[Line]:
     yield [(summary(claims), {"bold": True})]
 
 
-def _that_fit(width: int) -> dict[str, int]:
+def _that_fit(sizes: dict[str, int], width: int) -> dict[str, int]:
     """The first of the columns of numbers, as many as fit."""
     found: dict[str, int] = {}
-    for name, size in NUMBERS.items():
+    for name, size in sizes.items():
         if sum(found.values()) + len(found) + size + 1 > width:
             break
         found[name] = size
@@ -131,8 +133,10 @@ def figures(claim: Claim) -> dict[str, str]:
         return dict.fromkeys(NUMBERS, number(None))
     over = next((a for a in claim.asserted if a.expression == decides.expression), None)
     control, rival = (over.control, over.rival) if over else (None, None)
+    shipped = claim.beside.asserts if claim.beside else ()
     return {
         "measured": number(decides.left),
+        "shipped": number(next((a.left for a in shipped if a.expression == decides.expression), None)),
         "threshold": f"{SYMBOLS.get(str(decides.op), decides.op)} {number(decides.right)}",
         "control": number(control and control.value),
         "rival": number(rival and rival.value),
