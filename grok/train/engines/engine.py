@@ -53,7 +53,7 @@ def device_of(name: str) -> str:
 
 
 def default(recipe: Recipe, device: str) -> str:
-    """The engine for a recipe on a device where the user names none."""
+    """The engine for a recipe on a device where the user names none and none is checked (``train.choose``)."""
     return "manual" if device == "cpu" and recipe.architecture in manual.KNOWN else "folded"
 
 
@@ -72,10 +72,12 @@ def check(name: str, device: str) -> None:
         raise GrokError(f"engine {name!r} does not run on {kind}: give --device {needed}, or --engine folded")
 
 
-def make(recipes: list[Recipe], name: str, state: State, eval_every: int = 1) -> Engine | graph.Graphed:
+def make(
+    recipes: list[Recipe], name: str, state: State, eval_every: int = 1, chunk: int = graph.CHUNK
+) -> Engine | graph.Graphed:
     """An engine that steps ``state``'s tensors in place. Raises GrokError like ``check``.
 
-    Those that are ``graph.Graphed`` also take many steps at once, with a test loss at every ``eval_every``-th.
+    Those that are ``graph.Graphed`` also take ``chunk`` steps at once, with a test loss at every ``eval_every``-th.
     """
     check(name, str(state.flat.device))
     recipe = recipes[0]
@@ -93,10 +95,10 @@ def make(recipes: list[Recipe], name: str, state: State, eval_every: int = 1) ->
     if name == "folded":
         return _Folded(recipes, state)
     if name == "cuda_graph":
-        return graph.Graphed(_Folded(recipes, state), eval_every)
+        return graph.Graphed(_Folded(recipes, state), eval_every, chunk)
     from grok.train.engines.fused import Fused  # Triton is not on every machine
 
-    return graph.Graphed(Fused(recipes, state), eval_every)
+    return graph.Graphed(Fused(recipes, state), eval_every, chunk)
 
 
 class _AdamW:
