@@ -86,16 +86,32 @@ def batch(recipe: Recipe, n: int) -> list[Recipe]:
     return [recipe] + [recipe.with_seed(recipe.seed + i) for i in range(1, n)]
 
 
-def ladder(recipes: Iterable[Recipe], engines: Iterable[str], seeds: Iterable[int], device: str, n: int) -> list[Times]:
+def ladder(
+    recipes: Iterable[Recipe],
+    engines: Iterable[str],
+    seeds: Iterable[int],
+    device: str,
+    in_time: Callable[[], bool],
+    n: int,
+) -> list[Times]:
     """Every rung on every recipe; eager ``folded`` is the foot, so the algebra's gain is not taken for the kernels'."""
     cells = [(r, e, s, every) for r in recipes for s in seeds for e in engines for every in (1, 10)]
-    return [step_time(batch(r, s), e, device, every, n) for r, e, s, every in cells]
+    return [step_time(batch(r, s), e, device, every, n) for r, e, s, every in cells if in_time()]
 
 
-def growth(recipe: Recipe, name: str, ps: Iterable[int], seeds: Iterable[int], device: str, n: int) -> list[Times]:
+def growth(
+    recipe: Recipe,
+    name: str,
+    ps: Iterable[int],
+    seeds: Iterable[int],
+    device: str,
+    in_time: Callable[[], bool],
+    n: int,
+) -> list[Times]:
     """Over p at one seed, and over seeds at the recipe's p."""
     wider = [[replace(recipe, task=Task(p, recipe.task.operation))] for p in ps]
-    return [step_time(rs, name, device, 10, n) for rs in [*wider, *(batch(recipe, s) for s in seeds)]]
+    cells = [*wider, *(batch(recipe, s) for s in seeds)]
+    return [step_time(rs, name, device, 10, n) for rs in cells if in_time()]
 
 
 def ceilings(device: str, n: int = 20) -> Times:
@@ -209,11 +225,13 @@ def cases(device: str, n_seeds: int, p: int = 113, h: int = 4, m: int = 512) -> 
     ]
 
 
-def kernel_times(device: str, sizes: Iterable[tuple[int, int, int]], peak: Times, repeats: int) -> list[Times]:
+def kernel_times(
+    sizes: Iterable[tuple[int, int, int]], peak: Times, device: str, in_time: Callable[[], bool], repeats: int
+) -> list[Times]:
     """Every kernel beside its reference, and its share of the nearer ceiling; sizes are (seeds, p, d_mlp)."""
     rows = []
     for n_seeds, p, m in sizes:
-        for case in cases(device, n_seeds, p, m=m):
+        for case in cases(device, n_seeds, p, m=m) if in_time() else []:
             kernel, reference = (summary(timed(f, device, repeats)) for f in (case.kernel, case.reference))
             floor = max(case.flops / peak["float32_tflops"] / 1e12, case.bytes / peak["bytes_per_s"])
             rows.append(

@@ -6,8 +6,10 @@ import subprocess
 import sys
 import tarfile
 import time
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ from safetensors import safe_open
 from benchmarks.gpu import checks
 from benchmarks.gpu import suite as gpu_suite
 from benchmarks.gpu import training as gpu_training
-from benchmarks.gpu.plan import rehearsal_plan
+from benchmarks.gpu.plan import full_plan, rehearsal_plan
 from grok.models import matrices as weights
 from grok.recipe import Recipe
 from grok.store.fixture import load_fixture
@@ -108,3 +110,49 @@ def test_folders_are_packed_below_the_size_that_travels(tmp_path: Path, monkeypa
         with tarfile.open(path) as archive:
             contents.append([member.name for member in archive.getmembers() if member.isfile()])
     assert contents == [["recipe0/model", "recipe1/model"], ["recipe2/model"]]
+
+
+def test_the_full_suite_fills_at_most_8_files_of_16_mib(tmp_path: Path):
+    """A fixture has at most five sets of weights, and ten numbers of at most 20 characters for each snapshot."""
+    plan = full_plan()
+    folders = [tmp_path / recipe.name for recipe in plan.canonical]
+    for recipe, folder in zip(plan.canonical, folders, strict=True):
+        folder.mkdir()
+        sets = 5 if recipe.weight_decay else 1
+        with open(folder / "model", "wb") as file:
+            file.truncate(4 * sets * weights.size(recipe) + 200 * recipe.steps // 100 + 4096)
+    archives = gpu_training.pack(folders, tmp_path, tmp_path)
+    of_batches = [len(batch) * gpu_training.bytes_of_seed(batch[0]) + 4096 for batch in plan.batches]
+    finals = sum(4 * weights.size(recipe) + 16 * recipe.steps // 100 for recipe in plan.canonical)
+    sizes = [*(path.stat().st_size for path in archives), *of_batches, finals]
+    assert max(sizes) <= gpu_training.MOST_BYTES + 2**20
+    assert max(sizes) <= 2**24
+    assert 1 + len(sizes) <= 8  # with the report
+
+
+def test_what_was_trained_is_on_disk_before_it_is_measured(tmp_path: Path):
+    """An interrupted suite keeps the final weights of its runs; a run that cannot be measured keeps its too."""
+    plan = rehearsal_plan()
+    pool, never = Mock(), [Future() for _ in range(2 + len(plan.batches[0]))]
+    pool.submit.side_effect = never
+    work = gpu_suite.Workers(pool, tmp_path / "scratch", tmp_path)
+    found = gpu_suite.canonical(plan, plan.canonical[:2], work, lambda: not work.trained)
+    assert found["left_out"] == [plan.canonical[1].name]
+    recipe = found["runs"][0]["recipe"]
+    with safe_open(tmp_path / "canonical.safetensors", "np") as file:
+        assert file.get_tensor(f"{recipe}/weights").shape == (weights.size(plan.canonical[0]),)
+        assert np.isfinite(file.get_tensor(f"{recipe}/train_loss")).all()
+    gpu_suite.canonical(plan, plan.canonical[1:2], work, lambda: True)
+    gpu_suite.seeds(replace(plan, batches=plan.batches[:1]), work, lambda: True)
+    (path,) = tmp_path.glob("*-seeds*.safetensors")
+    with safe_open(path, "np") as file:
+        assert sorted(file.keys()) == ["seed0/weights", "seed1/weights"]
+    folder = tmp_path / "scratch" / "fixtures" / recipe / "seed0"
+    never[0].set_result(gpu_training.finish_fixture(tmp_path / "scratch" / "canonical" / recipe, folder))
+    never[1].set_exception(RuntimeError("no snapshot"))
+    work.batches.clear()
+    assert [p.name for p in work.save()] == ["fixtures-0.tar", "canonical.safetensors"]
+    with safe_open(tmp_path / "canonical.safetensors", "np") as file:
+        assert {key.split("/")[0] for key in file.keys()} == {plan.canonical[1].name}  # noqa: SIM118
+    with pytest.raises(RuntimeError, match="no snapshot"):
+        work.results()
