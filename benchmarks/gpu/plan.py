@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from grok.recipe import PIZZA, PUBLISHED, Recipe, memorising
+from grok.recipe import PIZZA, PUBLISHED, RECIPES, Recipe, memorising
 from grok.task import Task
 from grok.train.choose import AUTO
 
@@ -14,13 +14,17 @@ CANONICAL_UNTIL, TIMING_UNTIL, SEEDS_UNTIL = 0.45, 0.7, 1.0
 
 @dataclass(frozen=True)
 class Plan:
-    """What is run at which size. ``engine`` is timed; canonical runs and seeds are trained with ``trains``."""
+    """What is run at which size. ``engine`` is timed; canonical runs and seeds are trained with ``trains``.
+
+    ``compared``: a canonical run once more with another engine.
+    """
 
     device: str
     engine: str
     trains: str
     canonical: list[Recipe]
     batches: list[list[Recipe]]
+    compared: tuple[Recipe, str]
     ladder: tuple[str, ...]
     ladder_seeds: tuple[int, ...]
     growth_p: tuple[int, ...]
@@ -45,7 +49,8 @@ def full_plan() -> Plan:
         trains=AUTO,
         canonical=[*_with_controls(PUBLISHED), *_with_controls(PIZZA)],
         batches=[[r.with_seed(s) for s in range(16)] for r in PUBLISHED],
-        ladder=("folded", "cuda_graph", "triton"),
+        compared=(RECIPES["modsub-transformer"], "triton_tf32x3"),
+        ladder=("folded", "cuda_graph", "triton", "triton_tf32x3"),
         ladder_seeds=(1, 16),
         growth_p=(59, 113, 227),
         growth_seeds=(1, 2, 4, 16, 64, 256),
@@ -69,6 +74,7 @@ def rehearsal_plan(kernel_tests: bool = False) -> Plan:
         trains="folded",
         canonical=small,
         batches=[[r.with_seed(s) for s in range(2)] for r in small[:2]],
+        compared=(small[0], "folded"),
         ladder=("folded",),
         ladder_seeds=(1, 2),
         growth_p=(5, 7),

@@ -7,8 +7,9 @@ Needs torch, triton, numpy, einops, safetensors, tqdm, pytest. Sections, in this
 3. ``canonical``: every recipe's published seed (and its control run) trained to the end, into a fixture;
 4. ``timing``: the ladder of engines, every kernel beside its reference and the device's ceilings, growth;
 5. ``seeds``: seeds 0 … 15 of every published recipe;
-6. ``rest``: canonical runs for which there was no time before the timing;
-7. ``results``: fixtures, and trajectories of the seeds, which other cores have measured meanwhile.
+6. ``compared``: a canonical run once more, with products in tensor units: does it grok, and when?
+7. ``rest``: canonical runs for which there was no time before the timing;
+8. ``results``: fixtures, and trajectories of the seeds, which other cores have measured meanwhile.
 
 What a section found is on disk when it ends: its part of ``report.json``, and the final weights of its runs
 (``canonical.safetensors`` until their fixtures are there). So an interrupted suite keeps what it had. A section begins
@@ -89,6 +90,7 @@ def run_suite(plan: Plan, out: Path, budget: float, started: float) -> dict[str,
         section("canonical", lambda: canonical(plan, plan.canonical, work, clock.until(CANONICAL_UNTIL)))
         section("timing", lambda: timing(plan, clock.until(TIMING_UNTIL)))
         section("seeds", lambda: seeds(plan, work, clock.until(SEEDS_UNTIL)))
+        section("compared", lambda: compared(plan, work, clock.until(SEEDS_UNTIL)))
         rest = [r for r in plan.canonical if r.name not in work.trained]
         if rest:
             section("rest", lambda: canonical(plan, rest, work, clock.until(SEEDS_UNTIL)))
@@ -181,6 +183,14 @@ def seeds(plan: Plan, workers: Workers, in_time: Callable[[], bool]) -> dict[str
         rows.append(job.train())
         workers.batch(job)
     return {"runs": rows, "left_out": left_out}
+
+
+def compared(plan: Plan, workers: Workers, in_time: Callable[[], bool]) -> dict[str, Any]:
+    recipe, name = plan.compared
+    if not in_time():
+        return {"runs": [], "left_out": [recipe.name]}
+    settings = Settings(device=plan.device, engine=name)
+    return {"runs": [gpu_training.Job([recipe], workers.scratch / "compared", settings).train()], "left_out": []}
 
 
 def _settings(plan: Plan) -> Settings:

@@ -20,6 +20,7 @@ from grok.recipe import Recipe
 from grok.train import finish, record, run
 from grok.train.run import SNAPSHOT_EVERY, open_snapshots
 from grok.train.state import Settings, State
+from grok.verdicts.runs import GROKKED_TEST_LOSS
 
 MOST_BYTES = 15_000_000  # of one result file, so that results travel
 EVERY = 5  # a seed's trajectory keeps every fifth snapshot
@@ -46,7 +47,14 @@ class Job:
             "seconds": state.seconds,
             "train_loss": state.train_loss[:, -1].tolist(),
             "test_loss": state.test_loss[:, -1].tolist(),
+            "grok_step": [_first(seed < GROKKED_TEST_LOSS) for seed in state.test_loss],
         }
+
+
+def _first(holds: torch.Tensor) -> int | None:
+    """Index of the first entry that is true; a loss that was not computed is NaN, and no step where it groks."""
+    found = holds.nonzero()
+    return int(found[0]) if len(found) else None
 
 
 def write_finals(jobs: list[Job], path: Path) -> None:

@@ -40,7 +40,7 @@ def test_every_section_ran_and_says_that_it_was_a_rehearsal(out: Path):
     assert report["failed"] == [], {k: report[k]["error"] for k in report["failed"]}
     assert report["rehearsal"] is True
     assert report["environment"]["device"] == "cpu"
-    assert {"determinism", "canonical", "timing", "seeds", "results"} <= report.keys()
+    assert {"determinism", "canonical", "timing", "seeds", "compared", "results"} <= report.keys()
     assert all(row["same_twice"] for row in report["determinism"]["result"])
 
 

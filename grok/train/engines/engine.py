@@ -4,6 +4,7 @@
 ``folded``  autograd over the folded model, any device, all seeds in one batch.
 ``cuda_graph``  ``folded``, a hundred steps in one CUDA graph.
 ``triton``  the kernels of ``grok.kernels``, a hundred steps in one CUDA graph.
+``triton_tf32x3``  ``triton`` with products in tensor units, three for one: to be compared, taken by no default.
 ``definition``  ``grok.models.hooked.definition``, CPU: the others are compared with it. Slow: for small recipes.
 """
 
@@ -43,8 +44,14 @@ class Engine(Protocol):
         ...
 
 
-ENGINES = ("manual", "folded", "cuda_graph", "triton", "definition")
-ALONE_AS_IN_A_BATCH = ("manual", "triton", "definition")  # run i of a batch has the bits of run i alone
+ON_CUDA = ("cuda_graph", "triton", "triton_tf32x3")
+ENGINES = ("manual", "folded", *ON_CUDA, "definition")
+ALONE_AS_IN_A_BATCH = (
+    "manual",
+    "triton",
+    "triton_tf32x3",
+    "definition",
+)  # run i of a batch has the bits of run i alone
 
 
 def device_of(name: str) -> str:
@@ -67,8 +74,8 @@ def check(name: str, device: str) -> None:
     kind, gpus = found[1], torch.cuda.device_count()
     if kind == "cuda" and int(found[2] or 0) >= gpus:
         raise GrokError(f"--device {device}: torch finds {gpus or 'no'} GPU here; `grok env` says what it finds")
-    needed = {"manual": "cpu", "definition": "cpu", "cuda_graph": "cuda", "triton": "cuda"}.get(name, kind)
-    if kind != needed and not (name == "triton" and os.environ.get("TRITON_INTERPRET") == "1"):
+    needed = {"manual": "cpu", "definition": "cpu", **dict.fromkeys(ON_CUDA, "cuda")}.get(name, kind)
+    if kind != needed and not (name.startswith("triton") and os.environ.get("TRITON_INTERPRET") == "1"):
         raise GrokError(f"engine {name!r} does not run on {kind}: give --device {needed}, or --engine folded")
 
 
@@ -84,7 +91,7 @@ def make(
     if name == "manual" and recipe.architecture not in manual.KNOWN:
         known = ", ".join(manual.KNOWN)
         raise GrokError(f"engine 'manual' cannot train a {recipe.architecture}, but {known}: give --engine folded")
-    if name in ("cuda_graph", "triton") and recipe.warmup:
+    if name in ON_CUDA and recipe.warmup:
         raise GrokError(
             f"engine {name!r} has one learning rate for all steps, {recipe.name} has a warm-up: --engine folded"
         )
@@ -98,7 +105,8 @@ def make(
         return graph.Graphed(_Folded(recipes, state), eval_every, chunk)
     from grok.train.engines.fused import Fused  # Triton is not on every machine
 
-    return graph.Graphed(Fused(recipes, state), eval_every, chunk)
+    precision = "tf32x3" if name == "triton_tf32x3" else "ieee"
+    return graph.Graphed(Fused(recipes, state, precision), eval_every, chunk)
 
 
 class _AdamW:
