@@ -19,10 +19,12 @@ from safetensors import safe_open
 from benchmarks.gpu import checks
 from benchmarks.gpu import suite as gpu_suite
 from benchmarks.gpu import training as gpu_training
+from benchmarks.gpu.eager import Eager
 from benchmarks.gpu.plan import full_plan, rehearsal_plan
 from grok.models import matrices as weights
 from grok.recipe import Recipe
 from grok.store.fixture import load_fixture
+from grok.train.engines import engine
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +59,17 @@ def test_the_rehearsal_by_its_command(tmp_path: Path):
         "cross_entropy",
         "token_mix",
     }
+
+
+@pytest.mark.parametrize("name", ["modsub-transformer", "add-transformer"])
+def test_the_foot_of_the_ladder_is_the_same_network(name: str):
+    recipe = next(r for r in rehearsal_plan().canonical if r.name == name)
+    state = checks.State.fresh([recipe], "cpu")
+    foot, reference = Eager(recipe, state), engine.make([recipe], "folded", state)
+    for _ in range(3):
+        torch.testing.assert_close(foot.test_loss().float(), reference.test_loss(), rtol=1e-5, atol=0)
+        torch.testing.assert_close(foot.advance().float(), reference.advance(), rtol=1e-5, atol=0)
+    torch.testing.assert_close(foot.train_loss().float(), reference.train_loss(), rtol=1e-5, atol=0)
 
 
 def test_an_engine_whose_bits_depend_on_the_batch_fails(monkeypatch: pytest.MonkeyPatch):
