@@ -75,7 +75,10 @@ def check(name: str, device: str) -> None:
     if kind == "cuda" and int(found[2] or 0) >= gpus:
         raise GrokError(f"--device {device}: torch finds {gpus or 'no'} GPU here; `grok env` says what it finds")
     needed = {"manual": "cpu", "definition": "cpu", **dict.fromkeys(ON_CUDA, "cuda")}.get(name, kind)
-    if kind != needed and not (name.startswith("triton") and os.environ.get("TRITON_INTERPRET") == "1"):
+    interpreted = name.startswith("triton") and os.environ.get("TRITON_INTERPRET") == "1"
+    if interpreted and kind == "cuda":  # the interpreter would follow the device's addresses on the host
+        raise GrokError(f"engine {name!r}: TRITON_INTERPRET=1 is for a CPU; unset it, or give --device cpu")
+    if kind != needed and not interpreted:
         raise GrokError(f"engine {name!r} does not run on {kind}: give --device {needed}, or --engine folded")
 
 
