@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy
 import torch
 
 from benchmarks.gpu.plan import Plan
@@ -25,6 +27,7 @@ def environment(device: str) -> dict[str, Any]:
     found: dict[str, Any] = {
         "python": platform.python_version(),
         "torch": torch.__version__,
+        "numpy": numpy.__version__,
         "platform": platform.platform(),
     }
     if device == "cuda":
@@ -46,16 +49,22 @@ def environment(device: str) -> dict[str, Any]:
     return found
 
 
-def kernel_tests() -> str:
-    """The last line of pytest. Raises RuntimeError, with the end of its output, if a test fails."""
+def kernel_tests(seconds: float) -> str:
+    """The last line of pytest. Raises RuntimeError, with the end of its output, if a test fails or it takes longer."""
     if not all((ROOT / t).exists() for t in TESTS):
         raise RuntimeError(f"the tests are not beside the package, in {ROOT}: run the suite in a checkout")
     command = [sys.executable, "-m", "pytest", "-q", "-c", "/dev/null", "--rootdir", str(ROOT), "--noconftest"]
     command += ["-p", "no:cacheprovider", "-p", "no:grok", *(str(ROOT / t) for t in TESTS)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"pytest exited with {done.returncode}:\n{(done.stdout + done.stderr)[-LOG:]}")
-    return done.stdout.strip().splitlines()[-1]
+    running = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        output, _ = running.communicate(timeout=seconds if math.isfinite(seconds) else None)
+    except subprocess.TimeoutExpired:
+        running.kill()
+        output, _ = running.communicate()
+        raise RuntimeError(f"pytest took longer than {seconds:.0f} s:\n{output[-LOG:]}") from None
+    if running.returncode:
+        raise RuntimeError(f"pytest exited with {running.returncode}:\n{output[-LOG:]}")
+    return output.strip().splitlines()[-1]
 
 
 def determinism(plan: Plan) -> list[dict[str, Any]]:

@@ -72,6 +72,11 @@ def test_the_foot_of_the_ladder_is_the_same_network(name: str):
     torch.testing.assert_close(foot.train_loss().float(), reference.train_loss(), rtol=1e-5, atol=0)
 
 
+def test_kernel_tests_do_not_take_all_the_time():
+    with pytest.raises(RuntimeError, match="longer than 0 s"):
+        checks.kernel_tests(1e-3)
+
+
 def test_an_engine_whose_bits_depend_on_the_batch_fails(monkeypatch: pytest.MonkeyPatch):
     plan = rehearsal_plan()
     plan = replace(plan, engine="manual", batches=[[replace(r, steps=2) for r in plan.batches[0]]])
