@@ -11,6 +11,15 @@ from grok.verdicts.claim import Claim, Statement
 from grok.verdicts.record import Run, Verdicts
 from grok.verdicts.verdict import Plot, Result
 
+# leaves the figures alone on the page, three in a row
+ALONE = """() => {
+    const figures = [...document.querySelectorAll("figure.plot")];
+    document.body.replaceChildren(...figures);
+    document.body.style.cssText = "display: grid; grid-template-columns: repeat(3, 1fr); gap: 12px; max-width: none";
+    document.head.insertAdjacentHTML("beforeend", "<style>.modebar { display: none }</style>");
+    const size = { width: 470, height: 300 };
+    for (const canvas of document.querySelectorAll(".canvas")) Plotly.relayout(canvas, size);
+}"""
 DOCS = Path(__file__).parents[2] / "docs"
 
 
@@ -37,14 +46,7 @@ def main() -> None:
         tab.locator("details.claim > summary").click()
         drawn = "[...document.querySelectorAll('.canvas')].every(c => c.querySelector('.main-svg'))"
         tab.wait_for_function(drawn, timeout=120_000)
-        # the figures alone, three in a row
-        tab.evaluate("""() => {
-            const figures = [...document.querySelectorAll("figure.plot")];
-            document.body.replaceChildren(...figures);
-            document.body.style.cssText = "display: grid; grid-template-columns: repeat(3, 1fr); gap: 12px; max-width: none; margin: 12px";
-            document.head.insertAdjacentHTML("beforeend", "<style>.modebar { display: none }</style>");
-            for (const canvas of document.querySelectorAll(".canvas")) Plotly.relayout(canvas, { width: 470, height: 300 });
-        }""")
+        tab.evaluate(ALONE)
         tab.wait_for_timeout(500)
         tab.screenshot(path=DOCS / "plots.png", full_page=True)
         browser.close()
