@@ -42,11 +42,10 @@ class BuildWithClaims(build_py):
 
 
 class SourcesWithClaims(sdist):
-    def add_defaults(self) -> None:
-        super().add_defaults()
+    def make_release_tree(self, base_dir: str, files: list[str]) -> None:
         fixtures = [path for fixture in KEPT for path in (ROOT / "fixtures" / fixture).iterdir()]
-        files = [*(ROOT / "claims").glob("*.py"), *fixtures, ROOT / "reports" / "expected.json"]
-        self.filelist.extend(sorted(str(path.relative_to(ROOT)) for path in files))
+        more = [*(ROOT / "claims").glob("*.py"), *fixtures, ROOT / "reports" / "expected.json"]
+        super().make_release_tree(base_dir, [*files, *sorted(str(path.relative_to(ROOT)) for path in more)])
 
 
 def published() -> dict[str, bytes]:
