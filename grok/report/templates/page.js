@@ -1,10 +1,15 @@
 "use strict";
 // Search, filters and anchors. Everything is in the page already; this only hides and opens.
 const claims = [...document.querySelectorAll("details.claim")];
-const texts = new Map(claims.map((claim) => [claim, claim.textContent.toLowerCase()]));
+const texts = new Map(); // of the claims, read when they are first searched
 const search = document.querySelector(".search");
 const chips = [...document.querySelectorAll(".chip")];
 const picks = [...document.querySelectorAll(".pick")];
+
+function textOf(claim) {
+  if (!texts.has(claim)) texts.set(claim, claim.textContent.toLowerCase());
+  return texts.get(claim);
+}
 
 function filter() {
   const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -14,7 +19,7 @@ function filter() {
     const fits =
       (!verdicts.size || verdicts.has(claim.dataset.verdict)) &&
       picks.every((pick) => !pick.value || claim.dataset[pick.dataset.by] === pick.value) &&
-      words.every((word) => texts.get(claim).includes(word));
+      words.every((word) => textOf(claim).includes(word));
     claim.hidden = !fits;
     shown += fits;
   }
