@@ -118,4 +118,5 @@ def _decades(low: float, high: float, most: int = 5) -> list[float]:
 def _power(value: float) -> str:
     """1e-6 → 10⁻⁶."""
     exponent = str(round(math.log10(value)))
-    return "1" if exponent == "0" else "10" + exponent.translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    raised = "10" + exponent.translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return {"0": "1", "1": "10"}.get(exponent, raised)

@@ -62,7 +62,7 @@ def _family(name: str, cards: list[Card], run: Run) -> Family:
     checkpoint = any(s.role == "checkpoint" for s in trained.values())
     return Family(
         name=name,
-        title=_title(known, name),
+        title=_title([f for f in run.fixtures if f.get("fixture") == name], name, sources),
         cards=tuple(cards),
         facts=tuple((label, text) for label, text in _facts(known, [*trained], checkpoint) if text),
         sources=tuple(sources.items()),
@@ -74,9 +74,9 @@ def _family(name: str, cards: list[Card], run: Run) -> Family:
     )
 
 
-def _title(known: Sequence[dict[str, Any]], name: str) -> str:
+def _title(known: Sequence[dict[str, Any]], name: str, sources: Iterable[str]) -> str:
     if name == NO_FIXTURE:
-        return "Models that the tests bring themselves"
+        return "; ".join(sources) or "Models that the tests bring themselves"
     if not known or known[0].get("operation") is None:
         return name
     task = _TASKS.get(str(known[0]["operation"]), "{operation}, p = {p}").format(**known[0])

@@ -13,8 +13,8 @@ from grok.verdicts.verdict import must_fail
 FIRST = 8  # of a list, shown without opening it
 
 _LISTS = (
-    ("What came back", ("replicated",), "It holds on every trained network and fails on every control and rival."),
-    ("What did not", ("refuted", "mixed"), "It fails on a trained network, by the numbers given."),
+    ("What came back", ("replicated",), "It holds on every network tested, and fails on every control and rival."),
+    ("What did not", ("refuted", "mixed"), "It fails on a network tested, by the numbers given."),
     (
         "What says nothing of the algorithm",
         ("vacuous", "unspecific"),
@@ -47,6 +47,8 @@ def lead(claims: Sequence[Claim]) -> str:
     count = f"{len(claims)} claim{'s' if len(claims) != 1 else ''}, tested on {tested}"
     if not last:
         return f"{count}. No control or rival was tried."
+    if shapes == {"control"}:
+        return f"{count}, and required to fail on controls."
     return f"{count}, and required to fail on networks that {', '.join(others)}{' or ' if others else ''}{last}."
 
 

@@ -25,7 +25,7 @@ _MARKS = (
     ("threshold", "threshold, shaded where the claim holds"),
     ("untrained", "untrained"),
     ("memorised", "memorised"),
-    ("control", "another control"),
+    ("control", "control"),
     ("rival", "rival"),
     ("published", "published"),
     ("random", "random draws"),

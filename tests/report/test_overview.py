@@ -53,7 +53,7 @@ def test_a_checkpoint_and_models_of_the_tests_own_are_told_as_what_they_are():
     assert family.no_curve == "A checkpoint has no training run."
     assert ("checkpoint", "model.pt") in family.facts
     (own,) = shown([sample.claim("A1", sample.subjects(fixture="mine"), fixture=None)], fixtures=(), curves=())
-    assert own.title == "Models that the tests bring themselves"
+    assert own.title == "One-hidden-layer MLP on modular addition"
 
 
 def test_families_with_key_frequencies_come_first():
@@ -115,6 +115,8 @@ def test_a_long_list_shows_every_family_first_and_a_claim_of_several_families_on
 def test_the_first_sentence_fits_the_networks_that_were_tried():
     own = [sample.claim("A1", [sample.subject("good/seed0", 0.99)])]
     assert lead(own) == "1 claim, tested on trained networks. No control or rival was tried."
+    own.append(sample.claim("A2", [sample.subject("bad.pt", 0.1)]))
+    assert lead(own) == "2 claims, tested on trained networks, and required to fail on controls."
     model = replace(sample.subject("model.pt", 0.99), role="checkpoint")
     assert lead([sample.claim("K1", [model, sample.subject("m/untrained", 0.1)])]) == (
         "1 claim, tested on model.pt, and required to fail on networks that are untrained."
