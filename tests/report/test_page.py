@@ -17,6 +17,7 @@ from grok.commands import report
 from grok.errors import GrokError
 from grok.report import page
 from grok.report.history import Earlier, Kept
+from grok.verdicts import plots
 from grok.verdicts.expected import Entry, judge
 from grok.verdicts.number import percent, show
 from grok.verdicts.record import parse
@@ -42,6 +43,11 @@ def test_a_hundred_claims_fit_and_each_distinct_plot_is_kept_once():
     assert text.count('<details class="claim ') == 100
     # 100 claims × 5 subjects × 2 plots, of 12 made-up runs with 9 kinds
     assert len(json.loads(unpacked(text, "plots"))) <= 12 * 9
+
+
+def test_the_page_draws_the_kinds_of_plots_that_a_claim_can_record():
+    drawn = re.search(r"const KINDS = \{(.*?)\n\};", page._asset("kinds.js"), re.DOTALL)[1]
+    assert set(re.findall(r"^  (\w+):", drawn, re.MULTILINE)) == set(plots.KINDS)
 
 
 def unpacked(text: str, name: str) -> str:

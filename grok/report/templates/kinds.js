@@ -28,6 +28,8 @@ const KINDS = {
   error_table: ([data], _, theme) => panels({ "": matrixOf(data) }, data, theme, ["b", "a"]),
   panels: ([data], _, theme) => panels(tables(data), data, theme, ["", ""]),
   planes: ([data], _, theme) => planes(tables(data), data, theme),
+  loss_curves: (data, chosen, theme) => series(data, chosen, theme, "lines"),
+  progress: (data, chosen, theme) => series(data, chosen, theme, "lines"),
 };
 
 function kindOf(kind, data) {
