@@ -95,8 +95,8 @@ def row_shares(unembedding: Tensor) -> Tensor:
 
 
 def by_cluster(shares: Tensor, found: Frequencies) -> Tensor:
-    """Live neurons as rows, at most 128 of them, sorted by best frequency and then by share: [m, n] → per cent."""
-    order = sorted(found.live.nonzero().squeeze(1).tolist(), key=lambda i: (int(found.best[i]), -float(found.share[i])))
+    """Neurons as rows, at most 128, sorted by best frequency and then by share, dead ones last: [m, n] → per cent."""
+    order = sorted(range(len(shares)), key=lambda i: (not found.live[i], int(found.best[i]), -float(found.share[i])))
     return (100 * shares[thinned(order, ROWS)]).round().long()
 
 
