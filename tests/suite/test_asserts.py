@@ -152,6 +152,15 @@ def test_evidence_is_plain_json_and_comes_back():
         evidence("object", object())
 
 
+def test_arrays_of_a_plot_are_made_only_if_it_is_kept():
+    evidence = Recorder()
+    evidence.plot("panels", "heads", lambda: {"head 0": [[1.0]]}, axes=["b", "a"])
+    assert evidence.plots[0].data == {"head 0": [[1.0]], "axes": ["b", "a"]}
+    evidence.keeps_plots = False
+    evidence.plot("panels", "heads", lambda: pytest.fail("made"), share=lambda: pytest.fail("made"))
+    assert len(evidence.plots) == 1
+
+
 @pytest.mark.parametrize(
     "wrong", [{"about": "magic"}, {"threshold": "taste"}, {"threshold": "source"}, {"because": "x"}]
 )
