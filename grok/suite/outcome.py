@@ -85,6 +85,7 @@ def describe(
     said = Statement(
         id=claim.id_on(family),
         title=claim.title,
+        text=claim.text,
         source=source.key if source else None,
         source_title=source.title if source else None,
         ref=source.ref if source else None,

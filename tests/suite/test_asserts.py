@@ -31,7 +31,22 @@ def _sets(x, xs=()):
     assert x == {1, 5, 34}
 
 
-EXPRESSIONS = {f: asserts.recorded(f) for f in (_plain, _several, _every, _sets)}
+def _named(x, xs=()):
+    evidence = Recorder()
+    share = evidence("share of the logits", x)
+    table = evidence("share of each head", {"a": 2 * x})
+    again = evidence("first", x)
+    again = x + 1
+    kept = 1 if xs else 0
+    assert share >= 0.5
+    assert 0.1 < share  # noqa: SIM300
+    assert evidence("twice", 2 * x) > share
+    assert all(value > 0.2 for value in table.values())
+    assert all(value > 0 for value in [x])
+    assert again > x * kept
+
+
+EXPRESSIONS = {f: asserts.recorded(f) for f in (_plain, _several, _every, _sets, _named)}
 
 
 def record(function, *args):
@@ -84,6 +99,19 @@ def test_all_is_recorded_by_its_tightest():
     assert found.margin == pytest.approx(-0.04 / 0.84)
     with pytest.raises(NotEvaluable, match="nothing to compare"):
         record(_every, None, [])
+
+
+def test_a_side_is_called_by_the_evidence_that_its_variable_holds():
+    recorder, passed = record(_named, 0.75)
+    assert passed
+    assert [(a.name, a.against) for a in recorder.asserts] == [
+        ("share of the logits", None),
+        ("share of the logits", None),
+        ("twice", "share of the logits"),
+        ("share of each head", None),
+        (None, None),  # the list is no evidence
+        (None, None),  # bound twice
+    ]
 
 
 def test_what_is_no_comparison_of_numbers_has_no_margin():
