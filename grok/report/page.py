@@ -33,7 +33,7 @@ def render(verdicts: Verdicts, history: Sequence[Earlier] = ()) -> str:
     """The page of these verdicts; history: earlier runs, oldest first."""
     pool = Pool()
     shown = cards(verdicts, history, pool)
-    style, script = _asset("page.css"), _asset("page.js") + _asset("plots.js")
+    style, script = _asset("page.css"), "".join(map(_asset, ("page.js", "kinds.js", "plots.js")))
     return _template().render(
         run=verdicts.run,
         cards=shown,

@@ -13,7 +13,7 @@ Names = dict[str, str]
 
 
 def bound(function: ast.FunctionDef) -> Names:
-    """Variable → the name of its evidence. A variable that is bound in another way too, in a comprehension say, has none."""
+    """Variable → the name of its evidence. A variable that is also bound in another way has none."""
     found: dict[str, set[str | None]] = defaultdict(set)
     assigned: Counter[str] = Counter()
     for node in ast.walk(function):
