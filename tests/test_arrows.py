@@ -29,7 +29,7 @@ ARROWS: dict[str, set[str]] = {
     "verdicts": set(),
     "train": {"task", "recipe", "fourier", "kernels", "models", "measure", "store", "verdicts"},
     "sweep": {"recipe", "measure", "store", "train", "verdicts"},
-    "suite": {"recipe", "kernels", "models", "store", "verdicts", "report"},
+    "suite": {"recipe", "kernels", "models", "measure", "store", "verdicts", "report"},
     "report": {"verdicts"},
     "notebook": {"recipe", "fourier", "models", "measure", "store", "report"},
     "site": {"measure", "report", "verdicts"},

@@ -73,7 +73,7 @@ class Session:
             seconds=round(time.perf_counter() - self.clock, 1),
             subjects_note=tuple(self.pytest_report_header()),
         )
-        verdicts = results.verdicts(self.results, run)
+        verdicts = results.verdicts(self.results, run, options.fixtures)
         if options.json_file:
             files.write_json(options.json_file, verdicts.to_json())
         if options.html_file:

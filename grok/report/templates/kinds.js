@@ -12,6 +12,9 @@ const COLOURS = { light: ["#1557d0", "#c2570c", "#0b2f2a", "#8d7ad1", "#8a6100",
 const DASHES = ["solid", "dash", "dot", "dashdot", "longdash", "longdashdot"];
 const SYMBOLS = ["circle", "diamond-open", "square", "triangle-up-open", "cross", "x-open"];
 
+// the losses look as they do on the first screen
+const LOSSES = { train_loss: ["--train", "solid"], test_loss: ["--test", "solid"], restricted_loss: ["--restricted", "dash"], excluded_loss: ["--excluded", "dot"] };
+
 const KINDS = {
   lines: (data, chosen, theme) => series(data, chosen, theme, "lines"),
   points: (data, chosen, theme) => series(data, chosen, theme, "markers"),
@@ -90,14 +93,15 @@ function series(found, chosen, theme, mode) {
     const xKey = X_KEYS.find((key) => Array.isArray(data[key]));
     const names = Object.keys(data).filter((key) => Array.isArray(data[key]) && key !== xKey && !NO_SERIES.includes(key));
     names.forEach((name, i) => {
-      const colour = COLOURS[theme][i % COLOURS[theme].length];
+      const [variable, dash] = LOSSES[name] ?? [];
+      const colour = variable ? ink(variable, theme) : COLOURS[theme][i % COLOURS[theme].length];
       const seed = Math.max(trained.indexOf(one), 0);
       const grouped = mode === "lines" && trained.length > 3 && seed;
       traces.push({
         type: mode === "bar" ? "bar" : "scatter", mode: mode === "bar" ? undefined : mode, x: data[xKey], y: data[name],
         name: label(name) + (chosen.length > 1 ? `, ${one.subject}` : ""),
         marker: { color: colour, size: 8, symbol: mode === "markers" ? SYMBOLS[i % SYMBOLS.length] : undefined, line: { color: colour, width: 1.5 } },
-        line: { color: colour, width: seed ? 1 : 2, dash: mustFail(one) ? "dot" : DASHES[i % DASHES.length] },
+        line: { color: colour, width: seed ? 1 : 2, dash: mustFail(one) ? "dashdot" : dash ?? DASHES[i % DASHES.length] },
         opacity: seed ? 0.55 : 1, visible: mustFail(one) && trained.length ? "legendonly" : true,
         legendgroup: grouped ? name : undefined, showlegend: !(grouped && !mustFail(one)),
       });
@@ -108,8 +112,8 @@ function series(found, chosen, theme, mode) {
   const log = mode === "lines" && values.every((value) => value > 0) && Math.max(...values) > 100 * Math.min(...values);
   const titles = titlesOf(first, [X_KEYS.find((key) => key !== "x" && Array.isArray(first[key])) ?? "", ""]);
   const layout = { xaxis: { title: { text: titles[0] } }, yaxis: { title: { text: titles[1] }, ...(log ? { type: "log", exponentformat: "power", dtick: 1 } : {}) }, shapes: [], annotations: [] };
-  if (typeof first.line === "number") mark(layout, { y0: first.line, y1: first.line, x0: 0, x1: 1, xref: "paper" }, `${first.line}`);
-  for (const [name, step] of phases(first.phases)) mark(layout, { x0: step, x1: step, y0: 0, y1: 1, yref: "paper" }, name);
+  if (typeof first.line === "number") mark(layout, { y0: first.line, y1: first.line, x0: 0, x1: 1, xref: "paper" }, `${first.line}`, theme);
+  for (const [name, step] of phases(first.phases)) mark(layout, { x0: step, x1: step, y0: 0, y1: 1, yref: "paper" }, name, theme);
   return { traces, layout };
 }
 
@@ -122,11 +126,19 @@ function phases(given) {
   return Object.entries(given ?? {}).filter(([, step]) => typeof step === "number");
 }
 
-function mark(layout, where, text) {
-  const colour = getComputedStyle(document.documentElement).getPropertyValue("--control");
+function mark(layout, where, text, theme) {
+  const colour = ink("--control", theme);
   layout.shapes.push({ type: "line", ...where, line: { color: colour, width: 1.5, dash: "dash" } });
   const at = where.yref ? { x: where.x0, y: 1, yref: "paper", xanchor: "right", yanchor: "top", textangle: -90 } : { x: 1, xref: "paper", xanchor: "right", y: where.y0, yanchor: "bottom" };
   layout.annotations.push({ ...at, text: escapeMarkup(text), showarrow: false, font: { size: 11 } });
+}
+
+// A colour of the style sheet: that of the screen, or that of paper, which is told before the page is laid out for it.
+function ink(variable, theme) {
+  document.documentElement.classList.toggle("paper", theme === "light");
+  const colour = getComputedStyle(document.documentElement).getPropertyValue(variable);
+  document.documentElement.classList.remove("paper");
+  return colour;
 }
 
 function mustFail(one) {

@@ -20,8 +20,8 @@ function filter() {
   }
   for (const group of document.querySelectorAll(".group")) group.hidden = !group.querySelector(".claim:not([hidden])");
   document.querySelector(".nothing").hidden = shown > 0;
-  const all = shown === claims.length;
-  document.querySelector(".shown").textContent = all ? `${shown} claims` : `${shown} of ${claims.length} claims`;
+  const whole = shown === claims.length;
+  document.querySelector(".shown").textContent = whole ? `${shown} claims` : `${shown} of ${claims.length} claims`;
 }
 
 function reset() {
@@ -34,6 +34,7 @@ function reset() {
 function openAnchor() {
   let id = location.hash.slice(1);
   try { id = decodeURIComponent(id); } catch { /* not encoded */ }
+  if (id === "all") return openAll(true);
   const claim = claims.find((c) => c.id === id);
   if (!claim) return;
   if (claim.hidden) reset();
@@ -41,6 +42,13 @@ function openAnchor() {
   claim.scrollIntoView();
 }
 
+function openAll(open) {
+  for (const claim of claims) if (!claim.hidden) claim.open = open;
+  all.setAttribute("aria-pressed", String(open));
+}
+
+const all = document.querySelector(".all");
+all.addEventListener("click", () => openAll(all.getAttribute("aria-pressed") !== "true"));
 search.addEventListener("input", filter);
 for (const pick of picks) pick.addEventListener("change", filter);
 for (const chip of chips)

@@ -33,13 +33,12 @@ function draw(figure, theme = darkQuery.matches ? "dark" : "light") {
   const chosen = figure.dataset.overlaid ? series : [series[which ? Number(which.value) : 0]];
   const data = chosen.map((one) => pool[one.data]);
   const plot = kindOf(figure.dataset.kind, data[0])(data, chosen, theme);
-  const css = getComputedStyle(document.documentElement);
-  const axis = { gridcolor: css.getPropertyValue("--grid"), zerolinecolor: css.getPropertyValue("--rule"), automargin: true };
+  const axis = { gridcolor: ink("--grid", theme), zerolinecolor: ink("--rule", theme), automargin: true };
   const layout = {
     height: 340, margin: { l: 55, r: 15, t: 28, b: 45 }, paper_bgcolor: "transparent",
-    plot_bgcolor: "transparent", font: { family: "system-ui, sans-serif", size: 12, color: css.getPropertyValue("--ink") },
+    plot_bgcolor: "transparent", font: { family: "system-ui, sans-serif", size: 12, color: ink("--ink", theme) },
     legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" }, hovermode: plot.layout.coloraxis ? "closest" : "x unified", barmode: "group",
-    hoverlabel: { bgcolor: css.getPropertyValue("--card"), font: { color: css.getPropertyValue("--ink") } }, ...plot.layout,
+    hoverlabel: { bgcolor: ink("--card", theme), font: { color: ink("--ink", theme) } }, ...plot.layout,
   };
   for (const key of new Set([...Object.keys(layout), "xaxis", "yaxis"])) if (/^[xy]axis\d*$/.test(key)) layout[key] = { ...axis, ...layout[key] };
   const svg = { name: "svg", title: "Download plot as an SVG", icon: Plotly.Icons.disk, click: (canvas) => Plotly.downloadImage(canvas, { format: "svg" }) };

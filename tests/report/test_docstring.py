@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grok.report.text import LABELS, blocks
+from grok.report.docstring import LABELS, blocks
 
 WHOLE = r"""The logits use
 only `K`.
