@@ -23,7 +23,7 @@ _LISTS = (
     (
         "What is not decided",
         ("uncontrolled", "not evaluated", "error"),
-        "No control was tried, or nothing was measured.",
+        "No control was tried, or it was not measured.",
     ),
 )
 
@@ -74,12 +74,14 @@ def lists(shown: Sequence[Card]) -> Iterator[List]:
 
 
 def _first(cards: Sequence[Card]) -> list[Card]:
+    """Each family in turn gives its next claim that no other has given; in the end they stand family by family."""
     groups = [[card for card in cards if card.fixture == name] for name in dict.fromkeys(c.fixture for c in cards)]
-    for group in groups:
-        group.sort(key=lambda card: card.claim.about == "behaviour")
-    turns = [(turn, i, card) for i, group in enumerate(groups) for turn, card in enumerate(group)]
-    chosen: dict[str, tuple[int, int, Card]] = {}  # a claim on several families is shown once
-    for turn in sorted(turns, key=lambda turn: turn[:2]):
-        chosen.setdefault(turn[2].id, turn)
-    first = sorted(list(chosen.values())[:FIRST], key=lambda turn: (turn[1], turn[0]))
-    return [card for *_, card in first]
+    waiting = [sorted(group, key=lambda card: card.claim.about == "behaviour") for group in groups]
+    chosen: dict[str, Card] = {}
+    while len(chosen) < FIRST and any(waiting):
+        for group in waiting:
+            group[:] = [card for card in group if card.id not in chosen]
+            if group and len(chosen) < FIRST:
+                card = group.pop(0)
+                chosen[card.id] = card
+    return [card for group in groups for card in group if chosen.get(card.id) is card]

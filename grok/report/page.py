@@ -21,10 +21,10 @@ import jinja2
 import plotly.offline
 
 from grok.files import write_bytes
-from grok.report.history import Earlier
 from grok.report.families import families
+from grok.report.history import Earlier
 from grok.report.lists import lead, lists
-from grok.report.view import Pool, cards, counts
+from grok.report.view import Pool, cards, counts, legend
 from grok.verdicts.number import show
 from grok.verdicts.record import Verdicts
 
@@ -44,6 +44,7 @@ def render(verdicts: Verdicts, history: Sequence[Earlier] = ()) -> str:
         families=found,
         lists=list(lists(shown)),
         counts=counts(shown),
+        legend=legend(shown),
         surprises=[card for card in shown if card.claim.moved],
         sources=sorted({card.source for card in shown}),
         policy=_policy(style, script),

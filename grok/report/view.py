@@ -19,6 +19,18 @@ from grok.verdicts.runs import grokked, grokked_note
 from grok.verdicts.verdict import VERDICTS, judged
 
 OVERLAID = ("loss_curves", "progress")  # one figure with every subject; the other kinds show one subject at a time
+_MARKS = (
+    ("trained", "trained network"),
+    ("checkpoint", "checkpoint"),
+    ("threshold", "threshold, shaded where the claim holds"),
+    ("untrained", "untrained"),
+    ("memorised", "memorised"),
+    ("control", "another control"),
+    ("rival", "rival"),
+    ("published", "published"),
+    ("random", "random draws"),
+    ("span", "range of several, with the mark at the nearest"),
+)
 NO_FIXTURE = "no fixture"
 _ARXIV = re.compile(r"(?:arxiv[:\s]*)?(\d{4}\.\d{4,5})(?:v\d+)?", re.IGNORECASE)
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9_][\w.-]*")
@@ -160,6 +172,14 @@ def counts(shown: Sequence[Card]) -> list[tuple[str, str, int]]:
     """(verdict, css class, number of claims) for each verdict that occurs."""
     tallies = [(word, css(word), sum(card.claim.verdict == word for card in shown)) for word in VERDICTS]
     return [tally for tally in tallies if tally[2]]
+
+
+def legend(shown: Sequence[Card]) -> list[tuple[str, str]]:
+    """(mark, what it means) of those that the lines of the list have."""
+    lanes = [lane for card in shown if card.head for lane in card.head.lanes]
+    found = {lane.kind for lane in lanes} | {"threshold"} if lanes else set()
+    found |= {"span"} if any(lane.span and lane.marks for lane in lanes) else set()
+    return [(mark, text) for mark, text in _MARKS if mark in found]
 
 
 def css(verdict: str) -> str:

@@ -7,13 +7,18 @@ import random
 from typing import Any
 
 from grok.verdicts.claim import Claim, Statement
-from grok.verdicts.record import Run, Verdicts
+from grok.verdicts.record import Curve, Run, Verdicts
 from grok.verdicts.verdict import Assertion, Evidence, Plot, Result, verdict
 
 HOSTILE = (
     "</script><script>window.stolen=1</script>\"'`${window.stolen=1}"
     "<img src=x onerror=window.stolen=1>{{7*7}}|\n::error::@all #1"
 )
+TEXT = r"""The unembedding is made of the key frequencies.
+
+Measured: the norm of `W_U` on $\cos(w_k c)$ and $\sin(w_k c)$.
+
+$$ \frac{\lVert W_K \rVert}{\lVert W \rVert} $$"""
 FIXTURES = ("modadd-mlp", "modadd-transformer", "modsub-transformer", "add-transformer")
 
 
@@ -50,6 +55,7 @@ def claim(id: str, subjects: list[Result], expected: Any = None, **meta: Any) ->
     about = {
         "id": id,
         "title": f"W_U lives on the key frequencies ({id})",
+        "text": TEXT,
         "source": "kissane",
         "source_title": "One-hidden-layer MLP on modular addition",
         "ref": "ckkissane/mech-interp-practice",
@@ -103,6 +109,9 @@ def verdicts(claims: list[Claim] | None = None) -> Verdicts:
         {
             "fixture": name,
             "seed": 0,
+            "operation": "add_mod",
+            "p": 113,
+            "architecture": "mlp",
             "device": "cpu",
             "torch": "2.13.0",
             "digest": "ab" * 32,
@@ -120,8 +129,18 @@ def verdicts(claims: list[Claim] | None = None) -> Verdicts:
         started="2026-11-21T22:49:00Z",
         seconds=81.3,
         fixtures=fixtures,
+        curves=tuple(curve(f"{name}/seed0") for name in FIXTURES),
     )
     return Verdicts(run, tuple(one_of_each() if claims is None else claims))
+
+
+def curve(subject: str, keys: tuple[int, ...] | None = (3, 14, 35), **more: Any) -> Curve:
+    """A run that groks at step 10,000."""
+    losses = {"train_loss": (4.7, 1e-3, 1e-6, 1e-7), "test_loss": (4.7, 20.0, 10.0, 1e-6)}
+    if keys:
+        losses |= {"restricted_loss": (4.7, 10.0, 0.1, 1e-7), "excluded_loss": (4.7, 1e-2, 10.0, 5.0)}
+    phases = (("memorisation", 100), ("circuit formation", 1000), ("cleanup", 10_000))
+    return Curve(subject, (0, 100, 1000, 10_000), losses, **{"phases": phases, "key_frequencies": keys} | more)
 
 
 def plots(rng: random.Random, p: int = 113) -> tuple[Plot, ...]:
@@ -219,6 +238,7 @@ def hostile() -> Claim:
     text = dict.fromkeys(
         (
             "title",
+            "text",
             "source",
             "source_title",
             "section",
