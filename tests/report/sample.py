@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 from typing import Any
 
 from grok.verdicts.claim import Claim, Statement
@@ -205,6 +206,21 @@ def plots(rng: random.Random, p: int = 113) -> tuple[Plot, ...]:
             },
         ),
         Plot("something new", "an unknown kind", {"x": [1, 2, 3], "y": [1, 4, 9]}),
+        Plot("matrix", "norms by pair", {"matrix": [[0.1, 2.0], [3.0, 0.4]], "axes": ["b", "a"]}),
+        Plot(
+            "panels",
+            "attention of each head over (a, b)",
+            {f"head {i}": [[i, 1], [2, 3]] for i in range(4)} | {"see": "Heads 1 and 2 agree.", "axes": ["b", "a"]},
+        ),
+        Plot(
+            "planes",
+            "the embedding on its circles",
+            {f"k = {k}": [[1, 0], [0, 1], [-1, 0]] for k in (3, 14)} | {"labels": ["0", "1", "2"]},
+        ),
+        Plot(
+            "bars", "loss without each frequency", {"frequencies": [3, 14], "loss": [4.0, 2.0], "axes": ["k", "loss"]}
+        ),
+        Plot("points", "two measures", {"x": [1, 2], "one": [1, 2], "other": [2, 1]}),
     )
 
 
@@ -231,10 +247,10 @@ def many(n: int = 100, seed: int = 0) -> list[Claim]:
 
 def hostile() -> Claim:
     """A claim whose every text tries to be markup, a template or a script."""
-    data = {"x": [1, 2], HOSTILE: [3, 4]}
-    bad = subject(
-        f"{HOSTILE}/seed0", 0.99, plots=(Plot("lines", HOSTILE, data),), reason=HOSTILE, device=HOSTILE, digest=HOSTILE
-    )
+    data = {"x": [1, 2], HOSTILE: [3, 4], "see": HOSTILE, "axes": [HOSTILE, HOSTILE], "phases": [[HOSTILE, 1]]}
+    made = replace(assertion(0.99, ">=", 0.98), name=HOSTILE, against=HOSTILE)
+    told = {"reason": HOSTILE, "device": HOSTILE, "digest": HOSTILE, "asserts": [made]}
+    bad = subject(f"{HOSTILE}/seed0", 0.99, plots=(Plot("lines", HOSTILE, data),), **told)
     text = dict.fromkeys(
         (
             "title",
