@@ -46,12 +46,12 @@ function matrixOf(data) {
 function grid(names, titles, square) {
   const columns = Math.min(names.length, names.length === 4 ? 2 : 3);
   const rows = Math.ceil(names.length / columns);
-  const layout = { grid: { rows, columns, pattern: "independent", xgap: 0.16, ygap: 0.26 }, annotations: [], height: rows === 1 ? (columns === 1 ? 420 : 300) : 60 + 250 * rows };
+  const layout = { grid: { rows, columns, pattern: "independent", xgap: 0.24, ygap: 0.26 }, annotations: [], height: rows === 1 ? (columns === 1 ? 420 : 300) : 60 + 250 * rows };
   const axes = names.map((name, i) => {
     const n = i ? i + 1 : "";
     const bottom = i + columns >= names.length;
-    layout[`xaxis${n}`] = { title: { text: bottom ? titles[0] : "" }, constrain: "domain" };
-    layout[`yaxis${n}`] = { title: { text: i % columns ? "" : titles[1] }, constrain: "domain", ...(square ? { scaleanchor: `x${n}` } : {}) };
+    layout[`xaxis${n}`] = { title: { text: bottom ? titles[0] : "" }, constrain: "domain", nticks: 6 };
+    layout[`yaxis${n}`] = { title: { text: i % columns ? "" : titles[1] }, constrain: "domain", nticks: 6, ...(square ? { scaleanchor: `x${n}` } : {}) };
     if (name) layout.annotations.push({ text: label(name), xref: `x${n} domain`, yref: `y${n} domain`, x: 0, y: 1, xanchor: "left", yanchor: "bottom", showarrow: false, font: { size: 12 } });
     return { xaxis: `x${n}`, yaxis: `y${n}` };
   });
