@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -28,11 +29,9 @@ def curves(claims: Iterable[Claim], fixtures: Path) -> tuple[Curve, ...]:
     }
     found = []
     for name in sorted(names, key=lambda name: (names[name] or "", not _published(name), len(name), name)):
-        try:
+        with contextlib.suppress(GrokError, OSError):
             found.append(_curve(name, fixtures / name))
-        except (GrokError, OSError):
-            continue
-    return tuple(found)
+    return tuple(curve for curve in found if curve)
 
 
 def _published(name: str) -> bool:
@@ -42,14 +41,18 @@ def _published(name: str) -> bool:
     return recipe in RECIPES and RECIPES[recipe].seed == int(seed)
 
 
-def _curve(name: str, folder: Path) -> Curve:
+def _curve(name: str, folder: Path) -> Curve | None:
+    """None for a trajectory without losses."""
     from grok.measure import trajectory
     from grok.store.fixture import load_fixture
 
     run = load_fixture(folder).run
+    train, test = (run.columns.get(name) for name in COLUMNS[:2])
+    if train is None or test is None:
+        return None
     phases: tuple[tuple[str, int], ...] = ()
     try:
-        ends = trajectory.phases(run.steps, run.columns["train_loss"], run.columns["test_loss"])
+        ends = trajectory.phases(run.steps, train, test)
         phases = (("memorisation", ends.memorised), ("circuit formation", ends.circuit), ("cleanup", ends.cleanup))
     except NotEvaluable:
         pass
