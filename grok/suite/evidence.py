@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -82,14 +82,16 @@ class Recorder:
         self.evidence.append(Evidence(name, _checked(value, VALUE_DIGITS, name), figure, limits, len(draws) or None))
         return value.tolist() if getattr(value, "ndim", None) == 0 else value
 
-    def plot(self, kind: str, name: str, **data: Any) -> None:
+    def plot(self, kind: str, name: str, arrays: Callable[[], Mapping[str, Any]] | None = None, **data: Any) -> None:
         """Record arrays for a plot of this kind on the page, rounded to 5 significant digits. Raises as ``__call__``.
 
         An array that is expensive to compute may be given as a function without arguments. It is called only if the
         plot is kept. Of many networks of one kind, such as the draws of initial weights, only one keeps its plots.
+        arrays: a function that makes several of them, by name.
         """
         if self.keeps_plots:
-            made = {key: value() if callable(value) else value for key, value in data.items()}
+            made = dict(arrays() if arrays else {})
+            made |= {key: value() if callable(value) else value for key, value in data.items()}
             self.plots.append(Plot(kind, name, _checked(made, PLOT_DIGITS, f"plot {name}")))
 
 
