@@ -700,9 +700,12 @@ def test_progress_measures_move_first(run, evidence):
     columns = {name: run.columns[name] for name in ("test_loss", "restricted_loss", "excluded_loss", "key_cos2")}
     evidence.plot(
         "progress",
-        "Losses, and alignment with the formula (key cos2)",
+        "Losses, and alignment of the logits with the formula",
         steps=run.steps,
-        **columns,
+        test_loss=columns["test_loss"],
+        restricted_loss=columns["restricted_loss"],
+        excluded_loss=columns["excluded_loss"],
+        alignment=columns["key_cos2"],
         see="The alignment rises and the excluded loss rises before the test loss falls.",
         axes=["step", "loss, or alignment"],
     )
@@ -753,9 +756,9 @@ def test_three_phases(run, evidence):
     )
     evidence.plot(
         "progress",
-        "Alignment with the formula (key cos2), and norm of the weights",
+        "Alignment of the logits with the formula, and norm of the weights",
         steps=run.steps,
-        key_cos2=run.columns["key_cos2"],
+        alignment=run.columns["key_cos2"],
         weight_norm=run.columns["weight_norm"],
         phases=ends,
         see="Up to the second line the alignment rises; between the second and the third the norm falls.",

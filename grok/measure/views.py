@@ -52,15 +52,15 @@ def by_frequency(values: Tensor | Sequence[float | None], key_frequencies: Seque
     }
 
 
-def circles(matrix: Tensor, frequencies: Sequence[int]) -> dict[str, Tensor]:
-    """The tokens in the plane of each frequency: [p, d] → "k = 5" → [p, 2].
+def circles(matrix: Tensor, frequencies: Sequence[int]) -> dict[str, Any]:
+    """The tokens in the plane of each frequency: [p, d] → "k = 5" → [p, 2]; ``labels``: every eighth token's number.
 
     The axes are the two directions, of norm one, in which the matrix holds cos w_k t and sin w_k t:
     x_t = E_t · u / ‖u‖ with u = Σ_t E_t cos w_k t, and y_t likewise with the sine. A frequency alone is a circle or an
     ellipse, on which the token t stands at the angle w_k t.
     """
     waves = basis(len(matrix))
-    found = {}
+    found: dict[str, Any] = {"labels": ["" if t % 8 else str(t) for t in range(len(matrix))]}
     for k in frequencies:
         directions = waves[rows([k])] @ matrix  # [2, d]
         directions = directions / directions.norm(dim=1, keepdim=True).clamp_min(TINY)
@@ -147,7 +147,7 @@ def reading(model: Network) -> dict[str, Tensor]:
 
 
 def singular_values(matrix: Tensor) -> dict[str, Any]:
-    """``embedding.squared_shares`` of a matrix and of a Gaussian one of its shape, of which the last are left out."""
+    """``embedding.squared_shares`` of a matrix, at least 1e-6, beside a Gaussian one of its shape: [min(p, d)]."""
     found = embedding.squared_shares(matrix)
     gaussian = embedding.squared_shares(embedding.gaussian_like(matrix))
     return {"x": list(range(1, len(found) + 1)), "W_E": found.clamp_min(1e-6), "Gaussian matrix": gaussian}
