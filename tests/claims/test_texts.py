@@ -1,0 +1,78 @@
+"""Every claim says what it means and how it is measured, names what it asserts, and draws it or says why not."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from grok.report.docstring import blocks
+from grok.suite import naming
+
+CLAIMS = Path(__file__).parents[2] / "claims"
+FILES = [CLAIMS / name for name in ("test_modadd_mlp.py", "test_modadd_transformer.py")]
+
+
+def each_claim(path: Path) -> Iterator[tuple[str, ast.FunctionDef, dict[str, ast.expr]]]:
+    """(id, function, arguments of the decorator by name) of every claim in a file, read and not run."""
+    for function in ast.parse(path.read_text(encoding="utf-8")).body:
+        for decorator in getattr(function, "decorator_list", []):
+            if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "claim":
+                arguments = {keyword.arg: keyword.value for keyword in decorator.keywords}
+                yield ast.literal_eval(decorator.args[0]), function, arguments
+
+
+def draws(function: ast.FunctionDef) -> bool:
+    return any(isinstance(node, ast.Call) and ast.unparse(node.func) == "evidence.plot" for node in ast.walk(function))
+
+
+def unnamed(function: ast.FunctionDef) -> list[str]:
+    """The comparisons whose measured side has no name in words: it is the left one, unless that is a number."""
+    names, found = naming.bound(function), []
+    for node in (n.test for n in ast.walk(function) if isinstance(n, ast.Assert)):
+        for part in node.values if isinstance(node, ast.BoolOp) else [node]:
+            inside, compared = names, part
+            if isinstance(part, ast.Call) and isinstance(part.args[0], ast.GeneratorExp):
+                inside, compared = naming.within(part.args[0], names), part.args[0].elt
+            sides = naming.sides(compared, inside)
+            if not sides[isinstance(compared.left, ast.Constant)]:
+                found.append(ast.unparse(part))
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_claim_says_what_it_means_and_how_it_is_measured(path: Path):
+    lacking = {}
+    for name, function, arguments in each_claim(path):
+        said = blocks(ast.get_docstring(function))
+        labels = {block.label for block in said}
+        first = said[0].parts[-1].text if said else ""
+        needed = {
+            "a first paragraph in plain words": bool(said) and not said[0].label and first.endswith("."),
+            "Measured:": "Measured" in labels,
+            "an equation, or No equation:": any(b.equation for b in said) != ("No equation" in labels),
+            "a plot, or No plot:": draws(function) != ("No plot" in labels),
+            "section=": "section" in arguments,
+        }
+        if missing := [what for what, there in needed.items() if not there]:
+            lacking[name] = missing
+    assert lacking == {}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_equation_can_be_set(path: Path):
+    """LaTeX that cannot be converted would stand on the page as code."""
+    wrong = {
+        name: part.text
+        for name, function, _ in each_claim(path)
+        for block in blocks(ast.get_docstring(function))
+        for part in block.parts
+        if (block.equation or "\\" in part.text or "$" in part.text) and part.kind != "math"
+    }
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_assert_is_named_by_what_it_measures(path: Path):
+    found = {name: unnamed(function) for name, function, _ in each_claim(path)}
+    assert {name: comparisons for name, comparisons in found.items() if comparisons} == {}
