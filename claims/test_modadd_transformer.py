@@ -667,7 +667,7 @@ def test_excluded_loss_is_high(model, evidence):
         "points",
         "Train loss without one frequency",
         lambda: views.excluded_by_frequency(model),
-        see="Each key frequency and eight others, removed alone; the dashed line is all of K removed.",
+        see="Each key frequency and four others, removed alone; the dashed line is all of K removed.",
         axes=["frequency removed", "log₁₀ of the loss"],
     )
     cut = losses.excluded(model)

@@ -156,9 +156,9 @@ def singular_values(matrix: Tensor) -> dict[str, Any]:
 def excluded_by_frequency(model: Network) -> dict[str, Any]:
     """Log10 of the train loss without one frequency, for ``by_frequency``; without all of K as the level ``line``.
 
-    The frequencies are each of K and eight others (``losses.excluded_each``).
+    The frequencies are each of K and four others (``losses.excluded_each``).
     """
-    each = losses.excluded_each(model, model.train)
+    each = losses.excluded_each(model, model.train, n_others=4)
     found = each.keys | each.others
     logs = [log10(found[k]) if k in found else None for k in range(1, (model.task.p + 1) // 2)]
     return by_frequency(logs, model.key_frequencies) | {"line": log10(losses.excluded(model).loss)}
