@@ -661,7 +661,7 @@ def test_the_restricted_loss_follows_the_test_loss(run, evidence):
 
     Measured: on the record of the training, Spearman's rank correlation of the two losses over the recorded steps. It
     starts where a tenth of the fall of the test loss is done, on the log scale. $R_i$ and $T_i$ are the ranks of the
-    two losses at step i; the correlation is 0 if the test loss never varies there.
+    two losses at step i. The correlation is 0 if fewer than three steps are left or if a loss does not vary.
 
     $$ \rho = \frac{\sum_i (R_i - \bar R)(T_i - \bar T)}
     {\sqrt{\sum_i (R_i - \bar R)^2 \sum_i (T_i - \bar T)^2}} $$
