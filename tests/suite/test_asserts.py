@@ -146,12 +146,19 @@ def test_evidence_is_plain_json_and_comes_back():
     assert (kept.value, kept.control_range, kept.control_draws) == ({"cos 1": [1.0, 2.0]}, [1.0, 3.0], 3)
     evidence.plot("fve", "FVE", x=range(2), fve=[1 / 3, 2 / 3])
     assert evidence.plots[0].data == {"x": [0, 1], "fve": [0.33333, 0.66667]}
-    evidence.plot("panels", "heads", lambda: {"head 0": [[1.0]]}, axes=["b", "a"])
-    assert evidence.plots[1].data == {"head 0": [[1.0]], "axes": ["b", "a"]}
     with pytest.raises(ValueError, match="over 60000"):
         evidence.plot("spectrum_2d", "all", norm=torch.rand(113, 113))
     with pytest.raises(TypeError, match="evidence is numbers"):
         evidence("object", object())
+
+
+def test_arrays_of_a_plot_are_made_only_if_it_is_kept():
+    evidence = Recorder()
+    evidence.plot("panels", "heads", lambda: {"head 0": [[1.0]]}, axes=["b", "a"])
+    assert evidence.plots[0].data == {"head 0": [[1.0]], "axes": ["b", "a"]}
+    evidence.keeps_plots = False
+    evidence.plot("panels", "heads", lambda: pytest.fail("made"), share=lambda: pytest.fail("made"))
+    assert len(evidence.plots) == 1
 
 
 @pytest.mark.parametrize(
