@@ -432,7 +432,7 @@ def test_input_weights_have_the_same_key_frequencies(model, evidence):
         "planes",
         "The numbers on the circles of three key frequencies",
         lambda: views.circles(model.W_neur, views.strongest_first(model)[:3]),
-        see="Each point is a number t, at the angle 2πkt/p of a circle.",
+        see="Each point is a number t, at the angle 2πkt/p of a circle: each step from 0 to 9 turns by the same angle.",
         axes=["along the cosine of k", "along the sine of k"],
     )
     key_frequencies = evidence("key frequencies", model.key_frequencies)

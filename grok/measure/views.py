@@ -22,6 +22,7 @@ from grok.models.network import Network
 SIDE = 57  # numbers of a, and of b, that a table shows
 ROWS = 128  # neurons that a matrix shows, at most
 HEADS = 4  # attention heads that a plot shows, at most
+NAMED = 10  # tokens whose number stands beside their point
 POINTS = 200  # pairs that a cloud of points shows, about
 TINY = 1e-300  # avoids 0 / 0
 
@@ -53,14 +54,14 @@ def by_frequency(values: Tensor | Sequence[float | None], key_frequencies: Seque
 
 
 def circles(matrix: Tensor, frequencies: Sequence[int]) -> dict[str, Any]:
-    """The tokens in the plane of each frequency: [p, d] → "k = 5" → [p, 2]; ``labels``: every eighth token's number.
+    """The tokens in the plane of each frequency: [p, d] → "k = 5" → [p, 2]; ``labels``: the numbers 0 … 9.
 
     The axes are the two directions, of norm one, in which the matrix holds cos w_k t and sin w_k t:
     x_t = E_t · u / ‖u‖ with u = Σ_t E_t cos w_k t, and y_t likewise with the sine. A frequency alone is a circle or an
     ellipse, on which the token t stands at the angle w_k t.
     """
     waves = basis(len(matrix))
-    found: dict[str, Any] = {"labels": ["" if t % 8 else str(t) for t in range(len(matrix))]}
+    found: dict[str, Any] = {"labels": [str(t) if t < NAMED else "" for t in range(len(matrix))]}
     for k in frequencies:
         directions = waves[rows([k])] @ matrix  # [2, d]
         directions = directions / directions.norm(dim=1, keepdim=True).clamp_min(TINY)

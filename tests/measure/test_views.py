@@ -24,7 +24,7 @@ def test_a_token_stands_at_its_angle_on_each_circle():
     angles = 2 * math.pi / P * torch.outer(torch.tensor(KEYS), torch.arange(P)).double()
     matrix = torch.stack([3 * angles[0].cos(), 3 * angles[0].sin(), angles[1].cos(), angles[1].sin()], dim=1)
     found = views.circles(matrix, KEYS)
-    assert found.pop("labels")[:9] == ["0", "", "", "", "", "", "", "", "8"]
+    assert found.pop("labels") == [*"0123456789", "", "", ""]
     for (name, points), angle, radius in zip(found.items(), angles, (3, 1), strict=True):
         expected = radius * torch.stack([angle.cos(), angle.sin()], dim=1)
         torch.testing.assert_close(points, expected, atol=1e-9, rtol=0, msg=name)
