@@ -5,8 +5,9 @@ from statistics import fmean
 
 import torch
 
+from grok import views
 from grok.claim import claim, source
-from grok.measure import embedding, logits, losses, neurons, spectrum, trajectory, views
+from grok.measure import embedding, logits, losses, neurons, spectrum, trajectory
 
 pytestmark = source(
     "kissane",

@@ -4,8 +4,9 @@ import math
 
 import torch
 
+from grok import views
 from grok.claim import claim, source
-from grok.measure import attention, embedding, logits, losses, neurons, spectrum, trajectory, views
+from grok.measure import attention, embedding, logits, losses, neurons, spectrum, trajectory
 
 pytestmark = source(
     "balcells",

@@ -62,6 +62,9 @@ def mean_by_offset(logits: Tensor, labels: Tensor) -> Tensor:
     """Mean over all pairs of the logit of class s - r, centred over r: [p², p] → [p], r = 0 … p-1.
 
     It is what L has in common with a function of s - c, as the formula is; r = 0 is the right answer.
+
+    Equation: mean_{a, b} L_{s - r}(a, b), less its mean over r.
+    Source: N (claim N7).
     """
     p = logits.shape[1]
     s = torch.arange(p)

@@ -53,20 +53,21 @@ def by_frequency(values: Tensor | Sequence[float | None], key_frequencies: Seque
     }
 
 
-def circles(matrix: Tensor, frequencies: Sequence[int]) -> dict[str, Any]:
-    """The tokens in the plane of each frequency: [p, d] → "k = 5" → [p, 2]; ``labels``: the numbers 0 … 9.
+def circle(matrix: Tensor, k: int) -> Tensor:
+    """The tokens in the plane of a frequency: [p, d] → [p, 2].
 
     The axes are the two directions, of norm one, in which the matrix holds cos w_k t and sin w_k t:
     x_t = E_t · u / ‖u‖ with u = Σ_t E_t cos w_k t, and y_t likewise with the sine. A frequency alone is a circle or an
     ellipse, on which the token t stands at the angle w_k t.
     """
-    waves = basis(len(matrix))
-    found: dict[str, Any] = {"labels": [str(t) if t < NAMED else "" for t in range(len(matrix))]}
-    for k in frequencies:
-        directions = waves[rows([k])] @ matrix  # [2, d]
-        directions = directions / directions.norm(dim=1, keepdim=True).clamp_min(TINY)
-        found[f"k = {k}"] = matrix @ directions.T
-    return found
+    directions = basis(len(matrix))[rows([k])] @ matrix  # [2, d]
+    return matrix @ torch.nn.functional.normalize(directions, dim=1).T
+
+
+def circles(matrix: Tensor, frequencies: Sequence[int]) -> dict[str, Any]:
+    """``circle`` of each frequency: [p, d] → "k = 5" → [p, 2]; ``labels``: the numbers 0 … 9."""
+    labels = [str(t) if t < NAMED else "" for t in range(len(matrix))]
+    return {"labels": labels, **{f"k = {k}": circle(matrix, k) for k in frequencies}}
 
 
 def by_answer(values: Tensor, labels: Tensor) -> Tensor:

@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from grok.measure import losses, neurons, spectrum, views
+from grok import views
+from grok.measure import losses, neurons, spectrum
 from grok.models import analytic
 from grok.models.architectures import network
 from grok.task import Task
