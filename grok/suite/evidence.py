@@ -13,7 +13,7 @@ from grok.verdicts.verdict import Assertion, Evidence, Plot
 
 MAX_BYTES = 60_000  # of one plot or table, as JSON; a page can hold a hundred of them
 VALUE_DIGITS = 10  # significant digits; more would differ between machines and have no meaning
-PLOT_DIGITS = 5
+PLOT_DIGITS = 4
 
 
 class NotFinite(ValueError):
@@ -83,7 +83,7 @@ class Recorder:
         return value.tolist() if getattr(value, "ndim", None) == 0 else value
 
     def plot(self, kind: str, name: str, arrays: Callable[[], Mapping[str, Any]] | None = None, **data: Any) -> None:
-        """Record arrays for a plot of this kind on the page, rounded to 5 significant digits. Raises as ``__call__``.
+        """Record arrays for a plot of this kind on the page, rounded to 4 significant digits. Raises as ``__call__``.
 
         An array that is expensive to compute may be given as a function without arguments. It is called only if the
         plot is kept. Of many networks of one kind, such as the draws of initial weights, only one keeps its plots.
