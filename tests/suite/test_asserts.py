@@ -145,7 +145,7 @@ def test_evidence_is_plain_json_and_comes_back():
     assert scalar.value == 0.123456789
     assert (kept.value, kept.control_range, kept.control_draws) == ({"cos 1": [1.0, 2.0]}, [1.0, 3.0], 3)
     evidence.plot("fve", "FVE", x=range(2), fve=[1 / 3, 2 / 3])
-    assert evidence.plots[0].data == {"x": [0, 1], "fve": [0.33333, 0.66667]}
+    assert evidence.plots[0].data == {"x": [0, 1], "fve": [0.3333, 0.6667]}
     with pytest.raises(ValueError, match="over 60000"):
         evidence.plot("spectrum_2d", "all", norm=torch.rand(113, 113))
     with pytest.raises(TypeError, match="evidence is numbers"):
