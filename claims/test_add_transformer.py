@@ -65,44 +65,50 @@ def table(values) -> torch.Tensor:
     return values.unflatten(0, (10, 10))
 
 
-def plot_errors(evidence, title, model, logits):
+def plot_errors(evidence, title, see, model, logits):
     errors = addition.error_table(logits, model.labels, model.task.p)
-    evidence.plot("error_table", title, x=range(10), y=range(10), error=errors, axes=PAIR_AXES)
+    evidence.plot("error_table", title, x=range(10), y=range(10), error=errors, see=see, axes=PAIR_AXES)
 
 
-def plot_fits(evidence, title, r2, of="neuron"):
-    """R² of each fit, sorted."""
+def plot_ablated(evidence, model, logits):
+    see = "Too much where a digit is 0, too little where one is 9, nothing where both."
+    plot_errors(evidence, "Predicted minus true sum with PC1 only", see, model, logits)
+
+
+def plot_fits(evidence, title, r2):
+    """R² of the fit of each neuron, sorted."""
     evidence.plot(
         "lines",
         title,
         x=range(1, len(r2) + 1),
-        R2=r2.sort(descending=True).values,
-        axes=(f"{of}, by R²", "R² of the fit, at most 1"),
+        **{"R²": r2.sort(descending=True).values},
+        see="The neurons are sorted; a neuron at 1 is fitted exactly.",
+        axes=("neuron, by R²", "R² of the fit, at most 1"),
     )
 
 
 def plot_shares(evidence, title, matrix):
-    """The share of the variance of each principal component."""
+    """The share of the variance on each principal component."""
     ratio = components.pca(matrix).ratio
     evidence.plot(
         "bars",
         title,
         x=range(1, len(ratio) + 1),
         share=ratio,
+        see="The first two hold nearly all.",
         axes=("principal component", "share of variance, 0 to 1"),
     )
 
 
-def plot_attention(evidence, title, mean):
+def plot_attention(evidence, see, mean):
     """Mean attention of each head, [h, 3]."""
     a, b, equals = mean.T
     evidence.plot(
         "attention",
-        title,
+        "Mean attention of each head over the pairs",
         heads=range(len(a)),
-        to_a=a,
-        to_b=b,
-        to_equals=equals,
+        **{"to a": a, "to b": b, "to =": equals},
+        see=see,
         axes=("head", "mean attention, 0 to 1"),
     )
 
@@ -128,7 +134,8 @@ def test_it_adds(model, evidence):
     $$ \operatorname{argmax}_c L_c(a, b) = a + b $$"""
     evidence.plot(
         "matrix",
-        "The sum that the network gives for each pair: equal along the diagonals",
+        "The sum that the network gives for each pair",
+        see="It is a + b, the same along each diagonal.",
         x=range(10),
         y=range(10),
         sum=table(model.logits.argmax(1)),
@@ -154,7 +161,7 @@ def test_two_components_hold_the_embedding(model, evidence):
     first two. $\sigma_i$ are the singular values of W_E less its mean over the digits.
 
     $$ r_i = \frac{\sigma_i^2}{\sum_j \sigma_j^2}, \quad 0.6 \le r_1 \le 0.85, \quad r_1 + r_2 \ge 0.98 $$"""
-    plot_shares(evidence, "Variance of the embedding on each component: two hold nearly all", model.W_E)
+    plot_shares(evidence, "Variance of the embedding on each principal component", model.W_E)
     ratio = components.pca(model.W_E).ratio
     first = evidence("share of PC1", ratio[0], published=0.73)
     both = evidence("share of PC1 and PC2", ratio[:2].sum(), published=0.994)
@@ -181,7 +188,8 @@ def test_pc1_is_linear(model, evidence):
     digits = torch.arange(model.task.p)
     evidence.plot(
         "pcs",
-        "PC1 of each digit is a line, PC2 a parabola",
+        "Score of each digit on PC1 and PC2",
+        see="PC1 is a line, PC2 a parabola.",
         tokens=digits,
         PC1=pc1,
         PC2=pc2,
@@ -211,7 +219,8 @@ def test_pc2_is_a_parabola(model, evidence):
     digits = torch.arange(model.task.p).double()
     evidence.plot(
         "planes",
-        "The digits in the plane of PC1 and PC2 lie on a parabola",
+        "The digits in the plane of PC1 and PC2",
+        see="They stand in their order on a parabola.",
         embedding=torch.stack([pc1, pc2], dim=1),
         labels=[str(t) for t in range(model.task.p)],
         axes=("PC1", "PC2"),
@@ -244,6 +253,7 @@ def test_embedding_is_low_frequency(model, evidence):
     evidence.plot(
         "fourier_norms",
         "Norm of the embedding on each index of its Fourier transform",
+        see="Index 1 is strongest, index 2 comes next.",
         frequencies=range(1, len(norms)),
         norm=norms[1:],
         axes=("index n", "norm"),
@@ -284,12 +294,15 @@ def test_ablating_pc2_destroys_accuracy(model, evidence):
     most_alone = evidence("most accuracy lost to one random direction", max(controls_alone))
     evidence.plot(
         "lines",
-        "Accuracy lost: without PC2, and by 40 random changes of the same rank",
+        "Accuracy lost without PC2, and by 40 random changes of the same rank",
         x=range(1, len(controls) + 1),
-        PC1_only=[drop] * len(controls),
-        as_many_random_directions=sorted(controls),
-        PC2_alone_removed=[alone] * len(controls),
-        one_random_direction=sorted(controls_alone),
+        **{
+            "PC1 only": [drop] * len(controls),
+            "as many random directions": sorted(controls),
+            "PC2 alone removed": [alone] * len(controls),
+            "one random direction": sorted(controls_alone),
+        },
+        see="The level lines, without PC2, are above the random changes, which are sorted.",
         axes=("random change, by what it costs", "accuracy lost, 0 to 1"),
     )
     assert drop >= 0.4
@@ -315,7 +328,7 @@ def test_pc1_and_pc2_suffice(model, evidence):
     $$ x \to m + v_1 v_1^T (x - m) + v_2 v_2^T (x - m) $$"""
     plane = Intervention(embedding=components.pca(model.W_E).keep([0, 1]))
     kept = by_hand(model, plane).logits
-    plot_errors(evidence, "Predicted minus true sum with PC1 and PC2 only: zero where they suffice", model, kept)
+    plot_errors(evidence, "Predicted minus true sum with PC1 and PC2 only", "0 where they suffice.", model, kept)
     right = evidence("accuracy with PC3 … removed", accuracy(model, kept))
     assert right == 1
 
@@ -336,7 +349,7 @@ def test_ablated_errors_are_at_most_three(model, evidence):
 
     $$ e(a, b) = \operatorname{argmax}_c L_c(a, b) - (a + b) $$"""
     logits = pc1_only(model).logits
-    plot_errors(evidence, "Predicted minus true sum with PC1 only: too much at 0, too little at 9", model, logits)
+    plot_ablated(evidence, model, logits)
     errors = addition.error_table(logits, model.labels, model.task.p)
     furthest = evidence("greatest |error|", errors.abs().max(), published=3)
     where = evidence("pairs off by exactly 3", (errors.abs() == 3).nonzero().tolist(), published="(0,0), (9,9)")
@@ -361,7 +374,7 @@ def test_ablated_errors_have_the_sign_of_the_edge(model, evidence):
 
     $$ e(0, b) > 0 > e(9, b'), \quad b \ne 9, \; b' \ne 0, \quad e(0, 9) = e(9, 0) = 0 $$"""
     logits = pc1_only(model).logits
-    plot_errors(evidence, "Predicted minus true sum with PC1 only: too much at 0, too little at 9", model, logits)
+    plot_ablated(evidence, model, logits)
     errors = addition.error_table(logits, model.labels, model.task.p)
     a, b = model.task.pairs().T.unflatten(1, (10, 10))
     low, high = (a == 0) | (b == 0), (a == 9) | (b == 9)
@@ -392,7 +405,8 @@ def test_skip_is_not_needed(model, evidence):
     without = by_hand(model, Intervention(skip=False)).logits
     evidence.plot(
         "panels",
-        "Margin of the right sum: smaller without the path, and above 0 where the answer is right",
+        "Margin of the right sum over the greatest other logit",
+        see="Smaller without the residual path, and above 0 where the answer is right.",
         **{
             "whole network": table(certificate.margins_of(model.logits, model.labels)),
             "without the residual path": table(certificate.margins_of(without, model.labels)),
@@ -429,11 +443,14 @@ def test_ablated_predictions_are_linear_in_the_sum(model, evidence):
     line = addition.line(model.labels, predicted)
     evidence.plot(
         "points",
-        "Predicted against true sum with PC1 only, its line, and that of the source",
+        "Predicted against true sum with PC1 only",
         x=model.labels,
-        predicted=predicted,
-        line_fitted=line.slope * model.labels + line.intercept,
-        line_of_the_source=2 / 3 * model.labels + 3,
+        **{
+            "predicted": predicted,
+            "best line": line.slope * model.labels + line.intercept,
+            "line of the source": 2 / 3 * model.labels + 3,
+        },
+        see="Whether the best line is that of the source.",
         axes=("a + b", "predicted sum"),
     )
     r2 = evidence("R² of a line in the sum", line.r2, published=0.93)
@@ -465,7 +482,8 @@ def test_ablated_predictions_depend_on_the_sum_only(model, evidence):
     predicted = pc1_only(model).logits.argmax(1).double()
     evidence.plot(
         "matrix",
-        "The predicted sum with PC1 only: the same for (a, b) and (b, a)",
+        "The sum that the network gives with PC1 only",
+        see="It is the same for (a, b) and (b, a), and nearly the same along each diagonal.",
         x=range(10),
         y=range(10),
         sum=table(predicted),
@@ -497,7 +515,8 @@ def test_pc2_does_not_explain_the_ablated_error(model, evidence):
     pc2 = scores(model)[:, 2:]
     evidence.plot(
         "points",
-        "Error with PC1 only against PC2(a) + PC2(b): no line",
+        "Error with PC1 only against PC2(a) + PC2(b)",
+        see="The points lie on no line.",
         x=pc2.sum(1),
         error=error[:, 0],
         axes=("PC2(a) + PC2(b)", "true minus predicted sum"),
@@ -622,7 +641,7 @@ def test_poly2_relu_readout_is_the_model(model, evidence):
     $$ \hat L = \operatorname{ReLU}( \hat h ) \, U, \quad \hat h_i = \operatorname{poly}_2 (
        \text{PC1}(a), \text{PC1}(b), \text{PC2}(a), \text{PC2}(b) ) $$"""
     logits = regression.fit(components.poly2(scores(model)), model.pre).relu() @ model.U
-    plot_errors(evidence, "Predicted minus true sum of the polynomials: zero where they are right", model, logits)
+    plot_errors(evidence, "Predicted minus true sum of the polynomials", "0 where they are right.", model, logits)
     r2 = evidence("R² of the logits", regression.r2_overall(model.logits, logits), published=0.988)
     right = evidence("accuracy", accuracy(model, logits))
     assert r2 >= 0.98
@@ -646,7 +665,7 @@ def test_poly2_of_post_predicts_the_same(model, evidence):
     $$ \hat L = \hat g \, U, \quad \hat g_i = \operatorname{poly}_2 (
        \text{PC1}(a), \text{PC1}(b), \text{PC2}(a), \text{PC2}(b) ) \approx \operatorname{ReLU}(h_i) $$"""
     logits = regression.fit(components.poly2(scores(model)), model.post) @ model.U
-    plot_errors(evidence, "Predicted minus true sum of the polynomials: zero where they are right", model, logits)
+    plot_errors(evidence, "Predicted minus true sum of the polynomials", "0 where they are right.", model, logits)
     r2 = evidence("R² of the logits", regression.r2_overall(model.logits, logits), published=0.966)
     right = evidence("accuracy", accuracy(model, logits), published="not computed")
     assert r2 >= 0.95
@@ -674,7 +693,8 @@ def test_each_logit_is_poly2(model, evidence):
         "bars",
         "R² of a polynomial of degree 2 for the logit of each sum",
         x=range(len(r2)),
-        R2=r2,
+        **{"R²": r2},
+        see="All are near 1.",
         axes=("sum c", "R² of the fit, at most 1"),
     )
     least = evidence("least R² of the logits", r2.min(), published=0.96)
@@ -728,7 +748,8 @@ def test_the_sum_is_widely_distributed(model, evidence):
     r = addition.sum_correlations(model.post, model.labels)
     evidence.plot(
         "lines",
-        "Correlation of each neuron with the sum, neurons sorted by it",
+        "Correlation of each neuron with the sum",
+        see="The neurons are sorted; those above 0.9 or below -0.9 count.",
         x=range(1, len(r) + 1),
         correlation=r.sort(descending=True).values,
         line=0.9,
@@ -784,10 +805,13 @@ def test_relu_lowers_linearity_in_the_sum(model, evidence):
         "bars",
         "How linear in the sum the neurons are, before and after the ReLU",
         x=[(i + 0.5) / R2_BINS for i in range(R2_BINS)],
-        before=before.histc(R2_BINS, 0, 1),
-        after=after.histc(R2_BINS, 0, 1),
-        before_with_PC1_only=before_ablated.histc(R2_BINS, 0, 1),
-        after_with_PC1_only=after_ablated.histc(R2_BINS, 0, 1),
+        **{
+            "before": before.histc(R2_BINS, 0, 1),
+            "after": after.histc(R2_BINS, 0, 1),
+            "before, PC1 only": before_ablated.histc(R2_BINS, 0, 1),
+            "after, PC1 only": after_ablated.histc(R2_BINS, 0, 1),
+        },
+        see="After the ReLU the neurons are further left.",
         axes=("R² of a line in a + b", "number of neurons"),
     )
     mean_before = evidence("mean R² before the ReLU", before.mean())
@@ -823,8 +847,8 @@ def test_pc2_turns_neurons_off_at_zero(model, evidence):
         "bars",
         "Inputs at (0, 0) of the neurons that PC2 turns off or on",
         x=range(1, int(flipped.sum()) + 1),
-        whole_network=whole[flipped],
-        PC1_only=ablated[flipped],
+        **{"whole network": whole[flipped], "PC1 only": ablated[flipped]},
+        see="Most are positive with PC1 only and negative in the whole network: PC2 turns them off.",
         axes=("neuron that flips", "input of the ReLU"),
     )
     turned_off, turned_on = addition.flips(whole, ablated)
@@ -853,7 +877,7 @@ def test_heads_treat_a_and_b_alike(model, evidence):
 
     $$ \left| \frac{1}{100} \sum_{a, b} \left( A_{\to a}(a, b) - A_{\to b}(a, b) \right) \right| \le 0.01 $$"""
     mean = model.pattern.mean(0)
-    plot_attention(evidence, "Mean attention of each head: as much to a as to b", mean)
+    plot_attention(evidence, "Each head gives a and b the same.", mean)
     difference = evidence("|mean attention to a - to b|, per head", (mean[:, 0] - mean[:, 1]).abs().tolist())
     assert all(d <= 0.01 for d in difference)
 
@@ -875,7 +899,7 @@ def test_attention_to_equals(model, evidence):
 
     $$ \bar A_{\to =} = \frac{1}{100} \sum_{a, b} A_{\to =}(a, b) $$"""
     mean = model.pattern.mean(0)
-    plot_attention(evidence, "Mean attention of each head to a, to b and to =", mean)
+    plot_attention(evidence, "The heads differ in what they give to =.", mean)
     shares = evidence("mean attention to =, heads sorted by it", mean[:, 2].sort().values.tolist())
     greatest = evidence("greatest mean attention to = of a head", shares[-1])
     assert all(share <= 0.02 for share in shares[:2])
@@ -898,7 +922,7 @@ def test_two_components_hold_the_readout(model, evidence):
     $\sigma_i$ are the singular values of the centred matrix.
 
     $$ \frac{\sigma_1^2 + \sigma_2^2}{\sum_i \sigma_i^2} \ge 0.95 $$"""
-    plot_shares(evidence, "Variance of W_L on each component: two hold nearly all", model.U)
+    plot_shares(evidence, "Variance of W_L on each principal component", model.U)
     both = evidence("share of the first two components", components.pca(model.U).ratio[:2].sum(), published=0.983)
     assert both >= 0.95
 
@@ -924,6 +948,7 @@ def test_readout_is_low_frequency(model, evidence):
     evidence.plot(
         "fourier_norms",
         "Norm of W_L on each index of its Fourier transform",
+        see="Indices 1 to 3 stand out.",
         frequencies=range(len(powers)),
         norm=powers.sqrt(),
         axes=("index n, 0 is the constant", "norm"),
@@ -953,11 +978,10 @@ def test_six_frequencies_give_the_answer(model, evidence):
     logits = model.logits[0]
     evidence.plot(
         "lines",
-        "Logits of 0 + 0: whole, and rebuilt from the strongest frequencies",
+        "Logits of 0 + 0, whole and rebuilt from the strongest frequencies",
         x=range(len(logits)),
-        whole=logits,
-        top_3=addition.rebuilt(logits, 3),
-        top_6=addition.rebuilt(logits, 6),
+        **{"whole": logits, "top 3": addition.rebuilt(logits, 3), "top 6": addition.rebuilt(logits, 6)},
+        see="Which sum is highest: it should be 0.",
         axes=("sum c", "logit"),
     )
     # The source's loop keeps one coefficient more than it says unless the constant is among the strongest.

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from grok.claim import claim, source
-from grok.measure import activations, embedding, logits, losses, neurons, phases, readout
+from grok.measure import activations, embedding, losses, neurons, phases, readout, views
 from grok.models import names, quadratic
 from grok.task import Task
 
@@ -54,8 +54,9 @@ def test_phases_in_and_out_agree(model, evidence):
     strongest = found.weights.topk(min(SHOWN, len(found.weights))).indices
     evidence.plot(
         "planes",
-        f"Phase written against phase read of the {SHOWN} strongest neurons: a diagonal if they agree",
-        phases_in_turns=torch.stack([found.read, found.written], dim=1)[strongest] / (2 * math.pi),
+        f"Phase written against phase read, of the {SHOWN} strongest neurons",
+        neurons=torch.stack([found.read, found.written], dim=1)[strongest] / (2 * math.pi),
+        see="The neurons lie on the diagonal if the phases agree.",
         axes=("φ_a + φ_b, turns", "φ_out, turns"),
     )
     length = evidence("resultant length of φ_a + φ_b - φ_out, 0 … 1", found.length, control_draws=found.permuted)
@@ -83,14 +84,15 @@ def test_phases_are_spread_evenly(model, evidence):
 
     $$ R_k = \frac{1}{n} \left| \sum_{i=1}^{n} e^{i \varphi_i} \right| \le 0.3 $$"""
     found = phases.spread(model)
-    by_phase = [(float(phase) / (2 * math.pi), k) for k, spread in found.items() for phase in spread.phases]
-    evidence.plot(
-        "points",
-        "Phases of the neurons of each frequency, a row each: all around the circle if they are spread",
-        x=[round(phase, 3) for phase, _ in by_phase],
-        neurons=[k for _, k in by_phase],
-        axes=("phase at which a is read, turns", "frequency k"),
-    )
+    if found:
+        evidence.plot(
+            "points",
+            "Phases of the neurons of each frequency",
+            x=torch.cat([spread.phases for spread in found.values()]) / (2 * math.pi),
+            neurons=[k for k, spread in found.items() for _ in range(spread.n)],
+            see="A row for each frequency; the neurons lie all along it if the phases are spread.",
+            axes=("phase at which a is read, turns", "frequency k"),
+        )
     evidence("neurons in each cluster of at least ten", {k: spread.n for k, spread in found.items()})
     lengths = evidence("resultant length of each cluster's phases", {k: spread.first for k, spread in found.items()})
     clusters = evidence("number of such clusters", len(found))
@@ -125,7 +127,8 @@ def test_answers_survive_an_even_activation(model, evidence):
     third = evidence("accuracy with x³", activations.accuracy_with(model, "x³"), published=0.036)
     evidence.plot(
         "bars",
-        "Accuracy with each function in place of the ReLU: even ones keep it, odd ones do not",
+        "Accuracy with each function in place of the ReLU",
+        see="The even functions keep it, the odd ones do not.",
         x=["|x|", "x²", "x⁴", "x", "x³"],
         accuracy=[absolute, squared, fourth, linear, third],
         axes=("activation", "accuracy, 0 to 1"),
@@ -167,9 +170,9 @@ def test_the_formula_is_right(written, evidence):
        \left( \cos(w_j a + \varphi_j) + \cos(w_j b + \psi_j) \right)^2 $$"""
     evidence.plot(
         "lines",
-        "Mean logit by the distance from the right answer: a peak at the answer",
-        x=range(P),
-        logit=logits.mean_by_offset(written.logits, written.labels),
+        "Mean logit by the distance of the answer from the right one",
+        lambda: views.by_offset(written.labels, network=written.logits),
+        see="A peak at 0, the right answer.",
         axes=("s - c, modulo p", "mean logit, centred"),
     )
     accuracy = evidence("accuracy on all pairs", losses.accuracy(written.logits, written.labels), published=1.0)
@@ -197,10 +200,10 @@ def test_every_frequency_is_used(model, evidence):
     $$ \frac{\min_k \| U F_k \|^2}{\max_k \| U F_k \|^2} \ge 0.5 $$"""
     norms = embedding.fourier_norms(model.U, dim=1)
     evidence.plot(
-        "fourier_norms",
-        "Norm of U on each frequency: bars of one height if all are used alike",
-        frequencies=range(1, len(norms) + 1),
-        norm=norms,
+        "bars",
+        "Norm of U on each frequency",
+        **views.by_frequency(norms, model.key_frequencies),
+        see="The bars are of one height if all are used alike.",
         axes=("frequency k", "norm"),
     )
     evenness = evidence("least over greatest power of U among all frequencies, 0 … 1", readout.evenness(model.U))
@@ -227,7 +230,8 @@ def test_input_weights_are_of_one_frequency(model, evidence):
     $$ \max_k \frac{\| F_k w \|^2}{\| w - \bar w \|^2}, \quad \text{mean} \ge 0.9 $$"""
     evidence.plot(
         "lines",
-        "Greatest share of one frequency in each neuron's input weights, neurons sorted by it",
+        "Greatest share of one frequency in each neuron's input weights",
+        see="The neurons are sorted; the mean is to be above the line.",
         share=lambda: neurons.token_frequency_shares(model.W_neur).sort(descending=True).values,
         line=0.9,
         axes=("live neuron, by share", "share of the squared norm, 0 to 1"),

@@ -21,44 +21,53 @@ ROWS = 30  # of a heatmap over answer and distance: every second, third, … of 
 
 def plot_circle(evidence, model):
     """The first circle's logits against both formulas."""
-    if evidence.keeps_plots:
-        k = model.key_frequencies[0]
-        found = clock_pizza.profile(model, k)
-        evidence.plot(
-            "lines",
-            "Logits of one circle: a pizza's are flat where a lies opposite b, a clock's are not",
-            x=found.turns,
-            network_a_at_b=found.together,
-            network_a_opposite_b=found.opposite,
-            clock=found.clock,
-            pizza_a_at_b=found.pizza,
-            axes=(f"k (s - c) / p in turns, k = {k}", "mean logit, centred"),
-        )
+
+    def arrays():
+        found = clock_pizza.profile(model, model.key_frequencies[0])
+        return {
+            "x": found.turns,
+            "network, a at b": found.together,
+            "network, a opposite b": found.opposite,
+            "clock": found.clock,
+            "pizza, a at b": found.pizza,
+        }
+
+    evidence.plot(
+        "lines",
+        "Mean logit of the first key frequency's circle by the distance of the answer from the right one",
+        arrays,
+        see="Where a lies opposite b a pizza's logits are flat, and a clock's are as elsewhere.",
+        axes=("k (s - c) / p, turns", "mean logit, centred"),
+    )
 
 
 def plot_distance(evidence, model):
-    """The correct logit less its mean over answer and distance, three digits."""
-    if evidence.keeps_plots:
+    """The correct logit less its mean over answer and distance, two decimals."""
+
+    def arrays():
         correct = model.logits.gather(1, model.labels[:, None])[:, 0]
         table = clock_pizza.by_answer_and_distance(correct - correct.mean(), model.task)
         step = -(-model.task.p // ROWS)
-        answer, distance = ("a + b", "a - b") if model.task.sign > 0 else ("a - b", "a + b")
-        evidence.plot(
-            "matrix",
-            f"Correct logit less its mean, one in {step} answers and distances: a pizza's is the same down each column",
-            logit=table[::step, ::step].mul(1e2).round().div(1e2),
-            x=range(0, model.task.p, step),
-            y=range(0, model.task.p, step),
-            axes=(f"distance {distance} mod p", f"answer {answer} mod p"),
-        )
+        numbers = range(0, model.task.p, step)
+        return {"x": numbers, "y": numbers, "logit": table[::step, ::step].mul(1e2).round().div(1e2)}
+
+    answer, distance = ("a + b", "a - b") if model.task.sign > 0 else ("a - b", "a + b")
+    evidence.plot(
+        "matrix",
+        "Logit of the right answer, less its mean, by answer and distance",
+        arrays,
+        see="A pizza's is nearly the same down each column. About 30 of the answers and distances are shown.",
+        axes=(f"distance {distance}, modulo p", f"answer {answer}, modulo p"),
+    )
 
 
 def plot_gradients(evidence, cosines):
     evidence.plot(
         "lines",
-        "Cosine of the two gradients of each triple, sorted",
+        "Cosine of the two gradients of each triple",
         x=range(1, len(cosines) + 1),
         cosine=cosines.sort(descending=True).values,
+        see="The triples are sorted; in a pizza nearly all are at 1.",
         axes=("triple (a, b, c), by cosine", "cosine, -1 to 1"),
     )
 
@@ -168,7 +177,8 @@ def test_the_embedding_is_circles(model, evidence):
        \ge 0.995, \quad j = \sqrt{-1} $$"""
     evidence.plot(
         "planes",
-        "The numbers in the planes of the first four components: circles if it holds",
+        "The numbers in the planes of the first four components",
+        see="Circles, if each pair of components is of one frequency.",
         **{f"PC{i + 1} and PC{i + 2}": lambda i=i: components.pca(model.W_E).scores[:, i : i + 2] for i in (0, 2)},
         axes=("score on the first of the two", "score on the second"),
     )

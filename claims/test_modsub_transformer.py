@@ -6,7 +6,7 @@ import torch
 
 from grok.claim import claim, source
 from grok.errors import NotEvaluable
-from grok.measure import embedding, logits, losses, neurons, trajectory
+from grok.measure import embedding, logits, losses, neurons, trajectory, views
 
 pytestmark = source(
     "subtraction",
@@ -18,28 +18,28 @@ pytestmark = source(
 LOSS_AXES = ("step", "loss, nats per pair")
 
 
+PER_FREQUENCY = ("frequency k", "norm")
+
+
 def plot_draws(evidence, title, cut):
-    """The loss of a network with K kept or removed, beside the same for random sets of frequencies, sorted."""
-    draws = sorted(cut.draws)
+    """The loss of a network with K kept or removed, beside the same for random sets of frequencies."""
     evidence.plot(
-        "lines",
+        "points",
         title,
-        x=range(1, len(draws) + 1),
-        axes=("random set of frequencies, by loss", "loss, nats per pair"),
-        key_frequencies=[cut.loss] * len(draws),
-        random_frequencies=draws,
+        lambda: views.against_draws(cut),
+        see="The line is K; the points are random sets of as many other frequencies, sorted.",
+        axes=("random set", "log10 of the loss"),
     )
 
 
-def plot_by_offset(evidence, title, model, fit):
-    """The logits as a function of s - c, of the network and of the formula."""
+def plot_by_offset(evidence, model, fit):
+    """The logits as a function of c, seen from the right answer, of the network and of the formula."""
     evidence.plot(
         "lines",
-        title,
-        x=range(model.task.p),
-        axes=("s - c, modulo p", "logit"),
-        network=lambda: logits.mean_by_offset(model.logits, model.labels),
-        formula=fit.table[:, 0],
+        "Mean logit by the distance of the answer from the right one",
+        lambda: views.by_offset(model.labels, network=model.logits, formula=fit.table[model.labels]),
+        see="Both are highest at 0, the right answer, and the formula follows the network.",
+        axes=("s - c, modulo p", "mean logit, centred"),
     )
 
 
@@ -95,7 +95,8 @@ def test_it_memorises_first(run, evidence):
     No equation: both are the mean cross-entropy, as in S1."""
     evidence.plot(
         "loss_curves",
-        "Losses over training: at step 1,500 the train loss has fallen and the test loss is high",
+        "Losses over training",
+        see="At step 1,500 the train loss has fallen, and the test loss is high.",
         steps=run.steps,
         train_loss=run.columns["train_loss"],
         test_loss=run.columns["test_loss"],
@@ -128,7 +129,8 @@ def test_it_groks_long_after(run, evidence):
     train_loss, test_loss = run.columns["train_loss"], run.columns["test_loss"]
     evidence.plot(
         "loss_curves",
-        "Losses over training: the test loss falls long after the train loss",
+        "Losses over training",
+        see="The test loss falls long after the train loss.",
         steps=run.steps,
         train_loss=train_loss,
         test_loss=test_loss,
@@ -184,11 +186,10 @@ def test_embedding_has_few_singular_values(model, evidence):
     $$ \frac{\sum_{i \le 2|K|} \sigma_i^2}{\sum_i \sigma_i^2} \ge 0.9 $$"""
     evidence.plot(
         "lines",
-        "Squared singular values in order: those of W_E fall after the first few",
-        x=range(1, min(model.W_E.shape) + 1),
+        "Squared singular values in order",
+        lambda: views.singular_values(model.W_E),
+        see="Those of W_E fall after the first few, those of a random matrix do not.",
         axes=("number of the singular value", "share of the sum of squares"),
-        W_E=lambda: embedding.squared_shares(model.W_E),
-        Gaussian=lambda: embedding.squared_shares(embedding.gaussian_like(model.W_E)),
     )
     rank = evidence("number of singular values, 2|K|", 2 * len(model.key_frequencies))
     share = evidence("share of W_E's squares in the first 2|K|", embedding.top_share(model.W_E, rank))
@@ -217,11 +218,11 @@ def test_embedding_uses_few_fourier_components(model, evidence):
     $$ \frac{\sum_{k \in K} \| F_k W_E \|^2}{\| W_E \|^2} \ge 0.95 $$"""
     norms = embedding.fourier_norms(model.W_E)
     evidence.plot(
-        "fourier_norms",
-        "Norm of W_E on each frequency: a few stand out",
-        frequencies=range(1, len(norms) + 1),
-        norm=norms,
-        axes=("frequency k", "norm"),
+        "bars",
+        "Norm of W_E on each frequency",
+        **views.by_frequency(norms, model.key_frequencies),
+        see="A few frequencies stand out.",
+        axes=PER_FREQUENCY,
     )
     key_frequencies = evidence("key frequencies", model.key_frequencies, published=(1, 5, 34))
     power = evidence("share of W_E's squared norm on K", embedding.power_on(model.W_E, key_frequencies))
@@ -255,11 +256,17 @@ def test_neurons_are_explained_by_one_frequency(model, evidence):
     found = neurons.frequencies(model.spectrum.post_powers)
     evidence.plot(
         "lines",
-        "Share of each neuron's variance on its best frequency, neurons sorted by it",
-        x=range(1, len(found.share) + 1),
+        "Share of each neuron's variance on its best frequency",
+        lambda: views.sorted_shares(found),
+        see="The neurons are sorted; those above the line are of one frequency.",
         axes=("neuron, by share", "share of variance, 0 to 1"),
-        share=found.share.sort(descending=True).values,
-        line=neurons.SINGLE,
+    )
+    evidence.plot(
+        "panels",
+        "Two neurons over (a, b), and their spectra",
+        lambda: views.neurons_and_spectra(model, found),
+        see="Left: activations in per cent of the greatest. Right: norm by frequency of a and frequency of b.",
+        axes=("b, or frequency in b", "a, or frequency in a"),
     )
     share = evidence("share of neurons with ≥ 0.85 of their variance on one frequency", found.single_share)
     assert share > 0.5
@@ -282,11 +289,11 @@ def test_neuron_to_logit_map_uses_the_key_frequencies_only(model, evidence):
     $$ \frac{\sqrt{\sum_{k \in K} \| U F_k \|^2}}{\| U \|} \ge 0.98 $$"""
     norms = embedding.fourier_norms(model.U, dim=1)
     evidence.plot(
-        "fourier_norms",
-        "Norm of U on each frequency: what is not on K is low, but is there",
-        frequencies=range(1, len(norms) + 1),
-        norm=norms,
-        axes=("frequency k", "norm"),
+        "bars",
+        "Norm of U on each frequency",
+        **views.by_frequency(norms, model.key_frequencies),
+        see="K stands out; the claim is that all the other bars together are next to nothing.",
+        axes=PER_FREQUENCY,
     )
     ratio = evidence("‖U on K‖ / ‖U‖", neurons.key_norm_ratio(model.U, model.key_frequencies))
     assert ratio >= 0.98
@@ -314,9 +321,9 @@ def test_logits_align_with_cosines(model, evidence):
     evidence.plot(
         "bars",
         "Cosine of the angle between the logits and each wave cos w_k(a - b - c)",
-        frequencies=range(1, len(every) + 1),
-        cosine=every,
+        **views.by_frequency(every, model.key_frequencies),
         line=0.05,
+        see="The key frequencies are above the line, the others near 0.",
         axes=("frequency k", "cosine, -1 to 1"),
     )
     similarities = logits.at(every, model.key_frequencies).tolist()
@@ -348,7 +355,7 @@ def test_formula_loss_has_the_magnitude_of_the_loss(model, evidence):
 
     $$ \hat L_c(a, b) = \sum_{k \in K} \alpha_k \cos w_k(a - b - c) $$"""
     fit = logits.formula(model.logits, model.labels, model.key_frequencies)
-    plot_by_offset(evidence, "Mean logit by the distance from the right answer: network and formula", model, fit)
+    plot_by_offset(evidence, model, fit)
     of_formula = losses.mean_loss(fit.table, torch.arange(model.task.p))
     loss = losses.mean_loss(model.logits, model.labels)
     evidence("loss of the formula", of_formula, published=4.30e-7)
@@ -380,6 +387,7 @@ def test_a_random_cube_has_no_alignment(model, evidence):
         x=range(1, len(draws) + 1),
         cosine=draws,
         line=0.001,
+        see="The mean of the points is below the line.",
         axes=("random cube", "absolute cosine"),
     )
     typical = evidence("mean |cosine| with 20 Gaussian cubes", draws.mean(), published=1.6e-5, control_draws=draws)
@@ -406,7 +414,8 @@ def test_reliance_on_key_frequencies_grows_ahead_of_the_grok(run, evidence):
     key_cos2, test_loss = run.columns["key_cos2"], run.columns["test_loss"]
     evidence.plot(
         "progress",
-        "The logits turn to the key frequencies before the test loss falls",
+        "Squared cosines of the logits with the waves of K, and test loss",
+        see="The logits turn to the key frequencies before the test loss falls.",
         steps=run.steps,
         key_cos2=key_cos2,
         test_loss=test_loss,
@@ -437,7 +446,7 @@ def test_restricted_loss_is_near_zero(model, evidence):
 
     $$ h \to \bar h + P_K h $$"""
     cut = losses.restricted(model)
-    plot_draws(evidence, "Test loss with only these frequencies kept: K, and 20 random sets", cut)
+    plot_draws(evidence, "Test loss with only these frequencies kept", cut)
     restricted = evidence("restricted loss", cut.loss, control_draws=cut.draws)
     without_skip = losses.Ablation.of(model).restricted_loss(model.key_frequencies, model.test, skip=False)
     evidence("restricted loss without the residual path, as the source", without_skip, published=2.75e-5)
@@ -463,7 +472,7 @@ def test_restricted_loss_is_near_the_test_loss(model, evidence):
 
     $$ \frac{L_{\text{restricted}}}{L_{\text{test}}} \le 10 $$"""
     cut = losses.restricted(model)
-    plot_draws(evidence, "Test loss with only these frequencies kept: K, and 20 random sets", cut)
+    plot_draws(evidence, "Test loss with only these frequencies kept", cut)
     restricted = evidence("restricted loss", cut.loss, control_draws=cut.draws)
     test = evidence("test loss", losses.mean_loss(model.logits, model.labels, model.test), published=1.40e-7)
     without_skip = losses.Ablation.of(model).restricted_loss(model.key_frequencies, model.test, skip=False)
@@ -496,7 +505,8 @@ def test_excluded_loss_gets_worse_after_the_grok(run, evidence):
     columns = {name: run.columns[name] for name in ("train_loss", "test_loss", "restricted_loss", "excluded_loss")}
     evidence.plot(
         "progress",
-        "The excluded loss is low when the pairs are memorised, and high at the end",
+        "Losses with the key frequencies kept and removed",
+        see="The excluded loss is low when the pairs are memorised, and high at the end.",
         steps=run.steps,
         **columns,
         axes=LOSS_AXES,
@@ -536,7 +546,7 @@ def test_the_formula_solves_the_task(model, evidence):
     $$ \hat L_c(a, b) = \sum_{k \in K} \alpha_k \cos w_k(a - b - c), \quad
        \frac{\| L - \hat L \|}{\| L \|} \le 0.61 $$"""
     fit = logits.formula(model.logits, model.labels, model.key_frequencies)
-    plot_by_offset(evidence, "Mean logit by the distance from the right answer: network and formula", model, fit)
+    plot_by_offset(evidence, model, fit)
     rest = evidence("norm of the rest / norm of the logits", fit.rest)
     loss = evidence("loss of the formula", losses.mean_loss(fit.table, torch.arange(model.task.p)))
     assert rest <= 0.61
@@ -559,7 +569,7 @@ def test_the_key_frequencies_alone_solve_the_task(model, evidence):
 
     $$ L_K < 10^{-3}, \quad \operatorname{median}_R L_R > \frac{\log p}{2} $$"""
     cut = losses.restricted(model)
-    plot_draws(evidence, "Test loss with only these frequencies kept: K, and 20 random sets", cut)
+    plot_draws(evidence, "Test loss with only these frequencies kept", cut)
     restricted = evidence("restricted loss", cut.loss, control_draws=cut.draws)
     typical = evidence("median restricted loss of 20 random sets", cut.median)
     least = evidence("least restricted loss of 20 random sets", min(cut.draws))
@@ -585,7 +595,7 @@ def test_without_the_key_frequencies_the_answers_are_undone(model, evidence):
 
     $$ h \to h - P_K h, \quad \frac{L_{\text{excluded}}}{L_{\text{train}}} \ge 1000 $$"""
     cut = losses.excluded(model)
-    plot_draws(evidence, "Train loss without these frequencies: K, and 20 random sets", cut)
+    plot_draws(evidence, "Train loss without these frequencies", cut)
     train = evidence("train loss", losses.mean_loss(model.logits, model.labels, model.train))
     excluded = evidence("excluded loss", cut.loss, control_draws=cut.draws)
     ratio = evidence("excluded loss / train loss", excluded / train)
@@ -615,7 +625,8 @@ def test_the_restricted_loss_follows_the_test_loss(run, evidence):
     formed = trajectory.phases(run.steps, run.columns["train_loss"], test_loss).circuit
     evidence.plot(
         "progress",
-        "Restricted and test loss: they fall together once the test loss has begun to fall",
+        "Restricted and test loss",
+        see="They fall together once the test loss has begun to fall.",
         steps=run.steps,
         restricted_loss=restricted,
         test_loss=test_loss,

@@ -9,7 +9,18 @@ import math
 import torch
 
 from grok.claim import claim, source
-from grok.measure import activations, attention, certificate, embedding, intervene, losses, neurons, readout, trajectory
+from grok.measure import (
+    activations,
+    attention,
+    certificate,
+    embedding,
+    intervene,
+    losses,
+    neurons,
+    readout,
+    trajectory,
+    views,
+)
 from grok.measure.intervene import Intervention
 
 pytestmark = source(
@@ -22,52 +33,36 @@ pytestmark = source(
 MODADD = ("modadd-mlp", "modadd-transformer", "c113-mlp")  # of the last, users' checkpoints only
 MODULAR = (*MODADD, "modsub-transformer")
 SOLVED = 1e-3  # loss on all pairs
-CORNER = 24  # of a heatmap over (a, b): the pairs below, which show the waves and stay small
 BINS = 30
+PER_FREQUENCY = ("frequency k", "norm")
 
 
-def corner(values, p):
-    """The pairs of small a and b as a table, three digits: [p²] → [CORNER, CORNER]."""
-    return values.unflatten(0, (p, p))[:CORNER, :CORNER].mul(1e3).round().div(1e3)
+def plot_losses(evidence, title, see, arrays):
+    evidence.plot("points", title, arrays, see=see, axes=("", "log10 of the loss on all pairs"))
 
 
-def plot_losses(evidence, title, model, **found):
-    """Losses on a log scale, beside that of guessing, log p."""
+def on_log_scale(model, **found):
+    """Losses as points, beside that of guessing, log p."""
     shown = {**found, "guessing": math.log(model.task.p)}
-    evidence.plot(
-        "points",
-        title,
-        x=list(shown),
-        loss=[math.log10(max(loss, 1e-300)) for loss in shown.values()],
-        axes=("", "log10 of the loss on all pairs"),
-    )
+    return {"x": list(shown), "loss": [views.log10(loss) for loss in shown.values()]}
 
 
-def plot_subspace(evidence, title, model):
-    if not evidence.keeps_plots:
-        return
-    whole, parts = activations.whole(model), activations.key_subspace(model)
-    named = {
-        "whole network": whole.loss,
-        "only K's directions": parts.kept.loss,
-        "all but K's directions": parts.removed.loss,
-    }
-    plot_losses(evidence, title, model, **named)
+def plot_subspace(evidence, see, model):
+    def arrays():
+        whole, parts = activations.whole(model), activations.key_subspace(model)
+        named = {"whole network": whole, "only K's directions": parts.kept, "all but K's directions": parts.removed}
+        return on_log_scale(model, **{name: answer.loss for name, answer in named.items()})
+
+    plot_losses(evidence, "Loss with the neurons along K's directions kept or removed", see, arrays)
 
 
-def plot_neuron(evidence, model):
-    """The single-frequency neuron of the greatest variance, if there is one, and its projection on the nine terms."""
+def neuron_and_polynomial(model):
+    """The single-frequency neuron of the greatest variance over (a, b), and its projection on the nine terms."""
     p, found = model.task.p, neurons.frequencies(model.spectrum.post_powers)
-    if found.single.any():
-        strongest = int((model.post.var(0) * found.single).argmax())
-        neuron, waves = model.post[:, strongest], neurons.nine_waves(p, int(found.best[strongest]))
-        evidence.plot(
-            "panels",
-            f"The strongest neuron of one frequency and its polynomial over (a, b), a and b below {CORNER}",
-            neuron=corner(neuron, p),
-            polynomial=corner(waves.T @ (waves @ neuron), p),
-            axes=("b", "a"),
-        )
+    strongest = int((model.post.var(0) * found.single).argmax())
+    neuron, waves = model.post[:, strongest], neurons.nine_waves(p, int(found.best[strongest]))
+    tables = {f"neuron {strongest}": neuron, "its polynomial": waves.T @ (waves @ neuron)}
+    return {name: views.percent(views.over_pairs(values, p), neuron) for name, values in tables.items()}
 
 
 @claim(
@@ -90,11 +85,11 @@ def test_the_readout_has_rank_two_for_each_key_frequency(model, evidence):
     $$ \frac{\sum_{k \notin K} \| U F_k \|^2}{\sum_k \| U F_k \|^2} \le 0.0055 $$"""
     norms = embedding.fourier_norms(model.U, dim=1)
     evidence.plot(
-        "fourier_norms",
-        "Norm of U on each frequency: high on K, and how low elsewhere",
-        frequencies=range(1, len(norms) + 1),
-        norm=norms,
-        axes=("frequency k", "norm"),
+        "bars",
+        "Norm of U on each frequency",
+        **views.by_frequency(norms, model.key_frequencies),
+        see="K stands out; the claim is that the squares of the others add up to 0.55 % of the whole.",
+        axes=PER_FREQUENCY,
     )
     rest = readout.rest_of_readout(model.U, model.key_frequencies)
     evidence("norm of the rest / norm of centred U", rest.norm)
@@ -128,6 +123,7 @@ def test_each_projection_is_a_wave_of_the_sum(model, evidence):
         x=list(table),
         fve=list(table.values()),
         line=0.93,
+        see="The claim is that every point is above the line.",
         axes=("direction of U", "FVE, 0 to 1"),
     )
     least = evidence("least FVE of a projection", min(table.values()), published=0.932)
@@ -156,8 +152,9 @@ def test_each_head_attends_by_one_frequency(model, evidence):
     found = attention.single_frequency(model.pattern, model.task.p)
     evidence.plot(
         "panels",
-        f"Attention to a over (a, b) of each head, a and b below {CORNER}: stripes of one wavelength",
-        **{f"head {h}": corner(to_a, model.task.p) for h, to_a in enumerate(model.pattern[..., 0].T)},
+        "Attention to a over (a, b), per head",
+        lambda: views.attention_to_a(model.pattern, model.task.p),
+        see="The claim is that each head has stripes of one wavelength. The first 45 numbers; in per cent.",
         axes=("b", "a"),
     )
     evidence("best frequency of each head", found.best.tolist())
@@ -186,11 +183,10 @@ def test_most_neurons_are_of_one_frequency(model, evidence):
     found = neurons.frequencies(model.spectrum.post_powers)
     evidence.plot(
         "lines",
-        "Share of each neuron's variance on its best frequency, neurons sorted by it",
-        x=range(1, len(found.share) + 1),
+        "Share of each neuron's variance on its best frequency",
+        lambda: views.sorted_shares(found),
+        see="The neurons are sorted; those above the line are of one frequency.",
         axes=("neuron, by share", "share of variance, 0 to 1"),
-        share=found.share.sort(descending=True).values,
-        line=neurons.SINGLE,
     )
     share = evidence("share of neurons with ≥ 0.85 of their variance on one frequency", found.single_share)
     assert share >= 0.84
@@ -215,9 +211,15 @@ def test_neurons_are_polynomials_of_degree_two(model, evidence):
     accuracy.
 
     $$ h_i \to \sum_{f \in \text{terms of } k_i} \langle h_i, f \rangle f $$"""
-    if evidence.keeps_plots:
-        plot_neuron(evidence, model)
     polynomials = activations.as_polynomials(model)
+    if polynomials.replaced:
+        evidence.plot(
+            "panels",
+            "The strongest neuron of one frequency and its polynomial, over (a, b)",
+            lambda: neuron_and_polynomial(model),
+            see="They look the same, here for the first 57 numbers; in per cent of the greatest activation.",
+            axes=("b", "a"),
+        )
     replaced = evidence("neurons replaced", polynomials.replaced)
     evidence("loss with them replaced", polynomials.answer.loss)
     whole, answer = polynomials.whole, polynomials.answer
@@ -252,10 +254,10 @@ def test_each_key_frequency_matters(model, evidence):
     orders = {k: math.log10(loss / each.loss) for k, loss in (each.keys | each.others).items()}
     evidence.plot(
         "bars",
-        "How much the loss grows without each single frequency: 1 is ten times",
-        frequencies=sorted(orders),
-        key_frequency=[orders[k] if k in each.keys else None for k in sorted(orders)],
-        other_frequency=[orders[k] if k in each.others else None for k in sorted(orders)],
+        "How much the loss grows without each single frequency",
+        **views.by_frequency([orders.get(k) for k in range(1, (model.task.p + 1) // 2)], model.key_frequencies),
+        line=1,
+        see="At the line the loss is ten times that of the network. Of the other frequencies eight are tried.",
         axes=("frequency removed", "log10 of the loss over that of the network"),
     )
     evidence("loss on all pairs", each.loss, published=2.4e-7)
@@ -286,7 +288,7 @@ def test_the_key_directions_of_the_neurons_are_enough(model, evidence):
     $\sin w_k c$ over the answers.
 
     $$ h \to h \, Q Q^T, \quad \frac{L_{\text{kept}}}{L} \le 10 $$"""
-    plot_subspace(evidence, "Loss with the neurons kept along K's directions: near that of the whole network", model)
+    plot_subspace(evidence, "The claim is that with K's directions only it is near that of the whole network.", model)
     kept = evidence("loss with the neurons projected on K's directions", activations.key_subspace(model).kept.loss)
     ratio = evidence("loss so projected / loss", kept / activations.whole(model).loss)
     assert ratio <= 10
@@ -310,7 +312,7 @@ def test_the_key_directions_of_the_neurons_solve_the_task(model, evidence):
     are an orthonormal basis of the directions U f, f the waves $\cos w_k c$ and $\sin w_k c$ over the answers.
 
     $$ h \to h \, Q Q^T, \quad L_{\text{kept}} < 10^{-3} $$"""
-    plot_subspace(evidence, "Loss with the neurons kept along K's directions: near that of the whole network", model)
+    plot_subspace(evidence, "The claim is that with K's directions only it is near that of the whole network.", model)
     kept = evidence("loss with the neurons projected on K's directions", activations.key_subspace(model).kept.loss)
     assert kept < SOLVED
 
@@ -332,7 +334,7 @@ def test_nothing_is_left_without_the_key_directions(model, evidence):
     columns of Q are an orthonormal basis of the directions U f, f the waves $\cos w_k c$ and $\sin w_k c$.
 
     $$ h \to h - h \, Q Q^T, \quad L_{\text{removed}} \ge \frac{\log p}{2} $$"""
-    plot_subspace(evidence, "Loss without K's directions: that of guessing", model)
+    plot_subspace(evidence, "The claim is that without K's directions it is near that of guessing.", model)
     removed = evidence("loss with the neurons projected on the rest", activations.key_subspace(model).removed.loss)
     half_guessing = evidence("half the loss of guessing, log p / 2", math.log(model.task.p) / 2)
     assert removed >= half_guessing
@@ -356,7 +358,7 @@ def test_the_task_is_not_solved_without_the_key_directions(model, evidence):
     $\sin w_k c$.
 
     $$ L < 10^{-3}, \quad h \to h - h \, Q Q^T, \quad L_{\text{removed}} \ge \frac{\log p}{2} $$"""
-    plot_subspace(evidence, "Loss without K's directions: that of guessing", model)
+    plot_subspace(evidence, "The claim is that without K's directions it is near that of guessing.", model)
     whole = evidence("loss on all pairs", activations.whole(model).loss)
     removed = evidence("loss with the neurons projected on the rest", activations.key_subspace(model).removed.loss)
     half_guessing = evidence("half the loss of guessing, log p / 2", math.log(model.task.p) / 2)
@@ -389,7 +391,8 @@ def test_attention_is_needed_and_the_skip_is_not(model, evidence):
     without_skip = evidence("loss without the skip", loss(Intervention(skip=False)), published=9.12e-7)
     whole = loss(Intervention())
     named = {"whole network": whole, "without the skip": without_skip, "without heads": headless}
-    plot_losses(evidence, "Loss without heads and without the skip", model, **named)
+    see = "Without heads the loss is that of guessing or more, without the skip that of the network."
+    plot_losses(evidence, "Loss without heads and without the skip", see, lambda: on_log_scale(model, **named))
     ratio = evidence("loss without the skip / loss", without_skip / whole)
     guessing = evidence("loss of guessing, log p", math.log(model.task.p))
     assert headless >= guessing
@@ -420,10 +423,11 @@ def test_weights_get_sparser_during_cleanup(run, evidence):
     columns = {"W_E": run.columns["gini_W_E"], "U": run.columns["gini_U"]}
     evidence.plot(
         "progress",
-        "Gini coefficient of the Fourier norms: it rises after clean-up begins",
+        "Gini coefficient of the Fourier norms over training",
         steps=run.steps,
         embedding=columns["W_E"],
-        readout_U=columns["U"],
+        readout=columns["U"],
+        see="It rises after clean-up begins.",
         axes=("step", "Gini coefficient, 0 to 1"),
         phases={"clean-up begins": since},
     )
@@ -458,7 +462,8 @@ def test_every_answer_is_certified(model, evidence):
     width = (high - low) / BINS
     evidence.plot(
         "bars",
-        "Margins of all pairs: the right answer lies to the right of 0",
+        "Margins of all pairs",
+        see="All are to the right of 1.",
         x=[low + (i + 0.5) * width for i in range(BINS)],
         pairs=margins.histc(BINS, low, high),
         axes=("margin, right logit less the greatest other", "number of pairs"),

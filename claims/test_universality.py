@@ -4,7 +4,7 @@ For the cyclic group the representations are the frequencies, and tr ρ_k(a) ρ_
 """
 
 from grok.claim import claim, source
-from grok.measure import embedding, logits, neurons, universality
+from grok.measure import embedding, logits, neurons, universality, views
 
 pytestmark = source(
     "chughtai-2023",
@@ -41,11 +41,10 @@ def test_logits_are_characters(model, evidence):
     fit = logits.formula(model.logits, model.labels, model.key_frequencies)
     evidence.plot(
         "lines",
-        "Mean logit by the distance from the right answer: network and formula",
-        x=range(model.task.p),
-        axes=("s - c, modulo p", "logit"),
-        network=lambda: logits.mean_by_offset(model.logits, model.labels),
-        formula=fit.table[:, 0],
+        "Mean logit by the distance of the answer from the right one",
+        lambda: views.by_offset(model.labels, network=model.logits, formula=fit.table[model.labels]),
+        see="Both are highest at 0, the right answer, and the formula follows the network.",
+        axes=("s - c, modulo p", "mean logit, centred"),
     )
     share = evidence("FVE of the logits, centred over c, by the waves of K", fit.fve)
     of_paper = evidence("least published share, rounded down", 0.95 if model.architecture == "transformer" else 0.92)
@@ -76,6 +75,7 @@ def test_embeddings_live_on_the_key_representations(model, evidence):
         frequencies=range(1, (model.task.p + 1) // 2),
         embedding=lambda: embedding.fourier_norms(model.W_E),
         unembedding=lambda: embedding.fourier_norms(W_U.T),
+        see="The claim is that both have the key frequencies and little else.",
         axes=("frequency k", "norm"),
     )
     of_embedding = evidence("share of W_E's power on K", embedding.power_on(model.W_E, model.key_frequencies))
@@ -107,7 +107,8 @@ def test_seeds_share_the_algorithm_and_not_the_frequencies(models, evidence):
     used = sorted(set().union(*keys))
     evidence.plot(
         "points",
-        "Key frequencies of each seed: a frequency that two seeds share has two marks",
+        "Key frequencies of each seed",
+        see="A row for each network; a frequency that two share has two marks.",
         frequencies=used,
         **{f"network {i}": [i if k in one else None for k in used] for i, one in enumerate(keys, start=1)},
         axes=("frequency k", "network, in the order of the seeds"),
@@ -145,6 +146,7 @@ def test_neurons_have_no_terms_of_the_difference(model, evidence):
         evidence.plot(
             "bars",
             "Share of the waves of a - b in each neuron of one frequency",
+            see="Half of the neurons are to the left of 0.1 if it holds.",
             x=[(i + 0.5) / BINS for i in range(BINS)],
             neurons=share.shares.histc(BINS, 0, 1),
             axes=("share of the terms in a - b, 0 to 1", "number of neurons"),

@@ -43,6 +43,7 @@ def _named(x, xs=()):
     assert evidence("twice", 2 * x) > share
     assert all(value > 0.2 for value in table.values())
     assert all(value > 0 for value in [x])
+    assert all(one > other for one, other in zip(table.values(), [x], strict=True))
     assert again > x * kept
 
 
@@ -110,6 +111,7 @@ def test_a_side_is_called_by_the_evidence_that_its_variable_holds():
         ("twice", "share of the logits"),
         ("share of each head", None),
         (None, None),  # the list is no evidence
+        ("share of each head", None),
         (None, None),  # bound twice
     ]
 
