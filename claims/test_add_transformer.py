@@ -290,7 +290,7 @@ def test_ablating_pc2_destroys_accuracy(model, evidence):
     controls_alone = random_controls(model, [1])
     drop = evidence("accuracy lost with PC1 only", right - with_pc1, 0.58, control_draws=controls)
     alone = evidence("accuracy lost with PC2 alone removed", right - without_pc2, control_draws=controls_alone)
-    most = evidence("most accuracy lost to as many random directions as PC2 …", max(controls))
+    most = evidence("most accuracy lost to as many random directions", max(controls))
     most_alone = evidence("most accuracy lost to one random direction", max(controls_alone))
     evidence.plot(
         "lines",
@@ -415,9 +415,9 @@ def test_skip_is_not_needed(model, evidence):
         y=range(10),
         axes=PAIR_AXES,
     )
-    right = evidence("accuracy without it", accuracy(model, without), published=1.0)
-    loss = evidence("loss without it", losses.mean_loss(without, model.labels))
-    ratio = evidence("loss without it / loss", loss / losses.mean_loss(model.logits, model.labels))
+    right = evidence("accuracy without the residual path", accuracy(model, without), published=1.0)
+    loss = evidence("loss without the residual path", losses.mean_loss(without, model.labels))
+    ratio = evidence("loss without the residual path / loss", loss / losses.mean_loss(model.logits, model.labels))
     assert right == 1
     assert ratio > 10
     assert loss < 0.1
@@ -450,7 +450,7 @@ def test_ablated_predictions_are_linear_in_the_sum(model, evidence):
             "best line": line.slope * model.labels + line.intercept,
             "line of the source": 2 / 3 * model.labels + 3,
         },
-        see="Whether the best line is that of the source.",
+        see="The claim is that the best line is that of the source.",
         axes=("a + b", "predicted sum"),
     )
     r2 = evidence("R² of a line in the sum", line.r2, published=0.93)
@@ -642,8 +642,8 @@ def test_poly2_relu_readout_is_the_model(model, evidence):
        \text{PC1}(a), \text{PC1}(b), \text{PC2}(a), \text{PC2}(b) ) $$"""
     logits = regression.fit(components.poly2(scores(model)), model.pre).relu() @ model.U
     plot_errors(evidence, "Predicted minus true sum of the polynomials", "0 where they are right.", model, logits)
-    r2 = evidence("R² of the logits", regression.r2_overall(model.logits, logits), published=0.988)
-    right = evidence("accuracy", accuracy(model, logits))
+    r2 = evidence("R² of all logits", regression.r2_overall(model.logits, logits), published=0.988)
+    right = evidence("accuracy of the polynomials", accuracy(model, logits))
     assert r2 >= 0.98
     assert right == 1
 
@@ -666,8 +666,8 @@ def test_poly2_of_post_predicts_the_same(model, evidence):
        \text{PC1}(a), \text{PC1}(b), \text{PC2}(a), \text{PC2}(b) ) \approx \operatorname{ReLU}(h_i) $$"""
     logits = regression.fit(components.poly2(scores(model)), model.post) @ model.U
     plot_errors(evidence, "Predicted minus true sum of the polynomials", "0 where they are right.", model, logits)
-    r2 = evidence("R² of the logits", regression.r2_overall(model.logits, logits), published=0.966)
-    right = evidence("accuracy", accuracy(model, logits), published="not computed")
+    r2 = evidence("R² of all logits", regression.r2_overall(model.logits, logits), published=0.966)
+    right = evidence("accuracy of the polynomials", accuracy(model, logits), published="not computed")
     assert r2 >= 0.95
     assert right == 1
 
@@ -744,7 +744,7 @@ def test_the_sum_is_widely_distributed(model, evidence):
     Measured: the correlation over the 100 pairs of each neuron's activation after the ReLU with a + b; the number of
     neurons for which its absolute value is above 0.9.
 
-    $$ r_i = \operatorname{corr} \left( \operatorname{ReLU}(h_i), a + b \right), \quad | r_i | > 0.9 $$"""
+    $$ r_i = \operatorname{corr} \left( \operatorname{ReLU}(h_i), a + b \right), \quad \lvert r_i \rvert > 0.9 $$"""
     r = addition.sum_correlations(model.post, model.labels)
     evidence.plot(
         "lines",
@@ -777,7 +777,7 @@ def test_a_linear_probe_reads_the_sum(model, evidence):
     $$ a + b \approx \beta_0 + \sum_i \beta_i g_i $$
 
     No plot: the claim is one number, and the predicted sums would lie on a line for the controls too."""
-    r2 = evidence("R² on held-out pairs", addition.probe_r2(model.post, model.labels))
+    r2 = evidence("R² of the probe on held-out pairs", addition.probe_r2(model.post, model.labels))
     assert r2 >= 0.95
 
 
@@ -981,7 +981,7 @@ def test_six_frequencies_give_the_answer(model, evidence):
         "Logits of 0 + 0, whole and rebuilt from the strongest frequencies",
         x=range(len(logits)),
         **{"whole": logits, "top 3": addition.rebuilt(logits, 3), "top 6": addition.rebuilt(logits, 6)},
-        see="Which sum is highest: it should be 0.",
+        see="The highest logit is the answer, which should be 0.",
         axes=("sum c", "logit"),
     )
     # The source's loop keeps one coefficient more than it says unless the constant is among the strongest.

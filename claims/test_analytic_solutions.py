@@ -60,7 +60,7 @@ def test_phases_in_and_out_agree(model, evidence):
         axes=("φ_a + φ_b, turns", "φ_out, turns"),
     )
     length = evidence("resultant length of φ_a + φ_b - φ_out, 0 … 1", found.length, control_draws=found.permuted)
-    permuted = evidence("median of it with permuted outputs", found.median)
+    permuted = evidence("median resultant length with permuted outputs", found.median)
     assert length >= 0.95
     assert permuted <= 0.2
 
@@ -95,7 +95,7 @@ def test_phases_are_spread_evenly(model, evidence):
         )
     evidence("neurons in each cluster of at least ten", {k: spread.n for k, spread in found.items()})
     lengths = evidence("resultant length of each cluster's phases", {k: spread.first for k, spread in found.items()})
-    clusters = evidence("number of such clusters", len(found))
+    clusters = evidence("number of clusters of at least ten neurons", len(found))
     assert clusters >= 1
     assert all(length <= 0.3 for length in lengths.values())
 
@@ -110,14 +110,14 @@ def test_phases_are_spread_evenly(model, evidence):
     on=MODADD,
 )
 def test_answers_survive_an_even_activation(model, evidence):
-    r"""The ReLU is the sum of an even function, $|x| / 2$, and an odd one, x / 2, which is linear. Only the even part
-    can multiply a and b, as a square does. So the network should work with another even function in place of the ReLU,
-    with the weights as they are, and with no odd one.
+    r"""The ReLU is the sum of an even function, $\lvert x \rvert / 2$, and an odd one, x / 2, which is linear. Only the
+    even part can multiply a and b, as a square does. So the network should work with another even function in place of
+    the ReLU, with the weights as they are, and with no odd one.
 
-    Measured: the accuracy on all pairs when the activation is replaced, without training, by $|x|$ and $x^2$; and by x,
-    with which it must fail. Beside these, $x^4$ and $x^3$.
+    Measured: the accuracy on all pairs when the activation is replaced, without training, by $\lvert x \rvert$ and
+    $x^2$; and by x, with which it must fail. Beside these, $x^4$ and $x^3$.
 
-    $$ \operatorname{ReLU}(x) = \frac{|x| + x}{2}, \quad
+    $$ \operatorname{ReLU}(x) = \frac{\lvert x \rvert + x}{2}, \quad
        (\cos u + \cos v)^2 = 1 + \cos(u + v) + \cos(u - v) + \frac{\cos 2u + \cos 2v}{2} $$"""
     absolute = evidence("accuracy with |x|", activations.accuracy_with(model, "|x|"), published=1.0)
     assert absolute == 1

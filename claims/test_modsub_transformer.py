@@ -180,10 +180,10 @@ def test_embedding_has_few_singular_values(model, evidence):
     and sines of the few key frequencies K, it has two directions for each. A matrix of random numbers of the same
     shape uses all directions about equally.
 
-    Measured: the share of the squared singular values $\sigma_i$ of W_E in the first $2|K|$; and the same of a matrix
-    of standard normal numbers.
+    Measured: the share of the squared singular values $\sigma_i$ of W_E in the first $2 \lvert K \rvert$; and the same
+    of a matrix of standard normal numbers.
 
-    $$ \frac{\sum_{i \le 2|K|} \sigma_i^2}{\sum_i \sigma_i^2} \ge 0.9 $$"""
+    $$ \frac{\sum_{i \le 2 \lvert K \rvert} \sigma_i^2}{\sum_i \sigma_i^2} \ge 0.9 $$"""
     evidence.plot(
         "lines",
         "Squared singular values in order",
@@ -193,7 +193,9 @@ def test_embedding_has_few_singular_values(model, evidence):
     )
     rank = evidence("number of singular values, 2|K|", 2 * len(model.key_frequencies))
     share = evidence("share of W_E's squares in the first 2|K|", embedding.top_share(model.W_E, rank))
-    gaussian = evidence("the same of a Gaussian matrix", embedding.gaussian_top_share(model.W_E, rank))
+    gaussian = evidence(
+        "share of a Gaussian matrix's squares in the first 2|K|", embedding.gaussian_top_share(model.W_E, rank)
+    )
     assert share >= 0.9
     assert gaussian <= 0.3
 
@@ -379,7 +381,7 @@ def test_a_random_cube_has_no_alignment(model, evidence):
 
     Measured: the mean over 20 cubes G of standard normal numbers of the absolute cosine of the angle with the logits.
 
-    $$ \frac{1}{20} \sum_{i=1}^{20} \frac{| \langle L, G_i \rangle |}{\| L \| \, \| G_i \|} \le 10^{-3} $$"""
+    $$ \frac{1}{20} \sum_{i=1}^{20} \frac{\lvert \langle L, G_i \rangle \rvert}{\| L \| \, \| G_i \|} \le 10^{-3} $$"""
     draws = logits.gaussian_alignments(model.logits).abs()
     evidence.plot(
         "points",
@@ -635,6 +637,7 @@ def test_the_restricted_loss_follows_the_test_loss(run, evidence):
     )
     evidence("step at which the test loss has begun to fall", formed)
     rank = evidence(
-        "rank correlation from there on", trajectory.rank_correlation(run.steps, restricted, test_loss, formed)
+        "rank correlation of restricted and test loss, once the test loss falls",
+        trajectory.rank_correlation(run.steps, restricted, test_loss, formed),
     )
     assert rank >= 0.9

@@ -93,7 +93,7 @@ def test_the_readout_has_rank_two_for_each_key_frequency(model, evidence):
     )
     rest = readout.rest_of_readout(model.U, model.key_frequencies)
     evidence("norm of the rest / norm of centred U", rest.norm)
-    square = evidence("square of that share", rest.square, published=0.0055)
+    square = evidence("squared norm of the rest / squared norm of centred U", rest.square, published=0.0055)
     assert square <= 0.0055
 
 
@@ -221,10 +221,10 @@ def test_neurons_are_polynomials_of_degree_two(model, evidence):
             axes=("b", "a"),
         )
     replaced = evidence("neurons replaced", polynomials.replaced)
-    evidence("loss with them replaced", polynomials.answer.loss)
+    evidence("loss with these neurons replaced", polynomials.answer.loss)
     whole, answer = polynomials.whole, polynomials.answer
-    ratio = evidence("loss with them replaced / loss", answer.loss / whole.loss, published=1.03)
-    accuracy = evidence("accuracy with them replaced", answer.accuracy)
+    ratio = evidence("loss with these neurons replaced / loss", answer.loss / whole.loss, published=1.03)
+    accuracy = evidence("accuracy with these neurons replaced", answer.accuracy)
     assert replaced >= 1
     assert accuracy == 1
     assert ratio <= 2
@@ -289,8 +289,8 @@ def test_the_key_directions_of_the_neurons_are_enough(model, evidence):
 
     $$ h \to h \, Q Q^T, \quad \frac{L_{\text{kept}}}{L} \le 10 $$"""
     plot_subspace(evidence, "The claim is that with K's directions only it is near that of the whole network.", model)
-    kept = evidence("loss with the neurons projected on K's directions", activations.key_subspace(model).kept.loss)
-    ratio = evidence("loss so projected / loss", kept / activations.whole(model).loss)
+    kept = evidence("loss with only the neurons' part along K's directions", activations.key_subspace(model).kept.loss)
+    ratio = evidence("loss along K's directions only / loss of the network", kept / activations.whole(model).loss)
     assert ratio <= 10
 
 
@@ -305,15 +305,15 @@ def test_the_key_directions_of_the_neurons_are_enough(model, evidence):
 )
 def test_the_key_directions_of_the_neurons_solve_the_task(model, evidence):
     r"""P7 as a statement about the task, so that a network that has not learned it fails: with nothing kept of the
-    neurons but the $2|K|$ directions along which U reads the key frequencies, every pair is answered with near
-    certainty.
+    neurons but the $2 \lvert K \rvert$ directions along which U reads the key frequencies, every pair is answered with
+    near certainty.
 
     Measured: the mean cross-entropy on all pairs with the activations h projected on these directions. The columns of Q
     are an orthonormal basis of the directions U f, f the waves $\cos w_k c$ and $\sin w_k c$ over the answers.
 
     $$ h \to h \, Q Q^T, \quad L_{\text{kept}} < 10^{-3} $$"""
     plot_subspace(evidence, "The claim is that with K's directions only it is near that of the whole network.", model)
-    kept = evidence("loss with the neurons projected on K's directions", activations.key_subspace(model).kept.loss)
+    kept = evidence("loss with only the neurons' part along K's directions", activations.key_subspace(model).kept.loss)
     assert kept < SOLVED
 
 
@@ -327,15 +327,17 @@ def test_the_key_directions_of_the_neurons_solve_the_task(model, evidence):
     on=MODULAR,
 )
 def test_nothing_is_left_without_the_key_directions(model, evidence):
-    r"""The other side of P7: without the $2|K|$ directions along which U reads the key frequencies the neurons say
-    nothing of the answer, although nearly all directions of their space are left.
+    r"""The other side of P7: without the $2 \lvert K \rvert$ directions along which U reads the key frequencies the
+    neurons say nothing of the answer, although nearly all directions of their space are left.
 
     Measured: the mean cross-entropy on all pairs with the activations' part h along these directions removed. The
     columns of Q are an orthonormal basis of the directions U f, f the waves $\cos w_k c$ and $\sin w_k c$.
 
     $$ h \to h - h \, Q Q^T, \quad L_{\text{removed}} \ge \frac{\log p}{2} $$"""
     plot_subspace(evidence, "The claim is that without K's directions it is near that of guessing.", model)
-    removed = evidence("loss with the neurons projected on the rest", activations.key_subspace(model).removed.loss)
+    removed = evidence(
+        "loss with the neurons' part along K's directions removed", activations.key_subspace(model).removed.loss
+    )
     half_guessing = evidence("half the loss of guessing, log p / 2", math.log(model.task.p) / 2)
     assert removed >= half_guessing
 
@@ -350,8 +352,8 @@ def test_nothing_is_left_without_the_key_directions(model, evidence):
     on=MODULAR,
 )
 def test_the_task_is_not_solved_without_the_key_directions(model, evidence):
-    r"""P8 for a network that solves the task: only then does it say something that without the $2|K|$ directions along
-    which U reads the key frequencies nothing is left.
+    r"""P8 for a network that solves the task: only then does it mean something that without the $2 \lvert K \rvert$
+    directions along which U reads the key frequencies nothing is left.
 
     Measured: the mean cross-entropy on all pairs of the whole network, and with the activations' part h along these
     directions removed. The columns of Q are an orthonormal basis of the directions U f, f the waves $\cos w_k c$ and
@@ -360,7 +362,9 @@ def test_the_task_is_not_solved_without_the_key_directions(model, evidence):
     $$ L < 10^{-3}, \quad h \to h - h \, Q Q^T, \quad L_{\text{removed}} \ge \frac{\log p}{2} $$"""
     plot_subspace(evidence, "The claim is that without K's directions it is near that of guessing.", model)
     whole = evidence("loss on all pairs", activations.whole(model).loss)
-    removed = evidence("loss with the neurons projected on the rest", activations.key_subspace(model).removed.loss)
+    removed = evidence(
+        "loss with the neurons' part along K's directions removed", activations.key_subspace(model).removed.loss
+    )
     half_guessing = evidence("half the loss of guessing, log p / 2", math.log(model.task.p) / 2)
     assert whole < SOLVED
     assert removed >= half_guessing

@@ -101,7 +101,7 @@ def test_seeds_share_the_algorithm_and_not_the_frequencies(models, evidence):
     $\sum_{k \in K} \alpha_k \cos w_k(s - c)$ explains (FVE), s the answer and K the network's own key frequencies; and
     the mean over all pairs of seeds of the Jaccard index of their key frequencies.
 
-    $$ J(K, K') = \frac{| K \cap K' |}{| K \cup K' |}, \quad \bar J \le 0.5 $$"""
+    $$ J(K, K') = \frac{\lvert K \cap K' \rvert}{\lvert K \cup K' \rvert}, \quad \bar J \le 0.5 $$"""
     found = [(m.key_frequencies, logits.formula(m.logits, m.labels, m.key_frequencies).fve) for m in models]
     keys = evidence("key frequencies of each seed", [keys for keys, _ in found])
     used = sorted(set().union(*keys))
