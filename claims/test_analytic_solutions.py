@@ -128,7 +128,7 @@ def test_answers_survive_an_even_activation(model, evidence):
     evidence.plot(
         "bars",
         "Accuracy with each function in place of the ReLU",
-        see="The even functions keep it, the odd ones do not.",
+        see="The claim is that |x| and x² keep it, and x does not.",
         x=["|x|", "x²", "x⁴", "x", "x³"],
         accuracy=[absolute, squared, fourth, linear, third],
         axes=("activation", "accuracy, 0 to 1"),

@@ -15,7 +15,7 @@ pytestmark = source(
 
 MODADD = ("modadd-mlp", "modadd-transformer", "c113-mlp")  # of the last, users' checkpoints only
 MODULAR = (*MODADD, "modsub-transformer")
-BINS = 25
+BINS = 50
 
 
 @claim(
