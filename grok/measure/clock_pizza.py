@@ -81,7 +81,10 @@ def gradient_symmetricity(model: Network) -> float:
 
 
 def gradient_cosines(model: Network) -> Tensor:
-    """The cosine of each triple: [100], -1 … 1; see ``gradient_symmetricity``."""
+    """The cosine of each triple: [100], -1 … 1; see ``gradient_symmetricity``, their mean.
+
+    Equation: ⟨∂L_c/∂E_a, ∂L_c/∂E_b⟩ / (‖∂L_c/∂E_a‖ ‖∂L_c/∂E_b‖).
+    """
     return torch.cat([_cosines(model, group) for group in source_triples(model.task.n).split(GROUP)])
 
 
@@ -184,7 +187,10 @@ class Profile:
 
 
 def profile(model: Network, frequency: int) -> Profile:
-    """What ``circle`` compares, at two distances. Raises NotEvaluable as ``circle`` does."""
+    """What ``circle`` compares, at two distances. Raises NotEvaluable as ``circle`` does.
+
+    Equation: mean over s of L_{s - r}(s, d), centred over c, at d = 0 and at the d of the least |cos(w_k d/2)|.
+    """
     p = model.task.p
     table = _logits_of_circle(model, frequency)
     across = int((math.pi * frequency / p * torch.arange(p)).cos().abs().argmin())

@@ -133,7 +133,7 @@ def token_frequency_shares(W_neur: Tensor) -> Tensor:
     given side by side, [p, 2m].
 
     Equation: max_k power of k / Σ_k power of k.
-    Source: Morwani et al. 2023 (arXiv 2311.07568; claim M2).
+    Source: Morwani et al. 2023 (arXiv 2311.07568).
     """
     coefficients = basis(len(W_neur))[1:] @ W_neur.double()
     power = coefficients.square().unflatten(0, (-1, 2)).sum(1)  # [(p-1)/2, m]
