@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from grok import views
 from grok.claim import claim, source
-from grok.measure import activations, embedding, losses, neurons, phases, readout, views
+from grok.measure import activations, embedding, losses, neurons, phases, readout
 from grok.models import names, quadratic
 from grok.task import Task
 

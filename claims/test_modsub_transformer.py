@@ -4,9 +4,10 @@ import math
 
 import torch
 
+from grok import views
 from grok.claim import claim, source
 from grok.errors import NotEvaluable
-from grok.measure import embedding, logits, losses, neurons, trajectory, views
+from grok.measure import embedding, logits, losses, neurons, trajectory
 
 pytestmark = source(
     "subtraction",

@@ -8,6 +8,7 @@ import math
 
 import torch
 
+from grok import views
 from grok.claim import claim, source
 from grok.measure import (
     activations,
@@ -19,7 +20,6 @@ from grok.measure import (
     neurons,
     readout,
     trajectory,
-    views,
 )
 from grok.measure.intervene import Intervention
 

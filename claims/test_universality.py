@@ -3,8 +3,9 @@
 For the cyclic group the representations are the frequencies, and tr ρ_k(a) ρ_k(b) ρ_k(c⁻¹) is 2 cos w_k(a + b - c).
 """
 
+from grok import views
 from grok.claim import claim, source
-from grok.measure import embedding, logits, neurons, universality, views
+from grok.measure import embedding, logits, neurons, universality
 
 pytestmark = source(
     "chughtai-2023",
