@@ -14,7 +14,7 @@ from grok.verdicts.verdict import Assertion, Evidence, Plot
 
 MAX_BYTES = 60_000  # of one plot or table, as JSON; a page can hold a hundred of them
 VALUE_DIGITS = 10  # significant digits; more would differ between machines and have no meaning
-PLOT_DIGITS = 5
+PLOT_DIGITS = 4
 
 
 class NotFinite(ValueError):

@@ -11,8 +11,7 @@ import pytest
 from grok.report.docstring import Part, blocks
 from grok.suite import naming
 
-CLAIMS = Path(__file__).parents[2] / "claims"
-FILES = [CLAIMS / name for name in ("test_modadd_mlp.py", "test_modadd_transformer.py")]
+FILES = sorted((Path(__file__).parents[2] / "claims").glob("test_*.py"))
 
 
 def each_claim(path: Path) -> Iterator[tuple[str, ast.FunctionDef, dict[str, ast.expr]]]:
@@ -25,7 +24,10 @@ def each_claim(path: Path) -> Iterator[tuple[str, ast.FunctionDef, dict[str, ast
 
 
 def draws(function: ast.FunctionDef) -> bool:
-    return any(isinstance(node, ast.Call) and ast.unparse(node.func) == "evidence.plot" for node in ast.walk(function))
+    """Whether it draws a plot itself, or gives ``evidence`` to a function of its file that does."""
+    calls = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
+    given = any(isinstance(a, ast.Name) and a.id == "evidence" for call in calls for a in call.args)
+    return given or any(ast.unparse(call.func) == "evidence.plot" for call in calls)
 
 
 def unnamed(function: ast.FunctionDef) -> list[str]:
