@@ -22,6 +22,7 @@ def train(
     engine: str | None = None,
     threads: int = 0,
     eval_every: int = 10,
+    light: bool = False,
 ) -> int:
     """Train RECIPE and write a fixture. Ctrl-C stops it; the same command continues where it stopped.
 
@@ -36,8 +37,10 @@ def train(
             if there is a GPU.
         threads: number of CPU threads; 0 lets torch choose. Another number gives other rounding.
         eval_every: number of steps between two test losses.
+        light: keep, of the checkpoints, the memorised one only, as the shipped seeds that are not the published ones.
     """
     from grok.recipe import get_recipe
+    from grok.store.light import lighten
     from grok.train import finish, run
     from grok.train.engines import manual
     from grok.train.state import Settings
@@ -63,7 +66,11 @@ def train(
         eval_every=eval_every,
     )
     run.train([chosen], work, settings)
-    finish.finish(work, folder)
+    if light:
+        finish.finish(work, work / "whole")
+        lighten(work / "whole", folder)
+    else:
+        finish.finish(work, folder)
     shutil.rmtree(work)
     print(f"{folder}: {chosen.name}, seed {chosen.seed}, {chosen.steps} steps")
     return 0
