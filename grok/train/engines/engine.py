@@ -171,6 +171,7 @@ class _Folded:
         self.adamw = _AdamW(self.recipe, state)
         self.weights = weights.views(state.flat, self.recipe)
         self.grads = weights.views(self.adamw.grad, self.recipe)
+        keep_memory()
 
     @property
     def mutable(self) -> list[Tensor]:
