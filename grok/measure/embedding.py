@@ -17,7 +17,7 @@ TINY = 1e-300  # avoids 0 / 0 for a zero matrix; the share is then 0
 
 
 def fourier_norms(matrix: Tensor, dim: int = 0, blocks: Blocks | None = None) -> Tensor:
-    """Norm of the projection on cos k and sin k along the token axis, k = 1 … (p-1)/2: [(p-1)/2]."""
+    """Norm of the projection on each block (cos k and sin k) along the token axis: [number of frequencies]."""
     return powers(matrix, dim, blocks).sqrt()
 
 

@@ -33,8 +33,8 @@ def columns(
 
     K is that of the final model, by rank if no frequency stands out (``fourier.keys.matched`` with
     ``recipe.matched_count``). It is None for a family without a count; then the ``PROGRESS`` columns are None at every
-    step. A recipe without a modulus has only the ``EVERY`` columns. ``train.snapshot`` computes them, within 1e-4 of
-    the definition.
+    step. A task without blocks (plain addition) has only the ``EVERY`` columns. ``train.snapshot`` computes them,
+    within 1e-4 of the definition.
     """
     pairs = Pairs.of(recipe, recipe.split())
 
@@ -57,8 +57,8 @@ def columns(
         }
         if recipe.task.modular:
             row |= {
-                "gini_W_E": embedding.gini(embedding.fourier_norms(model.W_E)),
-                "gini_U": embedding.gini(embedding.fourier_norms(model.U, dim=1)),
+                "gini_W_E": embedding.gini(embedding.fourier_norms(model.W_E, blocks=model.blocks)),
+                "gini_U": embedding.gini(embedding.fourier_norms(model.U, dim=1, blocks=model.blocks)),
             }
         if keys is not None:
             row |= {
@@ -76,6 +76,6 @@ def columns(
 
 def _final_keys(model: Snapshot, n: int | None) -> Keys | None:
     try:
-        return matched(model.U, n)
+        return matched(model.U, n, model.blocks)
     except NotEvaluable:
         return None
