@@ -79,19 +79,23 @@ def load(
     split_seed, train_frac: give both or neither; without them the split is unknown. index: position in a list of
     checkpoints. Raises GrokError for a file that cannot be used. No code in the file is ever run.
     """
-    path = Path(path)
+    path, trained = Path(path), None
     if path.is_dir() and (path / CARD).is_file():
         path = path / MODEL
     if path.name == MODEL and path.with_name(CARD).is_file() and split_seed is None and train_frac is None:
         of = load_fixture(path.parent).recipe
         split_seed, train_frac = of.split_seed, of.train_frac
-        recipe = recipe or (of.name if of.name in RECIPES else None)
+        trained = None if recipe else of.task
+        recipe = recipe or (of.name if of.name in RECIPES and of.task == RECIPES[of.name].task else None)
     try:
         tensors, ignored = unwrap.state_dict(container.read(path), index)
         name, layout = formats.recognise(tensors)
         weights, guess, reading = _read(layout, recipe)
         architecture = recognise(weights)
-        task, told = _task(layout, weights, guess, architecture, recipe)
+        if trained is None or recipe:
+            task, told = _task(layout, weights, guess, architecture, recipe)
+        else:  # a task of the user's own, which the answers of a young network, or of an unknown group, do not show
+            task, told = trained, [f"{trained}, from its card"]
         family = _family(weights, architecture, task, recipe)
         split = _split(task, split_seed, train_frac)
         accuracy = _accuracy(task, split, guess)
