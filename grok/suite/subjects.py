@@ -108,7 +108,11 @@ class Subjects:
 
     @functools.cache  # noqa: B019
     def _memorised(self, family: str) -> tuple[Subject, ...]:
-        """Of the canonical seed whatever its folder holds: what is missing there is an error, not a silent gap."""
+        """Of the canonical seed whatever its folder holds: what is missing there is an error, not a silent gap.
+
+        Except where its card says that the run has no such moment: it answered most test pairs as soon as the train
+        pairs.
+        """
         if self._is_for_checkpoints(family):
             return ()
         canonical = self._canonical(family)
@@ -116,7 +120,7 @@ class Subjects:
         return tuple(
             Subject(f"{family}/{MEMORISED}-{f.name}", family, "control", f, MEMORISED, plots=f == canonical)
             for f in folders
-            if f == canonical or _has(f, MEMORISED)
+            if _has(f, MEMORISED) or (f == canonical and not _never(f, MEMORISED))
         )
 
     def _canonical(self, family: str) -> Path:
@@ -156,6 +160,16 @@ def _has(folder: Path, role: str) -> bool:
         return role in json.loads((folder / "card.json").read_text())["checkpoints"]
     except (OSError, ValueError, KeyError, TypeError):
         return True
+
+
+def _never(folder: Path, role: str) -> bool:
+    """Whether the notes of a fixture's card say why there is no such checkpoint."""
+    try:
+        return any(
+            note.startswith(f"no {role} checkpoint") for note in json.loads((folder / "card.json").read_text())["notes"]
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _seed_folders(parent: Path) -> list[Path]:

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,11 @@ def test_runs_of_the_users_have_their_own_controls(tmp_path):
     assert ("/memorised-seed5", "control") in of_model
     assert ("/untrained-seed5", "control") in of_model
     assert names(subjects.of_run("modadd-mlp")) == [("/seed5", "trained")]
+
+
+@pytest.mark.parametrize(("notes", "there"), [([], True), (["no memorised checkpoint: why"], False)])
+def test_a_run_that_never_only_memorised_has_no_such_control_if_its_card_says_so(tmp_path, notes, there):
+    folder = tmp_path / "modadd-mlp" / "seed0"
+    folder.mkdir(parents=True)
+    (folder / "card.json").write_text(json.dumps({"checkpoints": {"initial": 0}, "notes": notes}))
+    assert (("/memorised-seed0", "control") in names(Subjects(tmp_path).of_model("modadd-mlp"))) == there
