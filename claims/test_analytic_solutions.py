@@ -34,7 +34,7 @@ WIDTH, P = 512, 113  # of the trained networks
     section="Section 3 of Doshi et al.: a two-hot MLP",
     threshold="convention",
     because="to agree is a resultant length of 0.95; neurons whose outputs are permuted have at most 0.2 in the median",
-    on=MODADD,
+    on=(*MODADD, "quad-mlp"),
 )
 def test_phases_in_and_out_agree(model, evidence):
     found = phases.agreement(model)
@@ -51,7 +51,7 @@ def test_phases_in_and_out_agree(model, evidence):
     section="Section 3, second-hand",
     threshold="convention",
     because="evenly spread phases balance each other: a resultant length of at most 0.3 in each cluster of 10 or more",
-    on=MODADD,
+    on=(*MODADD, "quad-mlp"),
 )
 def test_phases_are_spread_evenly(model, evidence):
     found = phases.spread(model)
@@ -89,7 +89,7 @@ def written(request):
     if request.param == "formula":
         return network
     order = torch.randperm(WIDTH, generator=torch.Generator().manual_seed(0))
-    return replace(network, weights={**network.weights, names.MLP_W_U: network.U[order]})
+    return replace(network, weights={**network.weights, names.TWO_HOT_OUT: network.U[order]})
 
 
 @claim(
@@ -114,7 +114,7 @@ def test_the_formula_is_right(written, evidence):
     section="Section 5, second-hand",
     threshold="convention",
     because='"nearly uniformly" is that the weakest frequency has half the power of the strongest',
-    on=MODADD,
+    on=(*MODADD, "quad-mlp"),
 )
 def test_every_frequency_is_used(model, evidence):
     evenness = evidence("least over greatest power of U among all frequencies", readout.evenness(model.U))
@@ -125,11 +125,11 @@ def test_every_frequency_is_used(model, evidence):
 @claim(
     "M2",
     "Each neuron's input weights are of one frequency",
-    published="≈ 0.9 with a ReLU",
+    published={"modadd-mlp": "≈ 0.9 with a ReLU", "quad-mlp": "≈ 1 with quadratic neurons"},
     section="Section 5, second-hand",
     threshold="source",
     because="the source finds 1 with quadratic neurons and about 0.9 with a ReLU",
-    on=("modadd-mlp",),
+    on=("modadd-mlp", "quad-mlp"),
 )
 def test_input_weights_are_of_one_frequency(model, evidence):
     share = evidence("mean share of one frequency in a neuron's weights", neurons.token_frequency_share(model.W_neur))

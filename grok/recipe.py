@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from grok.errors import GrokError
 from grok.task import Split, Task
+
+Loss = Literal["cross-entropy", "squared error"]
+CROSS_ENTROPY: Loss = "cross-entropy"
+SQUARED_ERROR: Loss = "squared error"  # of the logits from 1 for the label and 0 for the others, mean over both
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class Recipe:
     d_head: int = 32
     d_mlp: int = 512
     warmup: int = 0  # the rate of the update after t others is lr · min(t / warmup, 1)
+    loss: Loss = CROSS_ENTROPY  # what is minimised
 
     def rate(self, t: int) -> float:
         """Learning rate of the update that follows t others. With warm-up the first update changes nothing."""
@@ -49,8 +54,9 @@ class Recipe:
         return self.task.split(self.split_seed, self.train_frac)
 
     def to_json(self) -> dict[str, Any]:
-        """The recipe as plain JSON. ``from_json`` is the inverse. A warm-up of 0 is left out: older cards have none."""
-        return {key: value for key, value in asdict(self).items() if (key, value) != ("warmup", 0)}
+        """The recipe as plain JSON. ``from_json`` is the inverse. What older cards do not have is left out if usual."""
+        usual = {"warmup": 0, "loss": CROSS_ENTROPY}
+        return {key: value for key, value in asdict(self).items() if key not in usual or value != usual[key]}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Recipe:
@@ -137,7 +143,27 @@ C113_MLP = Recipe(
 )
 S5_MLP = replace(C113_MLP, name="s5-mlp", task=Task(p=5, operation="symmetric"), train_frac=0.4)
 
-FAMILIES = (*PUBLISHED, *PIZZA, C113_MLP)  # claims are made about their networks
+# Gromov 2023 (arXiv 2301.02679): no embedding, quadratic neurons, squared error. AdamW's numbers and the initial
+# weights are from the authors' code (d-doshi/Grokking, phase_diagrams_wd.py). Of its weight decays, 0, 5, 15 and 20,
+# this is the least that is not 0; its seeds are not known.
+QUAD_MLP = Recipe(
+    name="quad-mlp",
+    architecture="quadratic",
+    task=Task(p=97, operation="add_mod"),
+    steps=2_000,
+    seed=0,
+    split_seed=0,
+    train_frac=0.5,
+    weight_decay=5.0,
+    lr=1e-2,
+    d_model=0,
+    n_heads=0,
+    d_head=0,
+    d_mlp=500,
+    loss=SQUARED_ERROR,
+)
+
+FAMILIES = (*PUBLISHED, *PIZZA, C113_MLP, QUAD_MLP)  # claims are made about their networks
 OF_PAPERS = (S5_MLP,)  # no claims yet; they can be loaded and trained
 
 # |K| of the run of each published seed. If no frequency stands out in the U of a network, its strongest ones stand

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -84,6 +84,7 @@ class MLPTables:
     U: Tensor  # [m, C]
     readout: Tensor  # [m, C']: U, and zeros behind it up to a cache line
     never: Tensor  # [C']: 0 for a class, -inf behind C
+    quadratic: bool = False  # x² in place of the ReLU
 
     def mix(self, index: PairIndex) -> tuple[Tensor, Tensor]:
         """The activations pre of each pair, [N, D], and an empty tensor in place of attention weights."""
@@ -164,6 +165,12 @@ def _fold_concat(w: Weights) -> MLPTables:
     return _neurons_only(table, w[names.CONCAT_W_U])
 
 
+def _fold_quadratic(w: Weights) -> MLPTables:
+    return replace(
+        _neurons_only(torch.cat([w[names.TWO_HOT_A], w[names.TWO_HOT_B]]), w[names.TWO_HOT_OUT]), quadratic=True
+    )
+
+
 def _neurons_only(table: Tensor, U: Tensor) -> MLPTables:
     readout = _aligned(U)
     never = readout.new_zeros(readout.shape[1])
@@ -219,6 +226,7 @@ def _fold_pizza(w: Weights) -> PizzaTables:
 FOLDS: dict[str, Callable[[Weights], Tables]] = {
     "mlp": _fold_mlp,
     "concat": _fold_concat,
+    "quadratic": _fold_quadratic,
     "transformer": _fold_transformer,
     "pizza-a": _fold_pizza,
     "pizza-b": _fold_pizza,
@@ -234,7 +242,9 @@ def outputs(tables: Tables, index: PairIndex) -> tuple[Tensor, Tensor]:
     """Logits of pairs (-inf behind C), and the part that the neurons write, post U (zeros behind C): [N, C'] each."""
     mixed, _ = tables.mix(index)
     m = len(tables.U)
-    written = mixed[:, :m].clamp_min_(0) @ tables.readout
+    pre = mixed[:, :m]
+    post = pre.square_() if isinstance(tables, MLPTables) and tables.quadratic else pre.clamp_min_(0)
+    written = post @ tables.readout
     return written + (tables.never if isinstance(tables, MLPTables) else mixed[:, m:]), written
 
 

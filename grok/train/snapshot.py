@@ -119,6 +119,10 @@ class Snapshot:
         right = sum(int((part.logits.argmax(-1) == part.labels).sum()) for part in of)
         return right / _n_pairs(of)
 
+    def loss(self, of: list[Outputs]) -> float:
+        """Mean cross-entropy of these pairs."""
+        return _mean_loss(of, lambda part: part.logits)
+
     @cached_property
     def sums(self) -> Tensor:
         """Σ of the logits over the pairs of each s: [p, p], float64."""

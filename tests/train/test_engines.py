@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from grok.errors import GrokError
 from grok.models import matrices as weights
 from grok.models.hooked import definition
 from grok.models.tables import Batch, fold
-from grok.recipe import RECIPES, Recipe
+from grok.recipe import CROSS_ENTROPY, RECIPES, SQUARED_ERROR, Loss, Recipe
 from grok.store.fixture import load_fixture
 from grok.task import Task
 from grok.train.engines import engine, folded, manual
@@ -82,6 +83,23 @@ def test_gradients_of_concatenated_embeddings_equal_the_definition(task: Task, c
     expected_loss, expected = definition.loss_and_grads(given, task, which)
     assert abs(loss - expected_loss) < 1e-10
     assert max(_relative(grads[name], expected[name]) for name in expected) < 1e-10
+
+
+@pytest.mark.parametrize("loss", [CROSS_ENTROPY, SQUARED_ERROR])
+def test_quadratic_neurons_are_trained_as_the_definition_does(loss: Loss):
+    recipe = replace(_small("quad-mlp"), loss=loss, d_mlp=20)
+    given, which = _double(recipe), recipe.split().train
+    value, grads = _folded(given, recipe, which)
+    expected_value, expected = definition.loss_and_grads(given, recipe.task, which, loss)
+    assert abs(value - expected_value) < 1e-12
+    assert max(_relative(grads[name], expected[name]) for name in expected) < 1e-10
+    state = _state([recipe], torch.float64)
+    stepper = engine.make([recipe], "folded", state)
+    for value, matrices in definition.train(_double(recipe), recipe, 20):
+        assert abs(float(stepper.advance()) / value - 1) < 1e-10
+        assert _relative(state.flat[0], weights.flatten(matrices, recipe)) < 1e-9
+    with pytest.raises(GrokError, match="--engine folded"):
+        engine.make([recipe], "manual", state)
 
 
 @pytest.mark.parametrize("compute", [_folded, _manual, _manual_in_blocks])

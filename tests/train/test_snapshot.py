@@ -13,6 +13,7 @@ from grok.models.architectures import network
 from grok.recipe import get_recipe
 from grok.store.fixture import load_fixture
 from grok.task import Task
+from grok.train import record
 from grok.train.snapshot import Pairs, Snapshot
 
 KEYS = (2, 5)
@@ -55,6 +56,17 @@ def test_every_measure_equals_that_of_the_network_for_any_group(task: Task):
     assert fast.excluded_loss(keys) == pytest.approx(cut.excluded_loss(keys, plain.train), rel=1e-12)
     draws = losses.random_frequencies((1,), len(blocks.sizes) - 1)
     assert cut.excluded_controls((1,), plain.train) == [cut.excluded_loss(k, plain.train) for k in draws]
+
+
+def test_the_record_of_a_run_on_squared_error_has_cross_entropies():
+    recipe = replace(get_recipe("quad-mlp"), task=Task(13), d_mlp=23)
+    given = weights.initial(recipe)
+    plain = network(given, recipe.task, recipe.split())
+    _, columns = record.columns(recipe, weights.flatten(given, recipe)[None].numpy(), [0], [0.5], [0.5])
+    for which, pairs in (("train", plain.train), ("test", plain.test)):
+        expected = losses.mean_loss(plain.logits, plain.labels, pairs)
+        assert columns[f"{which}_loss"] == [pytest.approx(expected, rel=1e-5)]
+    assert columns["test_accuracy"] == [losses.accuracy(plain.logits, plain.labels, plain.test)]
 
 
 def test_float32_is_enough_for_a_trained_model():

@@ -19,7 +19,7 @@ from torch import Tensor
 from grok.errors import GrokError
 from grok.models import matrices as weights
 from grok.models.tables import Batch, Tables, fold, keep_memory
-from grok.recipe import Recipe
+from grok.recipe import CROSS_ENTROPY, Recipe
 from grok.train import graph
 from grok.train.engines import folded, manual
 
@@ -75,6 +75,10 @@ def make(recipes: list[Recipe], name: str, state: State, eval_every: int = 1) ->
     if name in ("cuda_graph", "triton") and recipe.warmup:
         raise GrokError(
             f"engine {name!r} has one learning rate for all steps, {recipe.name} has a warm-up: --engine folded"
+        )
+    if recipe.loss != CROSS_ENTROPY and name not in ("folded", "definition"):
+        raise GrokError(
+            f"engine {name!r} minimises the cross-entropy, {recipe.name} the {recipe.loss}: --engine folded"
         )
     if name == "manual":
         return _Manual(recipes, state)
