@@ -5,7 +5,7 @@ BIN := $(ENV)/bin
 READY := $(ENV)/.grok-claims-ready
 WORKERS := -n auto --dist loadgroup # a network is loaded by one worker only
 
-.PHONY: claims accept test check bench gpu rehearse
+.PHONY: claims accept test check site bench gpu rehearse
 
 claims: $(READY)
 	$(BIN)/pytest claims/ $(WORKERS) --claims-html claims.html --claims-json verdicts.json
@@ -25,6 +25,13 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# From the verdicts of the last run of the claims; without one they run first.
+site: $(READY) verdicts.json
+	$(BIN)/python -m grok.site verdicts.json --out site
+
+verdicts.json:
+	$(MAKE) claims
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks.run

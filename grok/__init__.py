@@ -1,22 +1,46 @@
 """Claims of interpretability papers on grokking as executable assertions, with controls.
 
-from grok import load
-from grok.suite import subjects
+From a notebook:
+
+    import grok
+    model = grok.fixture("modadd-transformer", seed=1)   # a shipped network; grok.load(path) takes one of yours
+    model.network, model.card, model.trajectory          # weights and activations, how it was trained, its run
+    logits, cache = model.hooked().run_with_cache(model.tokens())   # TransformerLens
+    model.plot.losses(), model.plot.fourier()            # plotly figures
+    grok.measure.neurons.key_norm_ratio(model.network.U, model.network.key_frequencies)
+
+``claim`` has the decorators for claims of your own, ``subjects`` the shipped networks with their controls, ``errors``
+what is raised. docs/measures.md lists every measure.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+__all__ = ["__version__", "claim", "errors", "fixture", "load", "measure", "subjects"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 def __getattr__(name: str) -> Any:
-    """Imports names only when they are used: ``load`` imports torch, which takes a second."""
-    if name == "subjects":
-        from grok.suite import subjects
+    """Imports names only when they are used: most of them import torch, which takes a second."""
+    match name:
+        case "load" | "fixture":
+            from grok.notebook import model
 
-        return subjects
-    if name == "load":
-        from grok.store.checkpoint import load
+            return getattr(model, name)
+        case "subjects":
+            from grok.suite import subjects
 
-        return load
+            return subjects
+        case "measure" | "claim" | "errors":
+            import importlib
+
+            return importlib.import_module(f"grok.{name}")
+        case "__version__":
+            import importlib.metadata
+
+            return importlib.metadata.version("grok-claims")
     raise AttributeError(f"module 'grok' has no attribute {name!r}")

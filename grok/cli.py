@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import tyro
 from tyro.extras import SubcommandApp
 
+import grok
 from grok.commands import gate, info, report, sweep, train, verify
 from grok.errors import GrokError
 
@@ -26,6 +27,10 @@ def main(args: Sequence[str] | None = None) -> None:
     """Parse, run, and exit with the command's code. A user's error is printed as one line, without a traceback."""
     from grok.train.run import Interrupted
 
+    args = sys.argv[1:] if args is None else args
+    if list(args) == ["--version"]:
+        print(f"grok-claims {grok.__version__}")
+        raise SystemExit(0)
     try:
         code = app.cli(args=args, prog="grok", description=__doc__, config=(tyro.conf.OmitArgPrefixes,))
     except (GrokError, OSError) as error:

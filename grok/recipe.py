@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from grok.errors import GrokError
@@ -37,6 +37,8 @@ class Recipe:
     d_mlp: int = 512
     warmup: int = 0  # the rate of the update after t others is lr · min(t / warmup, 1)
     loss: Loss = CROSS_ENTROPY  # what is minimised
+    # indices a·n + b of the train pairs, separated by spaces; without them split_seed and train_frac draw the pairs
+    train_pairs: str = field(default="", repr=False)
 
     def rate(self, t: int) -> float:
         """Learning rate of the update that follows t others. With warm-up the first update changes nothing."""
@@ -51,18 +53,40 @@ class Recipe:
         return self if seed == self.seed else replace(self, seed=seed, split_seed=seed)
 
     def split(self) -> Split:
+        """Raises GrokError if ``train_pairs`` are not pairs of the task."""
+        if self.train_pairs:
+            return self.task.split_of([int(index) for index in self.train_pairs.split()])
         return self.task.split(self.split_seed, self.train_frac)
 
     def to_json(self) -> dict[str, Any]:
         """The recipe as plain JSON. ``from_json`` is the inverse. What older cards do not have is left out if usual."""
-        usual = {"warmup": 0, "loss": CROSS_ENTROPY}
-        return {key: value for key, value in asdict(self).items() if key not in usual or value != usual[key]}
+        written = asdict(self) | {"task": self.task.to_json()}
+        usual = {"warmup": 0, "loss": CROSS_ENTROPY, "train_pairs": ""}
+        return {key: value for key, value in written.items() if key not in usual or value != usual[key]}
+
+    def differences(self, other: Recipe) -> dict[str, tuple[str, str]]:
+        """Field → this recipe's value and the other's as short texts, where they differ. The names do not count."""
+        ours, theirs = ({**asdict(recipe), **asdict(recipe.task)} for recipe in (self, other))
+        names = [name for name in ours if name not in ("name", "task") and ours[name] != theirs[name]]
+        return {name: (_brief(ours[name]), _brief(theirs[name])) for name in names}
+
+    def changes(self, published: Recipe | None) -> str:
+        """In what it differs from a published recipe, but for the seeds: ``p = 97 (published 113)``; may be empty."""
+        if published is None:
+            return ""
+        found = self.differences(replace(published, seed=self.seed, split_seed=self.split_seed))
+        return ", ".join(f"{field} = {ours} (published {theirs})" for field, (ours, theirs) in found.items())
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Recipe:
         """The recipe from JSON. Old cards and runs also have a ``source``, which is ignored: claims have their own."""
         known = {key: value for key, value in data.items() if key != "source"}
         return cls(**{**known, "task": Task(**data["task"]), "betas": tuple(data["betas"])})
+
+
+def _brief(value: Any) -> str:
+    text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value) or "none"
+    return text if len(text) <= 20 else f"{' '.join(text[:17].split())} …"
 
 
 _MODADD = Task(p=113, operation="add_mod")
@@ -185,11 +209,12 @@ def matched_count(architecture: str, task: Task) -> int | None:
 
 
 CONTROL_STEPS = 10_000
+CONTROL = "-wd0"  # ends the name of a control run
 
 
 def memorising(recipe: Recipe) -> Recipe:
     """The control run of a recipe: 10,000 steps without weight decay. It memorises and does not get further."""
-    return replace(recipe, name=f"{recipe.name}-wd0", weight_decay=0.0, steps=CONTROL_STEPS)
+    return replace(recipe, name=f"{recipe.name}{CONTROL}", weight_decay=0.0, steps=CONTROL_STEPS)
 
 
 RECIPES: dict[str, Recipe] = {

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from math import factorial
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -16,7 +17,8 @@ from grok.fourier.basis import Blocks, cyclic
 from grok.groups import representations, tables, young
 from grok.groups.representations import Representation
 
-Operation = Literal["add_mod", "sub_mod", "add", "dihedral", "symmetric", "alternating"]  # the keys of LAWS
+# the keys of LAWS, and that of a group which is given by its Cayley table
+Operation = Literal["add_mod", "sub_mod", "add", "dihedral", "symmetric", "alternating", "table"]
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,11 @@ LAWS: dict[str, Law] = {
 }
 
 
+@cache
+def _law(cayley: str) -> Law:
+    return group_of(tables.parse(cayley))
+
+
 @dataclass(frozen=True)
 class Task:
     """A binary operation on the elements 0 … n-1 (a Cayley table), which a model learns as classification.
@@ -86,19 +93,35 @@ class Task:
     ``add``: a + b without the modulus, with 2p classes as in source F, although 2p - 1 is never a label.
     ``dihedral``: the 2p symmetries of a polygon. ``symmetric``: the p! permutations of p things. ``alternating``: the
     even ones. ``groups.tables`` numbers their elements; a ∘ b is a, then b.
-    Raises GrokError for an operation that is not in ``LAWS``.
+    ``table``: the group of p elements whose Cayley table is ``cayley``, as the text that ``groups.tables.text`` makes.
+    Raises GrokError for an operation that is not in ``LAWS``, and for a table that is no group's.
     """
 
     p: int
     operation: Operation = "add_mod"
+    cayley: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
-        if self.operation not in LAWS:
+        if (self.operation == "table") != bool(self.cayley):
+            raise GrokError(f"operation {self.operation!r} {'needs a' if not self.cayley else 'has no'} Cayley table")
+        if self.operation != "table" and self.operation not in LAWS:
             raise GrokError(f"unknown operation {self.operation!r}; known: {', '.join(LAWS)}")
+        if self.operation == "table" and self.p != self.n:
+            raise GrokError(f"p = {self.p}, but the Cayley table has {self.n} elements")
 
     @property
     def law(self) -> Law:
-        return LAWS[self.operation]
+        return LAWS[self.operation] if self.operation != "table" else _law(self.cayley)
+
+    @classmethod
+    def of_table(cls, path: Path) -> Task:
+        """The task of the group whose Cayley table is in this CSV file. Raises GrokError, as ``read_csv`` does."""
+        table = tables.read_csv(path)
+        return cls(len(table), "table", tables.text(table))
+
+    def to_json(self) -> dict[str, Any]:
+        """p, operation, and the Cayley table if there is one: the arguments of ``Task``."""
+        return {key: value for key, value in asdict(self).items() if (key, value) != ("cayley", "")}
 
     @property
     def n(self) -> int:
@@ -149,3 +172,23 @@ class Task:
         order = torch.randperm(n_pairs, generator=torch.Generator().manual_seed(seed))
         cutoff = int(n_pairs * train_frac)
         return Split(train=order[:cutoff], test=order[cutoff:])
+
+    def split_of(self, train: Sequence[int]) -> Split:
+        """The split with these train pairs, indices a·n + b into ``pairs``; the other pairs are the test pairs.
+
+        Raises GrokError for an index out of range or given twice, and if no pair is left to train or to test on.
+        """
+        n_pairs = self.n * self.n
+        seen: set[int] = set()
+        for place, pair in enumerate(train, 1):
+            if not 0 <= pair < n_pairs:
+                raise GrokError(f"index {place} is {pair}, expected 0 … {n_pairs - 1} ({self.n}² pairs)")
+            if pair in seen:
+                raise GrokError(f"index {place}: {pair} is there twice")
+            seen.add(pair)
+        if not 0 < len(train) < n_pairs:
+            none = "test" if train else "train"
+            raise GrokError(f"it names {len(train)} of {n_pairs} pairs, and none is left to {none} on")
+        test = torch.ones(n_pairs, dtype=torch.bool)
+        test[list(train)] = False
+        return Split(train=torch.tensor(train), test=test.nonzero()[:, 0])

@@ -1,8 +1,8 @@
 """A task is a Cayley table with blocks. Another group, the permutations of three things, needs only a law."""
 
 import itertools
+import json
 import math
-from dataclasses import asdict
 
 import pytest
 import torch
@@ -13,6 +13,7 @@ from grok import task as tasks
 from grok.errors import GrokError, NotEvaluable
 from grok.fourier.basis import Blocks, basis, cyclic, pair_powers, powers, rows
 from grok.fourier.keys import gap
+from grok.groups import tables
 from grok.measure import embedding, losses, neurons
 from grok.models.architectures import network
 from grok.recipe import RECIPES, Recipe
@@ -57,13 +58,36 @@ def test_labels_are_the_table_of_the_operation(operation: str, p: int):
 
 
 def test_a_task_is_stored_as_its_p_and_operation():
-    assert asdict(Task(113)) == {"p": 113, "operation": "add_mod"}
+    assert Task(113).to_json() == {"p": 113, "operation": "add_mod"}
     assert {Task(7), Task(7, "add_mod"), Task(7, "sub_mod")} == {Task(7, "sub_mod"), Task(7)}
 
 
 def test_an_unknown_operation_is_refused():
     with pytest.raises(GrokError, match="unknown operation 'subtract'; known: add_mod, sub_mod, add"):
         Task(7, "subtract")  # type: ignore[arg-type]
+
+
+def test_a_group_is_its_table():
+    """It is another task than the family's of the same elements, and is stored with its table."""
+    task = Task(6, "table", tables.text(tables.dihedral(3)))
+    assert task.table().equal(Task(3, "dihedral").table())
+    assert Task(**json.loads(json.dumps(task.to_json()))) == task != Task(3, "dihedral")
+    assert task.blocks is not None
+    for wrong in ((7, "table", task.cayley), (6, "table", ""), (6, "dihedral", task.cayley), (2, "table", "0,1\n1,1")):
+        with pytest.raises(GrokError):
+            Task(*wrong)
+
+
+@given(st.lists(st.integers(-3, 30), max_size=30))
+def test_a_split_of_given_train_pairs_is_a_partition_or_refused(train: list[int]):
+    task = Task(5)
+    if train and len(set(train)) == len(train) < 25 and all(0 <= pair < 25 for pair in train):
+        split = task.split_of(train)
+        assert split.train.tolist() == train
+        assert sorted([*train, *split.test.tolist()]) == list(range(25))
+    else:
+        with pytest.raises(GrokError):
+            task.split_of(train)
 
 
 def test_cards_that_name_a_source_are_read():

@@ -137,17 +137,19 @@ def cases(device: str, n_seeds: int, p: int = 113, h: int = 4, m: int = 512) -> 
     pairs = torch.stack([Task(p).pairs()[torch.randperm(p * p)[:n]] for _ in range(s)]).to(device)
     labels = torch.randint(c, (s, n), device=device)
     segments = mix_triton.Segments.of(pairs, p)
-    scores, values, mixed = random(s, 2 * p + 1, h), random(s, h, 2 * p + 1, d), random(s, n, d)
-    pre, readout, logits = mixed[..., :m], random(s, m, c), random(s, n, c)
-    weights = random(s, n, 3, h).softmax(2)
+    scores, values, constant = random(s, 2 * p + 1, h), random(s, h, 2 * p + 1, d), random(s, 1, d)
+    mixed, out, weights, pair_dscores = random(s, n, d), random(s, n, d), *(random(s, n, 3, h) for _ in range(2))
+    pre, readout, logits, result = mixed[..., :m], random(s, m, c), random(s, n, c), random(s, n, c)
+    partial, dreadout = random(s, readout_triton.SPLITS, m, c), random(s, m, c)
+    into = {"dscores": torch.empty_like(scores), "dvalues": torch.empty_like(values), "totals": random(s, p, d)}
     v, w_or = random(s, h, 2 * p + 1, k), random(s, h, k, d)
-    leaves = scores.clone().requires_grad_(), values.clone().requires_grad_()
-    expected = mix_reference.token_mix(*leaves, pairs)
+    products = [fixed_reference.Product(values[:, i], ((v[:, i], w_or[:, i]),)) for i in range(h)]
+    multiply = fixed_triton.Products(products)
+    leaves = scores.clone().requires_grad_(), random(*values.shape).requires_grad_()
+    expected = mix_reference.token_mix(*leaves, constant, pairs)
     flat, grad, first, second = random(s, size), random(s, size), random(s, size), random(s, size).square()
-    count, table = (
-        torch.ones(1, dtype=torch.int32, device=device),
-        adamw_reference.corrections(2, (0.9, 0.98)).to(device),
-    )
+    # updates of the same numbers again and again: of both, and the count outruns no table
+    count, table = adamw_triton.counts(flat, 0), adamw_reference.corrections(100_000, (0.9, 0.98)).to(device)
     settings: Any = {"lr": 1e-3, "betas": (0.9, 0.98), "eps": 1e-8, "weight_decay": 1.0}
     state = (flat, grad, first, second, count, table)
     table_bytes = 4.0 * s * h * (2 * p + 1) * d
@@ -155,52 +157,47 @@ def cases(device: str, n_seeds: int, p: int = 113, h: int = 4, m: int = 512) -> 
     return [
         Case(
             "cross_entropy",
-            lambda: cross_entropy_triton.loss_and_grad(logits, labels),
+            lambda: cross_entropy_triton.mean_loss(logits, labels, grad=result),
             lambda: cross_entropy_reference.loss_and_grad(logits, labels),
             10.0 * s * n * c,
             8.0 * s * n * c,
         ),
         Case(
             "token_mix",
-            lambda: mix_triton.token_mix(scores, values, segments),
-            lambda: mix_reference.token_mix(scores, values, pairs),
+            lambda: mix_triton.token_mix(scores, values, constant, segments, mixed=out, weights=weights),
+            lambda: mix_reference.token_mix(scores, values, constant, pairs),
             6.0 * s * n * h * d,
             4.0 * s * n * d + table_bytes,
         ),
         Case(
             "token_mix_backward",
-            lambda: mix_triton.token_mix_backward(mixed, values, weights, segments),
+            lambda: mix_triton.token_mix_backward(mixed, values, weights, segments, **into, pair_dscores=pair_dscores),
             backward,
             10.0 * s * n * h * d,
             4.0 * s * n * d + 2 * table_bytes,
         ),
         Case(
             "relu_readout",
-            lambda: readout_triton.relu_readout(pre, readout, mixed[..., m:]),
+            lambda: readout_triton.relu_readout(pre, readout, mixed[..., m:], logits=result),
             lambda: readout_reference.relu_readout(pre, readout, mixed[..., m:]),
             2.0 * s * n * m * c,
             4.0 * s * (n * (d + c) + m * c),
         ),
         Case(
             "relu_readout_backward",
-            lambda: readout_triton.relu_readout_backward(logits, pre, readout),
+            lambda: readout_triton.relu_readout_backward(
+                logits, pre, readout, dpre=out[..., :m], dunembedding=dreadout, partial=partial
+            ),
             lambda: readout_reference.relu_readout_backward(logits, pre, readout),
             4.0 * s * n * m * c,
             4.0 * s * (n * (2 * m + c) + 2 * m * c),
         ),
         Case(
-            "matmul",
-            lambda: fixed_triton.matmul(v, w_or),
-            lambda: fixed_reference.matmul(v, w_or),
+            "products",
+            multiply,
+            lambda: fixed_reference.multiply(products),
             2.0 * s * h * (2 * p + 1) * k * d,
             4.0 * s * h * ((2 * p + 1) * k + k * d) + table_bytes,
-        ),
-        Case(
-            "add_rows",
-            lambda: fixed_triton.add_rows(mixed),
-            lambda: fixed_reference.add_rows(mixed),
-            1.0 * s * n * d,
-            4.0 * s * (n + 1) * d,
         ),
         Case(
             "adamw",

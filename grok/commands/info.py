@@ -7,11 +7,13 @@ import json
 import platform
 from pathlib import Path
 
+from grok.errors import GrokError
+
 PACKAGES = ("grok-claims", "torch", "transformer_lens", "numpy", "safetensors", "triton", "pytest", "plotly", "ray")
 
 
 def list_(cards: bool = False) -> int:
-    """List the recipes, and the shipped fixtures of each recipe.
+    """List the recipes, the shipped fixtures of each recipe, and the runs of yours under runs/.
 
     Args:
         cards: print the model cards as a Markdown table instead (the table of fixtures/README.md).
@@ -26,6 +28,8 @@ def list_(cards: bool = False) -> int:
         seeds = [str(json.loads(card.read_text())["seed"]) for card in _cards(recipe.name)]
         shown = ", ".join(seeds) if len(seeds) <= 6 else f"{len(seeds)}: {', '.join(seeds[:4])}, …"
         print(f"{recipe.name:<24}{recipe.architecture:<13}{recipe.task.p:>4}{recipe.steps:>8}  {shown or '–'}")
+    if listed := runs(Path("runs")):
+        print("\nruns", *listed, sep="\n")
     print("\nclaims: pytest claims/ --collect-only -q; their verdicts: docs/claims.md")
     return 0
 
@@ -41,6 +45,28 @@ def env() -> int:
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     print(f"{'GPU':<18}{', '.join(gpus) or 'none'}")
     return 0
+
+
+def runs(folder: Path) -> list[str]:
+    """A line for each run FOLDER/RECIPE/seedN that `grok train` made or began, with what its recipe changes."""
+    found = sorted({path.parent for path in (*folder.glob("*/seed*/card.json"), *folder.glob("*/seed*/work"))})
+    return [_run(place) for place in found]
+
+
+def _run(folder: Path) -> str:
+    from grok.recipe import RECIPES, Recipe
+
+    card, work = folder / "card.json", folder / "work" / "run.json"
+    try:
+        told = json.loads(card.read_text()) if card.exists() else None
+        recipe = Recipe.from_json(told["recipe"] if told else json.loads(work.read_text())["recipes"][0])
+        if told:
+            state = f"{told['steps']:,} steps, test accuracy {told['test_accuracy']:.4f}"
+        else:
+            state = f"not finished; the same `grok train` goes on to {recipe.steps:,} steps"
+    except (OSError, ValueError, KeyError, TypeError, GrokError) as error:
+        return f"{folder}  it cannot be read: {type(error).__name__}"
+    return "  ".join([str(folder), state, recipe.changes(RECIPES.get(recipe.name))]).rstrip()
 
 
 def card_table(fixtures: Path) -> list[str]:

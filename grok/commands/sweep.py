@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from grok.commands import options
 from grok.errors import GrokError
 
 if TYPE_CHECKING:
@@ -23,10 +24,11 @@ GPU_BATCH = 32  # seeds that one GPU steps together
 
 
 def sweep(
-    recipe: Annotated[str, tyro.conf.Positional],
+    recipe: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="RECIPE")] = None,
     /,
     seeds: str = "0-31",
-    set_: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(name="set", metavar="KEY=V1,V2")] = (),
+    set_: options.Set = (),
+    recipe_file: Path | None = None,
     steps: int | None = None,
     on: Literal["local", "ray"] = "local",
     address: str | None = None,
@@ -45,48 +47,50 @@ def sweep(
     of all runs. The exit code is 1 if a run failed or was given up.
 
     Args:
-        recipe: a name that `grok list` shows.
+        recipe: a name that `grok list` shows; none if --recipe-file is given.
         seeds: seeds of initial weights and split, as in 0-31 or 0,3,7-9.
-        set_: values of one field of the recipe, as in weight_decay=0.3,1; give it once per field.
+        recipe_file: a recipe of your own in TOML, as in `grok train`.
         steps: number of steps; default: that of the published run.
         on: local: worker processes on this machine. ray: a Ray cluster.
         address: address of a running Ray cluster, or auto; default: a cluster started here.
         device: auto uses the GPUs if there are any.
         workers: number of processes; default: one per CPU core or GPU.
         batch: number of seeds that one worker trains together; default: 1 on a CPU, 32 on a GPU.
-        engine: how a step is computed, as in `grok train`; default: manual on a CPU, folded on a GPU.
+        engine: how a step is computed, as in `grok train`.
         out: folder of the results; other machines need no access to it.
         claims: folder of claims to run on every finished run; the table then has their verdicts.
         export: also copy finished runs to EXPORT/RECIPE/seedN, where claims find them; only for a sweep without --set.
         dry_run: print how many runs are missing and about how long they take, then stop.
     """
-    from grok.recipe import get_recipe
     from grok.sweep import driver, estimate, local, plan, ray_engine, verdicts
     from grok.sweep.store import Store
+    from grok.train import fields
     from grok.train.engines import engine as step
 
     for option, value in (("--workers", workers), ("--batch", batch), ("--steps", steps)):
         if value is not None and value < 1:
             raise GrokError(f"{option} must be at least 1, got {value}")
-    if export is not None and (set_ or steps):
-        raise GrokError("--export is only for the published recipe: the name RECIPE/seedN cannot hold --set or --steps")
+    if export is not None and (set_ or steps or recipe_file):
+        raise GrokError(
+            "--export is only for the published recipe: the name RECIPE/seedN cannot hold --set, --steps, --recipe-file"
+        )
     if engine in ("local", "ray"):
         raise GrokError(f"--engine says how a step is computed; for where the runs are computed give --on {engine}")
     if address is not None and on != "ray":
         raise GrokError("--address names a Ray cluster; add --on ray")
-    chosen = get_recipe(recipe)
+    chosen = fields.chosen(recipe, recipe_file)
     set_ = set_ if steps is None else (*set_, f"steps={steps}")
     runs = plan.runs(chosen, set_, plan.seeds(seeds))
     devices = [] if on == "ray" else local.devices(device, workers)
     if devices:  # the devices of a Ray cluster are not visible from here
-        settings = _settings(devices[0], engine)
+        settings = _settings(chosen, devices[0], engine)
         step.check(settings.engine, settings.device)
     store = Store(out)
     with nullcontext() if dry_run else store.locked():
         if on == "ray":
             ray_engine.connect(address, workers)
             device_type, n = ray_engine.slots(device)
-            settings = _settings(device_type, engine)
+            settings = _settings(chosen, device_type, engine)
         else:
             n = len(devices)
         gpu = settings.device == "cuda"
@@ -109,11 +113,12 @@ def sweep(
         return _conclude(store, summary, runs)
 
 
-def _settings(device: str, engine: str | None) -> Settings:
+def _settings(recipe: Recipe, device: str, name: str | None) -> Settings:
+    from grok.train.engines import engine
     from grok.train.state import Settings
 
     kind = device.partition(":")[0]
-    return Settings(device=kind, engine=engine or ("folded" if kind == "cuda" else "manual"), threads=1)
+    return Settings(device=kind, engine=name or engine.default(recipe, kind), threads=1)
 
 
 def _announce(name: str, runs: Sequence[Recipe], missing: Sequence[Recipe], batches: Sequence[Batch]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import re
 from functools import cache, reduce
 from pathlib import Path
 
@@ -117,6 +118,19 @@ def check(table: Tensor) -> Tensor:
             b, c = wrong[0].tolist()
             raise GrokError(f"not associative: ({a}∘{b})∘{c} = {int(left[b, c])}, {a}∘({b}∘{c}) = {int(right[b, c])}")
     return table
+
+
+def text(table: Tensor) -> str:
+    """The table as text, from which ``parse`` makes it again: its lines of CSV."""
+    return "\n".join(",".join(map(str, row)) for row in table.tolist())
+
+
+def parse(written: str) -> Tensor:
+    """The table that ``text`` wrote: [n, n]. Raises GrokError for anything else, and as ``check`` does."""
+    rows = [line.split(",") for line in written.split("\n")]
+    if any(len(row) != len(rows) or not all(re.fullmatch(r"\d{1,9}", entry) for entry in row) for row in rows):
+        raise GrokError("a Cayley table is n lines of n numbers from 0 to n - 1")
+    return check(torch.tensor([list(map(int, row)) for row in rows]))
 
 
 def read_csv(path: Path | str) -> Tensor:

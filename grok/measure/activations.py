@@ -41,12 +41,20 @@ class Answer:
 
 @lru_cache(maxsize=1)  # several claims in a row ask for the same of one network, which compares by identity
 def whole(model: Network) -> Answer:
-    """Of the network as it is."""
+    """Loss and accuracy of the network as it is.
+
+    Equation: loss = mean_i(-log softmax(L_i)[s_i]), accuracy = mean_i [argmax_c L_ic = s_i].
+    Source: the definition of both, as in every source.
+    """
     return Answer.of(model.logits, model.labels)
 
 
 def accuracy_with(model: Network, name: str) -> float:
-    """The accuracy of ``with_activation`` alone, without the loss, which takes longer."""
+    """The accuracy of ``with_activation`` alone, without the loss, which takes longer.
+
+    Equation: accuracy of g(pre) U + skip logits.
+    Source: Gromov 2023 (arXiv 2301.02679), Doshi et al. 2024.
+    """
     return losses.accuracy(model.logits_from(ACTIVATIONS[name](model.pre)), model.labels)
 
 
@@ -54,8 +62,10 @@ def with_activation(model: Network, name: str) -> Answer:
     """With another function, one of ``ACTIVATIONS``, of the MLP inputs ``pre`` in place of the ReLU.
 
     ReLU(x) = (|x| + x) / 2. If the answer is in its even part, then another even function keeps it, and the odd ones
-    x and x³, the control, do not. Biases stay. Source: Gromov 2023 (arXiv 2301.02679), Doshi et al. 2024. Raises
-    KeyError for another name.
+    x and x³, the control, do not. Biases stay. Raises KeyError for another name.
+
+    Equation: L' = g(pre) U + skip logits, with g in place of the ReLU.
+    Source: Gromov 2023 (arXiv 2301.02679), Doshi et al. 2024.
     """
     return Answer.of(model.logits_from(ACTIVATIONS[name](model.pre)), model.labels)
 
@@ -75,6 +85,9 @@ def as_polynomials(model: Network) -> Polynomials:
     post_i → Σ ⟨post_i, f⟩ f over the nine products f of {1, cos w_k a, sin w_k a} and {1, cos w_k b, sin w_k b}, scaled
     to norm one: a polynomial of degree 2 in these, mean included. Other neurons stay. Nanda et al. 2023 find that the
     loss rises by 3 %. If there is no such neuron, nothing is replaced, so a claim must also look at ``replaced``.
+
+    Equation: post_i → Σ_f ⟨post_i, f⟩ f over the nine products f.
+    Source: Nanda et al. 2023 (arXiv 2301.05217).
     """
     found = neurons.frequencies(model.spectrum.post_powers)
     post = model.post.clone()
@@ -100,7 +113,10 @@ def key_subspace(model: Network) -> Subspace:
 
     The directions are U f for the basis functions f over the classes cos w_k c and sin w_k c of k ∈ K: [d_mlp, 2|K|].
     With Q [d_mlp, rank] orthonormal and of the same span, post → post Q Qᵀ, and post - post Q Qᵀ; nothing is centred.
-    Source: Nanda et al. 2023, which reports losses of 1.19e-7 and 5.27. If U is zero on K, the rank is 0.
+    If U is zero on K, the rank is 0.
+
+    Equation: kept = post Q Qᵀ U + skip logits, removed = (post - post Q Qᵀ) U + skip logits.
+    Source: Nanda et al. 2023 (arXiv 2301.05217), which reports losses of 1.19e-7 and 5.27.
     """
     blocks = model.spectrum.blocks
     directions = model.U @ blocks.basis[blocks.rows(model.key_frequencies)].T

@@ -88,6 +88,9 @@ def certify(model: Network) -> Certificate:
 
     All pairs are evaluated, a block at a time. Raises NotEvaluable for an architecture without rules, weights beyond
     float32, and activations that may overflow.
+
+    Equation: certain of a pair: margin > 2 E with E ≥ |float32 logit - exact logit|.
+    Source: this project, from Higham 2002 (``measure.rounding``).
     """
     margins, bounds = [], []
     for block, labels in _blocks(model):
@@ -107,6 +110,9 @@ def logit_bounds(model: Network) -> Tensor:
     """Of each pair and class a bound on |float32 logit - exact| + |``model.logits`` - exact|: [n², C], float64.
 
     Raises NotEvaluable as ``certify``.
+
+    Equation: E = error of the last layer, carried through the network by the rules of ``measure.rounding``.
+    Source: this project, from Higham 2002.
     """
     if model.architecture not in ERRORS:
         raise NotEvaluable(f"no error analysis is written for the architecture {model.architecture}")
@@ -125,7 +131,11 @@ def _blocks(model: Network) -> Iterator[tuple[Network, Tensor]]:
 
 
 def margins_of(logits: Tensor, labels: Tensor) -> Tensor:
-    """The correct logit minus the greatest other, negative if the answer is wrong: [N, C], [N] → [N]."""
+    """The correct logit minus the greatest other, negative if the answer is wrong: [N, C], [N] → [N].
+
+    Equation: margin = L_s - max_{c ≠ s} L_c.
+    Source: the definition of a classifier's margin.
+    """
     right = logits.gather(1, labels[:, None])
     return right[:, 0] - logits.scatter(1, labels[:, None], -torch.inf).amax(1)
 

@@ -3,6 +3,8 @@
 Throughout s = a ± b is the answer and d = a ∓ b the distance, both modulo p, with the task's sign; w_k = 2πk/p. A clock
 multiplies, so that its logits depend on s - c only. A pizza adds the embeddings, and its logits are weaker where a and
 b lie across the circle from each other.
+
+Source: Zhong et al. 2023 (arXiv 2306.17844).
 """
 
 from __future__ import annotations
@@ -36,6 +38,8 @@ def by_answer_and_distance(values: Tensor, task: Task) -> Tensor:
     """A value for each pair, sorted by (s, d): [p²] → [p, p]; rows s = a ± b, columns d = a ∓ b.
 
     Raises NotEvaluable unless the task is addition or subtraction modulo an odd p, where (s, d) tell (a, b).
+
+    Equation: T[a ± b, a ∓ b] = v(a, b), both modulo p.
     """
     if task.operation not in SUMS or task.p % 2 == 0:
         raise NotEvaluable(f"distance is defined for addition and subtraction modulo an odd p, not for {task}")
@@ -53,6 +57,8 @@ def distance_irrelevance(model: Network) -> float:
     0: the correct logit depends on the distance only, as in a pizza; 1: it does not depend on it. The source's
     Definition 4.2 as in its code, population standard deviations. For subtraction the distance is a + b.
     Raises NotEvaluable for other tasks, and where the correct logit is the same for every pair.
+
+    Equation: q = mean_d std_s L(s, d) / std L.
     """
     correct = model.logits.gather(1, model.labels[:, None])[:, 0]
     table = by_answer_and_distance(correct, model.task)
@@ -69,6 +75,8 @@ def gradient_symmetricity(model: Network) -> float:
     where a = b. Exact, by autograd through the network's own forward pass. 1 if the network reads nothing but
     E_a + E_b: for an MLP that adds its embeddings this holds by construction and says nothing. A triple without a
     gradient counts as 0. The source's Definition 4.1; which triples, ``source_triples``.
+
+    Equation: mean over (a, b, c) of ⟨∂L_c/∂E_a, ∂L_c/∂E_b⟩ / (‖∂L_c/∂E_a‖ ‖∂L_c/∂E_b‖).
     """
     triples = source_triples(model.task.n)
     cosines = [_cosines(model, group) for group in triples.split(GROUP)]
@@ -93,6 +101,8 @@ def source_triples(n: int) -> Tensor:
     """100 of the n³ triples (a, b, c), all different, the same each time: [100, 3], int64.
 
     The first of ``random.shuffle`` of all in order under seed 42: with those for p = 59 come the source's figures.
+
+    Equation: the first 100 of the n³ triples, shuffled under seed 42.
     """
     order = list(range(n**3))
     random.Random(SOURCE_SEED).shuffle(order)
@@ -108,6 +118,8 @@ def circularity(W_E: Tensor, n: int = COMPONENTS) -> float:
     The embedding is centred over the tokens. 1: each component is a wave of one frequency. A component that the
     embedding does not have counts as 0. The source's Definition B.1; it calls 0.995 and more circular.
     Raises NotEvaluable for an even p.
+
+    Equation: (1/n) Σ_i max_k 2 |Σ_t u_i(t) exp(2πi k t / p)|² / p.
     """
     if len(W_E) % 2 == 0:
         raise NotEvaluable(f"frequencies are defined for an odd number of elements, there are {len(W_E)}")
@@ -139,6 +151,8 @@ def circle(model: Network, frequency: int) -> Circle:
     exactly the frequency. It takes the explained variance of z-scored values: ``z_scored`` of these shares.
     With all circles at once the formulas cannot be told apart, even on the source's pizza.
     Raises NotEvaluable for tasks other than addition and subtraction modulo an odd p.
+
+    Equation: share = ⟨L, f⟩² / (‖L‖² ‖f‖²), f the clock's formula or the pizza's, both centred over c.
     """
     task = model.task
     table = _logits_of_circle(model, frequency)
@@ -147,12 +161,18 @@ def circle(model: Network, frequency: int) -> Circle:
 
 
 def circles(model: Network) -> list[Circle]:
-    """``circle`` of each key frequency; of the strongest ones where none stands out (``Network.key_frequencies``)."""
+    """``circle`` of each key frequency; of the strongest ones where none stands out (``Network.key_frequencies``).
+
+    Equation: as ``circle``, for each k in K.
+    """
     return [circle(model, k) for k in model.key_frequencies]
 
 
 def formulas(p: int, frequency: int) -> tuple[Tensor, Tensor]:
-    """Clock and pizza over (s, d, c), centred over c: [p, p, p] each, the clock's with d of length 1."""
+    """Clock and pizza over (s, d, c), centred over c: [p, p, p] each, the clock's with d of length 1.
+
+    Equation: clock cos w_k(s - c); pizza |cos(w_k d/2)| (|cos(w_k(s - c)/2)| - |sin(w_k(s - c)/2)|).
+    """
     half = math.pi * frequency / p * torch.arange(p, dtype=torch.float64)  # w_k r / 2
     of_r = torch.stack([(2 * half).cos(), half.cos().abs() - half.sin().abs()])
     c = torch.arange(p)
@@ -161,7 +181,10 @@ def formulas(p: int, frequency: int) -> tuple[Tensor, Tensor]:
 
 
 def z_scored(share: float) -> float:
-    """2 r - 1 with r = √share: the explained variance of two z-scored quantities with the correlation r; -1 … 1."""
+    """2 r - 1 with r = √share: the explained variance of two z-scored quantities with the correlation r; -1 … 1.
+
+    Equation: 2 √share - 1.
+    """
     return 2 * math.sqrt(share) - 1
 
 
@@ -182,7 +205,11 @@ def _circle_of(table: Tensor, frequency: int) -> Tensor:
 
 
 def with_embedding(model: Network, edit: Callable[[Tensor], Tensor]) -> Network:
-    """The same network with its embeddings of a and of b edited: [n, d_model] → [n, d_model], before positions."""
+    """The same network with its embeddings of a and of b edited: [n, d_model] → [n, d_model], before positions.
+
+    Equation: E_a → edit(E_a), E_b → edit(E_b).
+    Source: this project, for Z1.
+    """
     architecture = recognise(model.weights)
     first, second = architecture.embeddings(model.weights)
     return architecture.network(

@@ -17,7 +17,11 @@ TINY = 1e-300  # avoids 0 / 0 for a zero matrix; the share is then 0
 
 
 def fourier_norms(matrix: Tensor, dim: int = 0, blocks: Blocks | None = None) -> Tensor:
-    """Norm of the projection on each block (cos k and sin k) along the token axis: [number of frequencies]."""
+    """Norm of the projection on each block (cos k and sin k) along the token axis: [number of frequencies].
+
+    Equation: ‖P_k M‖, P_k the projection on cos w_k t and sin w_k t: √(power of k).
+    Source: K (claim K5), B (claim B8), N (claim N3), S (claims S6, S8); Nanda et al. 2023 (arXiv 2301.05217).
+    """
     return powers(matrix, dim, blocks).sqrt()
 
 
@@ -25,20 +29,31 @@ def power_on(matrix: Tensor, frequencies: Sequence[int], blocks: Blocks | None =
     """Share of the squared norm of a matrix over tokens, [p, n], on these frequencies, 0 … 1; 0 if the matrix is zero.
 
     The squared norm of the whole matrix includes the constant over tokens.
+
+    Equation: Σ_{k ∈ K} power of k in M / ‖M‖².
+    Source: B (claims B6, B8), K (claim K12), S (claim S6).
     """
     on = powers(matrix, 0, blocks)[torch.tensor(frequencies) - 1].sum()
     return float(on / matrix.square().sum().clamp_min(TINY))
 
 
 def column_power_on(matrix: Tensor, frequencies: Sequence[int], blocks: Blocks | None = None) -> Tensor:
-    """``power_on`` of each column: [p, n] → [n]."""
+    """``power_on`` of each column: [p, n] → [n].
+
+    Equation: Σ_{k ∈ K} power of k in column j / ‖M_j‖².
+    Source: B (claims B7, B9).
+    """
     blocks = blocks or cyclic(len(matrix))
     waves = blocks.basis[blocks.rows(frequencies)]
     return (waves @ matrix).square().sum(0) / matrix.square().sum(0).clamp_min(TINY)
 
 
 def strongest(matrix: Tensor, n: int) -> tuple[int, ...]:
-    """The n frequencies of the greatest power over tokens, ascending."""
+    """The n frequencies of the greatest power over tokens, ascending.
+
+    Equation: the n greatest k by power of k in M.
+    Source: K (claim K12).
+    """
     return tuple(sorted((powers(matrix).topk(n).indices + 1).tolist()))
 
 
@@ -46,6 +61,9 @@ def gini(values: Tensor) -> float:
     """Gini coefficient of non-negative values: 0 if all are equal, 1 - 1/n if only one is not zero.
 
     Σ_i (2i - n - 1) x_i / (n Σ x) with x ascending, i = 1 … n.
+
+    Equation: Σ_i (2i - n - 1) x_i / (n Σ x).
+    Source: B (claim B8); Nanda et al. 2023, progress measures.
     """
     x = values.double().sort().values
     n = len(x)
@@ -54,12 +72,20 @@ def gini(values: Tensor) -> float:
 
 
 def top_share(matrix: Tensor, n: int) -> float:
-    """Share of the n greatest squared singular values, 0 … 1."""
+    """Share of the n greatest squared singular values, 0 … 1.
+
+    Equation: Σ_{i ≤ n} σ_i² / Σ σ_i².
+    Source: N (claim N1), S (claim S5).
+    """
     squares = torch.linalg.svdvals(matrix).square()
     return float(squares[:n].sum() / squares.sum())
 
 
 def gaussian_top_share(matrix: Tensor, n: int, seed: int = 0) -> float:
-    """``top_share`` of a standard normal matrix of the same shape, from a fixed seed."""
+    """``top_share`` of a standard normal matrix of the same shape, from a fixed seed.
+
+    Equation: as ``top_share``, of G with entries from N(0, 1).
+    Source: N (claim N1), S (claim S5).
+    """
     generator = torch.Generator().manual_seed(seed)
     return top_share(torch.randn(matrix.shape, generator=generator, dtype=torch.float64), n)

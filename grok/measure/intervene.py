@@ -51,7 +51,11 @@ class Activations:
 
 
 def by_hand(model: Network, change: Intervention) -> Activations:
-    """Activations of the changed forward pass. Raises NotEvaluable unless the model is a transformer."""
+    """Activations of the changed forward pass. Raises NotEvaluable unless the model is a transformer.
+
+    Equation: the network's forward pass with E_a, E_b edited, head outputs zero, or L - resid_mid W_U.
+    Source: F (claims F5 … F12, F23, F24, F29).
+    """
     changed = _transformer(model)
     if change.embedding is not None:
         equals = changed.weights[names.W_E][changed.task.n :]
@@ -65,7 +69,11 @@ def by_hand(model: Network, change: Intervention) -> Activations:
 
 
 def random_directions(d: int, rank: int, draws: int, seed: int) -> Tensor:
-    """Orthonormal rows that span random subspaces, matched controls of a projection: [draws, rank, d], float64."""
+    """Orthonormal rows that span random subspaces, matched controls of a projection: [draws, rank, d], float64.
+
+    Equation: Q of the QR decomposition of G with entries from N(0, 1).
+    Source: this project: the control of claim F5.
+    """
     generator = torch.Generator().manual_seed(seed)
     return torch.linalg.qr(torch.randn(draws, d, rank, generator=generator, dtype=torch.float64)).Q.mT
 

@@ -20,12 +20,20 @@ from grok.fourier.basis import Blocks, basis
 
 
 def sums_by_label(values: Tensor, labels: Tensor, p: int) -> Tensor:
-    """Sum over the pairs of each label s: [p², ...] → [p, ...], float64."""
+    """Sum over the pairs of each label s: [p², ...] → [p, ...], float64.
+
+    Equation: T[s] = Σ_{(a, b): a ± b = s} v(a, b).
+    Source: this project: the fast form of the cosine projections.
+    """
     return values.new_zeros(p, *values.shape[1:], dtype=torch.float64).index_add_(0, labels, values.double())
 
 
 def cosine_projections(logits: Tensor, labels: Tensor) -> Tensor:
-    """Dot products of L with the cubes cos w_k(s - c) scaled to norm one, k = 1 … (p-1)/2: [p², p] → [(p-1)/2]."""
+    """Dot products of L with the cubes cos w_k(s - c) scaled to norm one, k = 1 … (p-1)/2: [p², p] → [(p-1)/2].
+
+    Equation: ⟨L, C_k⟩ / ‖C_k‖ with C_k(a, b, c) = cos w_k(s - c), ‖C_k‖² = p³/2.
+    Source: S, section 4.2.2.
+    """
     table = sums_by_label(logits, labels, logits.shape[1])
     p = len(table)
     diagonals = torch.cat([table, table]).as_strided((p, p), (p, p + 1)).sum(1)  # [r]: Σ_c table[r + c mod p, c]
@@ -37,19 +45,30 @@ def character_projections(table: Tensor, blocks: Blocks) -> Tensor:
     """Dot products of L, given as its sums by s [n, n], with the cubes χ_k(s c⁻¹) scaled to norm one, k = 1 …
 
     One for each block but the constant. The cube of a block with the basis B_k, [size, n], is B_kᵀ B_k at (s, c), of
-    squared norm n · size over all pairs and classes. For Z_p they are those of ``cosine_projections``, found faster.
+    squared norm n · size over all pairs and classes. For Z_p they are those of ``cosine_projections``.
+
+    Equation: ⟨L, C_k⟩ / ‖C_k‖ with C_k(a, b, c) = χ_k(s c⁻¹), from Σ_{s, c} T[s, c] (B_kᵀ B_k)[s, c] / √(n · size).
+    Source: Chughtai et al. 2023 (arXiv 2302.03025).
     """
     dots = blocks.summed((blocks.basis @ table * blocks.basis).sum(1))
     return (dots / torch.tensor(blocks.sizes).double().mul(len(table)).sqrt())[1:]
 
 
 def cosine_similarities(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cosine of the angle between L, not centred, and each cube (source S, section 4.2.2): [(p-1)/2], -1 … 1."""
+    """Cosine of the angle between L, not centred, and each cube: [(p-1)/2], -1 … 1.
+
+    Equation: ⟨L, C_k⟩ / (‖L‖ ‖C_k‖).
+    Source: S, section 4.2.2.
+    """
     return cosine_projections(logits, labels) / logits.double().norm()
 
 
 def at(values: Tensor, key_frequencies: Sequence[int]) -> Tensor:
-    """The entries of the frequencies K in a list that starts with k = 1: [(p-1)/2] → [|K|]."""
+    """The entries of the frequencies K in a list that starts with k = 1: [(p-1)/2] → [|K|].
+
+    Equation: (v_k) for k in K.
+    Source: this project: it selects.
+    """
     return values[torch.tensor(key_frequencies) - 1]
 
 
@@ -75,7 +94,12 @@ class Formula:
 
 
 def formula(logits: Tensor, labels: Tensor, key_frequencies: Sequence[int]) -> Formula:
-    """Fit the formula to L: [p², p]."""
+    """Fit the formula to L: [p², p].
+
+    Equation: L ≈ Σ_K α_k cos w_k(s - c), α_k = ⟨L, C_k⟩ / ‖C_k‖²; FVE = Σ_K ⟨L, C_k⟩² / ‖C_k‖² / ‖L‖² with L
+        centred over c in the norm.
+    Source: K, N (claim N7), S (section 4.2.2); Nanda et al. 2023 (arXiv 2301.05217).
+    """
     p = logits.shape[1]
     projections = at(cosine_projections(logits, labels), key_frequencies)
     explained = projections.square().sum()
@@ -88,7 +112,11 @@ def formula(logits: Tensor, labels: Tensor, key_frequencies: Sequence[int]) -> F
 
 
 def gaussian_alignments(logits: Tensor, draws: int = 20, seed: int = 0) -> Tensor:
-    """Cosine of the angle between L and Gaussian cubes from a fixed seed: [draws], -1 … 1; their spread is 1/√(p³)."""
+    """Cosine of the angle between L and Gaussian cubes from a fixed seed: [draws], -1 … 1; their spread is 1/√(p³).
+
+    Equation: ⟨L, G⟩ / (‖L‖ ‖G‖), G with entries from N(0, 1).
+    Source: S (claim S11).
+    """
     cubes = _gaussian_cubes(tuple(logits.shape), draws, seed)
     return torch.stack([(logits * cube).sum() for cube in cubes]).double() / (_norms(cubes) * logits.norm())
 

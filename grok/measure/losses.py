@@ -8,6 +8,8 @@ directions depend on s only.
 *Restricted* logits: ``post`` is replaced by its mean plus its projection on the directions of K. The residual path is
 kept, and so the mean logits are kept. *Excluded* logits: the projection is removed. The restricted logits of source S
 (section 4.3) do not contain the residual path, only its mean: ``restricted(K, skip=False)``.
+
+Source: Nanda et al. 2023 (arXiv 2301.05217), which calls both losses progress measures.
 """
 
 from __future__ import annotations
@@ -28,14 +30,22 @@ from grok.models.network import Network
 
 
 def mean_loss(logits: Tensor, labels: Tensor, pairs: Tensor | None = None) -> float:
-    """Mean cross-entropy over these pairs (indices; all if None), in float64: [p², C], [p²] → number ≥ 0."""
+    """Mean cross-entropy over these pairs (indices; all if None), in float64: [p², C], [p²] → number ≥ 0.
+
+    Equation: mean_i(-log softmax(L_i)[s_i]).
+    Source: the definition of cross-entropy, in float64 as in K, B, N, S, F.
+    """
     if pairs is not None:
         logits, labels = logits[pairs], labels[pairs]
     return float(cross_entropy.losses(logits.double(), labels).mean())
 
 
 def accuracy(logits: Tensor, labels: Tensor, pairs: Tensor | None = None) -> float:
-    """Share of these pairs (indices; all if None) whose largest logit is the label's."""
+    """Share of these pairs (indices; all if None) whose largest logit is the label's.
+
+    Equation: mean_i [argmax_c L_ic = s_i].
+    Source: the definition of accuracy.
+    """
     if pairs is not None:
         logits, labels = logits[pairs], labels[pairs]
     return float((logits.argmax(-1) == labels).double().mean())
@@ -68,24 +78,40 @@ class Ablation:
         return sums_by_label(self.written, self.labels, self.logits.shape[1])
 
     def projection(self, frequencies: Sequence[int]) -> Tensor:
-        """What the neurons write along the directions of these k, as a table over (s, c): [p, p]."""
+        """What the neurons write along the directions of these k, as a table over (s, c): [p, p].
+
+        Equation: P_K(post U), as ``projection_of_sums``.
+        """
         return projection_of_sums(self._sums, frequencies, self.blocks)
 
     def restricted(self, frequencies: Sequence[int], *, skip: bool = True) -> Tensor:
-        """Logits that keep of ``post`` its mean and these k: [p², p]. skip: keep the residual path, or its mean."""
+        """Logits that keep of ``post`` its mean and these k: [p², p]. skip: keep the residual path, or its mean.
+
+        Equation: skip + mean(post U) + P_K(post U); mean(skip) in place of skip if skip=False.
+        Source: Nanda et al. 2023; S, section 4.3, for skip=False.
+        """
         rest = self.skip_logits if skip else self.skip_logits.double().mean(0)
         return rest + self.written.mean(0) + self.projection(frequencies)[self.labels]
 
     def excluded(self, frequencies: Sequence[int]) -> Tensor:
-        """Logits with these k removed from ``post``: [p², p]."""
+        """Logits with these k removed from ``post``: [p², p].
+
+        Equation: L - P_K(post U).
+        """
         return self.logits - self.projection(frequencies)[self.labels]
 
     def restricted_loss(self, frequencies: Sequence[int], pairs: Tensor, *, skip: bool = True) -> float:
-        """Mean loss of ``restricted`` on these pairs."""
+        """Mean loss of ``restricted`` on these pairs.
+
+        Equation: ``mean_loss`` of ``restricted``.
+        """
         return self.restricted_losses([frequencies], pairs, skip=skip)[0]
 
     def restricted_losses(self, sets: Iterable[Sequence[int]], pairs: Tensor, *, skip: bool = True) -> list[float]:
-        """``restricted_loss`` of each set of frequencies. The residual path is looked up once for all sets."""
+        """``restricted_loss`` of each set of frequencies. The residual path is looked up once for all sets.
+
+        Equation: ``mean_loss`` of ``restricted``, for each K.
+        """
         labels, mean = self.labels[pairs], self.written.mean(0)
         if skip and len(self.skip_logits) > 1:
             rest = self.skip_logits[pairs]
@@ -97,20 +123,34 @@ class Ablation:
         return [float(each @ counts.double()) / len(labels) for each in by_label]
 
     def excluded_loss(self, frequencies: Sequence[int], pairs: Tensor) -> float:
-        """Mean loss of ``excluded`` logits on these pairs."""
+        """Mean loss of ``excluded`` logits on these pairs.
+
+        Equation: ``mean_loss`` of ``excluded``.
+        """
         return self.excluded_losses([frequencies], pairs)[0]
 
     def excluded_losses(self, sets: Iterable[Sequence[int]], pairs: Tensor) -> list[float]:
-        """``excluded_loss`` of each set of frequencies."""
+        """``excluded_loss`` of each set of frequencies.
+
+        Equation: ``mean_loss`` of ``excluded``, for each K.
+        """
         labels, whole = self.labels[pairs], self.logits[pairs]
         return [mean_loss(whole - self.projection(ks)[labels], labels) for ks in sets]
 
     def restricted_controls(self, key_frequencies: Sequence[int], pairs: Tensor) -> list[float]:
-        """Restricted losses of the matched random controls, ``random_frequencies``."""
+        """Restricted losses of the matched random controls, ``random_frequencies``.
+
+        Equation: ``mean_loss`` of ``restricted``, for each set of ``random_frequencies``.
+        Source: this project.
+        """
         return self.restricted_losses(random_frequencies(key_frequencies, self._n_frequencies), pairs)
 
     def excluded_controls(self, key_frequencies: Sequence[int], pairs: Tensor) -> list[float]:
-        """Excluded losses of the matched random controls, ``random_frequencies``."""
+        """Excluded losses of the matched random controls, ``random_frequencies``.
+
+        Equation: ``mean_loss`` of ``excluded``, for each set of ``random_frequencies``.
+        Source: this project.
+        """
         return self.excluded_losses(random_frequencies(key_frequencies, self._n_frequencies), pairs)
 
     @property
@@ -133,14 +173,22 @@ class Cut:
 
 @lru_cache(maxsize=1)  # several claims in a row need it for one network; networks compare by identity
 def restricted(model: Network) -> Cut:
-    """Restricted loss of K, and of the random draws, on the test pairs."""
+    """Restricted loss of K, and of the random draws, on the test pairs.
+
+    Equation: mean loss on the test pairs of skip + mean(post U) + P_K(post U).
+    Source: Nanda et al. 2023 (arXiv 2301.05217); K (claim K14), N (claim N8), S (claim S13).
+    """
     cut, keys = Ablation.of(model), model.key_frequencies
     return Cut(cut.restricted_loss(keys, model.test), tuple(cut.restricted_controls(keys, model.test)))
 
 
 @lru_cache(maxsize=1)
 def excluded(model: Network) -> Cut:
-    """Excluded loss of K, and of the random draws, on the train pairs."""
+    """Excluded loss of K, and of the random draws, on the train pairs.
+
+    Equation: mean loss on the train pairs of L - P_K(post U).
+    Source: Nanda et al. 2023 (arXiv 2301.05217); K (claim K15), N (claim N9), S (claim S14).
+    """
     cut, keys = Ablation.of(model), model.key_frequencies
     return Cut(cut.excluded_loss(keys, model.train), tuple(cut.excluded_controls(keys, model.train)))
 
@@ -157,13 +205,18 @@ class Each:
 def excluded_each(model: Network, pairs: Tensor, n_others: int = 8) -> Each:
     """Excluded loss of each single k ∈ K, and of other frequencies as the control, ``other_frequencies``.
 
-    Source: Nanda et al. 2023, which ablates one key frequency at a time. pairs: indices of the pairs that are read.
-    ``others`` is empty if every frequency is key.
+    pairs: indices of the pairs that are read.
+    Raises NotEvaluable if every frequency is key.
+
+    Equation: as ``excluded``, with K = {k}, for each k.
+    Source: Nanda et al. 2023 (arXiv 2301.05217), which ablates one key frequency at a time.
     """
     cut, keys = Ablation.of(model), model.key_frequencies
     others = other_frequencies(keys, len(model.spectrum.blocks.sizes) - 1, n_others)
     found = cut.excluded_losses([(k,) for k in (*keys, *others)], pairs)
     n = len(keys)
+    if not others:
+        raise NotEvaluable(f"all {n} frequencies are key, and there is no other to compare with")
     return Each(
         mean_loss(model.logits, model.labels, pairs),
         dict(zip(keys, found[:n], strict=True)),
@@ -177,13 +230,19 @@ def other_frequencies(key_frequencies: Sequence[int], n_frequencies: int, n: int
     n_frequencies: how many there are, (p-1)/2 for Z_p.
     Number i, 0 … n-1, is entry ⌊i · length / n⌋ of the list. They depend on K only, not on what the network does on
     them.
+
+    Equation: entry ⌊i · length / n⌋ of the frequencies outside K, i = 0 … n-1.
+    Source: this project: the control of the excluded loss.
     """
     others = [k for k in range(1, n_frequencies + 1) if k not in key_frequencies]
     return tuple(others if len(others) <= n else (others[i * len(others) // n] for i in range(n)))
 
 
 def projection_of_sums(sums: Tensor, frequencies: Sequence[int], blocks: Blocks | None = None) -> Tensor:
-    """Projection on the directions of these k, of values given as sums by s, float64: [p, C] → [p, C] over (s, c)."""
+    """Projection on the directions of these k, of values given as sums by s, float64: [p, C] → [p, C] over (s, c).
+
+    Equation: P_K v = Σ_f f ⟨f, v⟩ over f = cos w_k s and sin w_k s, k in K, of norm one over the pairs.
+    """
     p = len(sums)
     blocks = blocks or cyclic(p)
     waves = blocks.basis[blocks.rows(frequencies)]  # norm one over s; each s has p pairs
@@ -197,6 +256,9 @@ def random_frequencies(
 
     n_frequencies: how many there are, (p-1)/2 for Z_p, or the number of representations but the trivial one.
     Raises NotEvaluable if fewer than |K| frequencies are outside K.
+
+    Equation: sets of |K| of the frequencies outside K, uniformly, without replacement.
+    Source: this project: the control of both losses.
     """
     others = torch.tensor([k for k in range(1, n_frequencies + 1) if k not in key_frequencies])
     n = len(key_frequencies)

@@ -29,7 +29,11 @@ class Frequencies:
     live: Tensor
 
     def cluster(self, k: int) -> Tensor:
-        """Indices of the neurons with at least 0.85 of their variance on k."""
+        """Indices of the neurons with at least 0.85 of their variance on k.
+
+        Equation: {i: best_i = k, share_i ≥ 0.85}.
+        Source: N (claim N4); Nanda et al. 2023, for 0.85.
+        """
         return ((self.best == k) & (self.share >= SINGLE)).nonzero().squeeze(1)
 
     @property
@@ -43,12 +47,20 @@ class Frequencies:
         return float((self.share >= SINGLE).double().mean())
 
     def share_in(self, frequencies: Sequence[int]) -> float:
-        """Share of the live neurons whose best k is among these, 0 … 1."""
+        """Share of the live neurons whose best k is among these, 0 … 1.
+
+        Equation: #{live i: best_i in K} / #{live i}.
+        Source: K (claim K4).
+        """
         return float(torch.isin(self.best[self.live], torch.tensor(frequencies)).double().mean())
 
 
 def frequencies(post_powers: Tensor) -> Frequencies:
-    """The frequencies of the neurons, from ``pair_powers`` of the activations: [h, h, m]."""
+    """The frequencies of the neurons, from ``pair_powers`` of the activations: [h, h, m].
+
+    Equation: best = argmax_k N_k, share = N_k / (centred power), N_k the power on the nine terms of k.
+    Source: K (claim K3), N (claims N2, N4), S (claim S7); Nanda et al. 2023 (arXiv 2301.05217).
+    """
     variance = spectrum.variance(post_powers)
     power, index = spectrum.nine_terms(post_powers).max(0)
     share = torch.where(variance > 0, power / variance, torch.zeros_like(power))
@@ -56,7 +68,11 @@ def frequencies(post_powers: Tensor) -> Frequencies:
 
 
 def nine_waves(p: int, k: int) -> Tensor:
-    """{1, cos w_k a, sin w_k a} × {1, cos w_k b, sin w_k b} on all pairs, a-major: [9, p²], orthonormal, float64."""
+    """{1, cos w_k a, sin w_k a} × {1, cos w_k b, sin w_k b} on all pairs, a-major: [9, p²], orthonormal, float64.
+
+    Equation: f(a) g(b) for f, g in {1, cos w_k, sin w_k}, of norm one.
+    Source: N; Nanda et al. 2023 (arXiv 2301.05217).
+    """
     one = basis(p)[[0, *rows([k])]]
     return torch.kron(one, one)
 
@@ -78,6 +94,9 @@ def other_share(post: Tensor, found: Frequencies, p: int, sign: int = 1) -> Othe
 
     Chughtai et al. 2023 (arXiv 2302.03025) name the terms of a, b and the answer only. A neuron
     ReLU(cos(w a + φ) + cos(w b + φ)) has as much in a - b as in a + b: 0.11 of the variance each.
+
+    Equation: (power on cos, sin of w_k(a - b)) / (power on the eight terms of k).
+    Source: Chughtai et al. 2023 (arXiv 2302.03025), whose terms leave it out.
     """
     shares = []
     for k in found.best[found.single].unique().tolist():
@@ -97,6 +116,9 @@ def token_frequency_share(W_neur: Tensor) -> float:
     the tokens. Live are the columns with more than 1e-6 of the greatest such norm; without any, it is 0. Two
     embeddings, of a and of b, are given side by side, [p, 2m]. Morwani et al. 2023 (arXiv 2311.07568) prove 1 for
     quadratic neurons, and find nearly 1 for a ReLU.
+
+    Equation: mean over live columns of max_k power of k / Σ_k power of k.
+    Source: Morwani et al. 2023 (arXiv 2311.07568).
     """
     coefficients = basis(len(W_neur))[1:] @ W_neur.double()
     power = coefficients.square().unflatten(0, (-1, 2)).sum(1)  # [(p-1)/2, m]
@@ -106,7 +128,11 @@ def token_frequency_share(W_neur: Tensor) -> float:
 
 
 def key_norm_ratio(unembedding: Tensor, key_frequencies: Sequence[int], blocks: Blocks | None = None) -> float:
-    """‖U on K‖ / ‖U‖ (source K), U [d_mlp, p] over the classes: 0 … 1."""
+    """‖U on K‖ / ‖U‖, U [d_mlp, p] over the classes: 0 … 1.
+
+    Equation: √(Σ_{k ∈ K} power of k in U) / ‖U‖.
+    Source: K (claim K8), N (claim N3), S (claim S8).
+    """
     on_keys = powers(unembedding, 1, blocks)[torch.tensor(key_frequencies) - 1].sum()
     return float(on_keys.sqrt() / unembedding.norm())
 
@@ -117,6 +143,9 @@ def projection_fves(post: Tensor, unembedding: Tensor, key_frequencies: Sequence
     FVE is the fraction of variance explained, not centred, by source K's formula ("Understanding W_U"). For each basis
     row f of K, post (U f) is a function of (a, b), written in the 2-D Fourier basis. The FVE of cos k is the sum of the
     squared entries cos·cos and sin·sin, and that of sin k the sum of cos·sin and sin·cos, over all squared entries.
+
+    Equation: cos k: (c_cc² + c_ss²) / Σ c²; sin k: (c_cs² + c_sc²) / Σ c², c the 2-D coefficients of post (U f).
+    Source: K, "Understanding W_U" (claims K9, N5).
     """
     p = unembedding.shape[1]
     power = spectrum_2d(post @ (unembedding @ basis(p)[rows(key_frequencies)].T), p).square()  # [p, p, 2|K|]
@@ -133,6 +162,9 @@ def cluster_purities(unembedding: Tensor, found: Frequencies, key_frequencies: S
     """Share of the squared norm of U's rows in the cluster of k that lies on frequency k: k → 0 … 1.
 
     It is 0 for a frequency whose cluster is empty.
+
+    Equation: power of k in U[cluster of k] / ‖U[cluster of k]‖².
+    Source: N (claim N4); Nanda et al. 2023 (arXiv 2301.05217).
     """
     purities = {}
     for k in key_frequencies:

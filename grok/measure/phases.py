@@ -29,6 +29,10 @@ def inputs(model: Network) -> tuple[Tensor, Tensor]:
     source's W_E W_OV W_in, summed over heads, and φ_a = φ_b. For subtraction the means tell a and b apart. How
     attention varies with a and b is not in it. Other networks: the mean of ``pre`` over the other number, for an MLP
     W_neur.
+
+    Equation: Σ_h m_h W_E W_V^h W_O^h W_in, m_h the mean attention of head h; else the mean of pre over the other
+        number.
+    Source: Gromov 2023 (arXiv 2301.02679) for the phases; B for the OV circuit.
     """
     if isinstance(model, Transformer):
         circuits = attention.ov_circuit(model.W_E, model.W_V, model.W_O, model.W_in)  # [h, p, d_mlp]
@@ -42,6 +46,9 @@ def waves(table: Tensor, k: Tensor) -> Tensor:
     """A e^{iφ} of the part A cos(w_k t + φ) of each column, scaled to norm one: [p, m], k [m] int64 → [m], complex.
 
     |A e^{iφ}|² is the power of k in the column.
+
+    Equation: A e^{iφ} = ⟨cos k, x⟩ - i ⟨sin k, x⟩.
+    Source: Gromov 2023 (arXiv 2301.02679).
     """
     coefficients = basis(len(table)) @ table.double()
     cos, sin = (coefficients.gather(0, row[None]).squeeze(0) for row in (2 * k - 1, 2 * k))
@@ -49,7 +56,11 @@ def waves(table: Tensor, k: Tensor) -> Tensor:
 
 
 def resultant(angles: Tensor, weights: Tensor) -> float:
-    """|Σ w e^{iψ}| / Σ w: 1 if all angles are equal, about 1/√n for n random ones. [n], [n] ≥ 0 → 0 … 1; 0 for none."""
+    """|Σ w e^{iψ}| / Σ w: 1 if all angles are equal, about 1/√n for n random ones. [n], [n] ≥ 0 → 0 … 1; 0 for none.
+
+    Equation: |Σ w e^{iψ}| / Σ w.
+    Source: the mean resultant length of circular statistics.
+    """
     total = float(weights.sum())
     return float((weights * torch.exp(1j * angles)).sum().abs()) / total if total > 0 else 0.0
 
@@ -73,6 +84,9 @@ def agreement(model: Network, draws: int = 20, seed: int = 0) -> Agreement:
     Each neuron is read at its best k (``neurons.frequencies``). Its weight is √(A_a A_b) A_out, of degree one in what
     goes in and in what comes out, as the logits of a ReLU network are. With one embedding for both numbers of an MLP
     φ_a = φ_b, so the left side is 2 φ_in. The control permutes the rows of U among the neurons, from a fixed seed.
+    Source: Gromov 2023 (arXiv 2301.02679), whose formula has them equal; Doshi et al. 2024 for trained networks.
+
+    Equation: |Σ w e^{i(φ_a ± φ_b - φ_out)}| / Σ w, w = √(A_a A_b) A_out.
     Source: Gromov 2023 (arXiv 2301.02679), whose formula has them equal; Doshi et al. 2024 for trained networks.
     """
     k = neurons.frequencies(model.spectrum.post_powers).best
@@ -109,6 +123,9 @@ def spread(model: Network, least: int = CLUSTER) -> dict[int, Spread]:
 
     A cluster: the live neurons with ≥ 0.85 of their variance on k, all with weight one. Source: Gromov 2023, whose
     phases are drawn uniformly.
+
+    Equation: first = |mean e^{iφ_a}|, folded = |mean e^{inφ_a}| over the n neurons of a cluster.
+    Source: Gromov 2023 (arXiv 2301.02679), whose phases are drawn uniformly.
     """
     found = neurons.frequencies(model.spectrum.post_powers)
     phases = waves(inputs(model)[0], found.best).angle()

@@ -27,6 +27,9 @@ def rest_of_readout(U: Tensor, key_frequencies: Sequence[int], blocks: Blocks | 
     ‖rest‖² = Σ_{k ∉ K} power of k in U over the classes, and ‖U‖² = Σ_k power of k: the constant is in neither. The
     source (Nanda et al. 2023) says that the rest is "less than 0.55 % of the norm". Its figure fits the square.
     U: [d_mlp, p]. Both are 1 if U does not vary over the classes: then nothing of it is on K.
+
+    Equation: square = Σ_{k ∉ K} power of k / Σ_k power of k, norm = √square.
+    Source: Nanda et al. 2023 (arXiv 2301.05217).
     """
     power = powers(U, 1, blocks)
     others = [k for k in range(len(power)) if k + 1 not in key_frequencies]
@@ -41,6 +44,9 @@ def evenness(U: Tensor, blocks: Blocks | None = None) -> float:
 
     Morwani et al. 2023 (arXiv 2311.07568) prove for quadratic neurons that the margin is greatest where every frequency
     is used. It is 0 if U does not vary over the classes.
+
+    Equation: min_k power of k / max_k power of k.
+    Source: Morwani et al. 2023 (arXiv 2311.07568).
     """
     power = powers(U, 1, blocks)
     varies = float(power.max()) > ROUNDING * float(U.square().sum())

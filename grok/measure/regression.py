@@ -12,6 +12,9 @@ def fit(features: Tensor, targets: Tensor) -> Tensor:
     """Least-squares prediction of every column of the targets from the same features: [n, f], [n, m] → [n, m].
 
     One call for all columns. The features need an intercept column of their own and may be collinear.
+
+    Equation: X β, β = argmin ‖Y - X β‖².
+    Source: F; the definition of least squares.
     """
     # gelsd works at any rank. If PC2 is a parabola of PC1, it is a combination of 1, PC1 and PC1², so the features of
     # ``components.poly2`` do not have full rank.
@@ -19,7 +22,11 @@ def fit(features: Tensor, targets: Tensor) -> Tensor:
 
 
 def live(columns: Tensor) -> Tensor:
-    """Which columns vary: [n, m] → [m] bool. A neuron that never fires has no R²."""
+    """Which columns vary: [n, m] → [m] bool. A neuron that never fires has no R².
+
+    Equation: std(column) > 1e-9.
+    Source: F, which leaves out the other columns.
+    """
     return columns.std(0, correction=0) > DEAD
 
 
@@ -27,6 +34,9 @@ def r2(targets: Tensor, predicted: Tensor) -> Tensor:
     """R² of each live column: [n, m], [n, m] → [live columns], 1 - residual over variance.
 
     If no column varies, the result is one column with an R² of 0.
+
+    Equation: 1 - Σ (y - ŷ)² / Σ (y - ȳ)².
+    Source: F; the definition of R².
     """
     columns = live(targets)
     if not columns.any():
@@ -36,10 +46,18 @@ def r2(targets: Tensor, predicted: Tensor) -> Tensor:
 
 
 def r2_of_fit(features: Tensor, targets: Tensor) -> Tensor:
-    """R² of the least-squares fit of each live column: [n, f], [n, m] → [live columns]. See ``fit``, ``r2``."""
+    """R² of the least-squares fit of each live column: [n, f], [n, m] → [live columns]. See ``fit``, ``r2``.
+
+    Equation: 1 - Σ (y - ŷ)² / Σ (y - ȳ)², ŷ by ``fit``.
+    Source: F.
+    """
     return r2(targets, fit(features, targets))
 
 
 def r2_overall(targets: Tensor, predicted: Tensor) -> float:
-    """R² of a whole table against its one overall mean (the "overall R²" of logits in source F): [n, m], [n, m]."""
+    """R² of a whole table against its one overall mean (the "overall R²" of logits in source F): [n, m], [n, m].
+
+    Equation: 1 - Σ_ij (Y - Ŷ)² / Σ_ij (Y - mean of Y)².
+    Source: F (claims F17, F18).
+    """
     return float(1 - (targets - predicted).square().sum() / (targets - targets.mean()).square().sum())

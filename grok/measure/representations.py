@@ -10,6 +10,8 @@ of K only; "restricted" has no mean and is of all pairs, there it keeps the mean
 of the neurons is the same. The authors' code takes the neurons' directions by a QR of all d² entries. For a frequency
 of Z_p two of the four repeat, so that two directions of rounding noise come in; that is not followed here
 (docs/representations.md).
+
+Source: Chughtai et al. 2023 (arXiv 2302.03025).
 """
 
 from __future__ import annotations
@@ -30,24 +32,36 @@ from grok.models.network import Network
 
 
 def centred(logits: Tensor) -> Tensor:
-    """L less its mean over the classes of each pair: [n², n], float64."""
+    """L less its mean over the classes of each pair: [n², n], float64.
+
+    Equation: L_c - mean_c L_c.
+    """
     logits = logits.double()
     return logits - logits.mean(1, keepdim=True)
 
 
 def trace_similarities(logits: Tensor, labels: Tensor, blocks: Blocks) -> Tensor:
-    """Cosine of the angle between centred L and each cube χ_k(s c⁻¹), k = 1 …: [number of blocks - 1], -1 … 1."""
+    """Cosine of the angle between centred L and each cube χ_k(s c⁻¹), k = 1 …: [number of blocks - 1], -1 … 1.
+
+    Equation: ⟨L, χ_k(s c⁻¹)⟩ / (‖L‖ ‖χ_k(s c⁻¹)‖), L centred.
+    """
     whole = centred(logits)
     return character_projections(sums_by_label(whole, labels, len(blocks.basis)), blocks) / whole.norm()
 
 
 def percent_logits_explained(similarities: Tensor) -> float:
-    """Σ_k similarity², the share of centred L that all characters explain: 0 … 1."""
+    """Σ_k similarity², the share of centred L that all characters explain: 0 … 1.
+
+    Equation: Σ_k similarity_k².
+    """
     return float(similarities.square().sum())
 
 
 def character_logits(logits: Tensor, labels: Tensor, blocks: Blocks, which: Sequence[int]) -> Tensor:
-    """Projection of centred L on the cubes of these blocks, as a table over (s, c): [n, n]."""
+    """Projection of centred L on the cubes of these blocks, as a table over (s, c): [n, n].
+
+    Equation: Σ_k ⟨L, X_k⟩ X_k / ‖X_k‖², X_k(s, c) = χ_k(s c⁻¹).
+    """
     n = len(blocks.basis)
     amounts = trace_similarities(logits, labels, blocks) * centred(logits).norm()
     table = torch.zeros(n, n, dtype=torch.float64)
@@ -58,28 +72,43 @@ def character_logits(logits: Tensor, labels: Tensor, blocks: Blocks, which: Sequ
 
 
 def logit_excluded_loss(logits: Tensor, labels: Tensor, blocks: Blocks, which: Sequence[int], train: Tensor) -> float:
-    """Mean loss of centred L less ``character_logits`` of these blocks, on the train pairs."""
+    """Mean loss of centred L less ``character_logits`` of these blocks, on the train pairs.
+
+    Equation: mean loss of L - Σ_{k ∈ K} ⟨L, X_k⟩ X_k / ‖X_k‖² on the train pairs.
+    """
     rest = centred(logits) - character_logits(logits, labels, blocks, which)[labels]
     return mean_loss(rest, labels, train)
 
 
 def logit_restricted_loss(logits: Tensor, labels: Tensor, blocks: Blocks, which: Sequence[int]) -> float:
-    """Mean loss of ``character_logits`` of these blocks alone, on all pairs."""
+    """Mean loss of ``character_logits`` of these blocks alone, on all pairs.
+
+    Equation: mean loss of Σ_{k ∈ K} ⟨L, X_k⟩ X_k / ‖X_k‖² on all pairs.
+    """
     return mean_loss(character_logits(logits, labels, blocks, which)[labels], labels)
 
 
 def hidden_restricted_loss(model: Network, which: Sequence[int]) -> float:
-    """Mean loss on all pairs of what the neurons write along ρ_k(a ∘ b) of these blocks, without the neurons' mean."""
+    """Mean loss on all pairs of what the neurons write along ρ_k(a ∘ b) of these blocks, without the neurons' mean.
+
+    Equation: mean loss of P_K(post U) on all pairs.
+    """
     return mean_loss(Ablation.of(model).projection(which)[model.labels], model.labels)
 
 
 def hidden_excluded_loss(model: Network, which: Sequence[int], pairs: Tensor) -> float:
-    """Mean loss on these pairs without what the neurons write along ρ_k(a ∘ b) of these blocks."""
+    """Mean loss on these pairs without what the neurons write along ρ_k(a ∘ b) of these blocks.
+
+    Equation: mean loss of L - P_K(post U) on the pairs.
+    """
     return Ablation.of(model).excluded_loss(which, pairs)
 
 
 def hidden_shares(model: Network, which: Sequence[int], blocks: Blocks) -> tuple[float, float, float]:
-    """Shares of the variance of the neurons along ρ_k(a), ρ_k(b) and ρ_k(a ∘ b) of these blocks: 0 … 1 each."""
+    """Shares of the variance of the neurons along ρ_k(a), ρ_k(b) and ρ_k(a ∘ b) of these blocks: 0 … 1 each.
+
+    Equation: ‖P post‖² / ‖post‖², post centred, P the projection on ρ_k(a), on ρ_k(b), on ρ_k(a ∘ b).
+    """
     neurons = model.post - model.post.mean(0)
     functions = blocks.basis[blocks.rows(which)] / math.sqrt(model.task.n)  # n pairs to a value of a, b and a ∘ b
     a, b = model.task.pairs().unbind(1)

@@ -17,6 +17,8 @@ Errors are sums of products of non-negative numbers, themselves computed in floa
 most the factor 1 - 2⁻⁵³, and no path through a network has 2²² of them (``gamma`` refuses longer sums): together they
 lose less than 2⁻³⁰. What is computed times ``INFLATION`` = 1 + 2⁻²⁰ is therefore not below the true bound; the rest
 of the room is for ``softmax_error``. ``certificate.logit_bounds`` multiplies by it.
+
+Source: Higham, *Accuracy and Stability of Numerical Algorithms*, 2002, lemma 3.1.
 """
 
 from __future__ import annotations
@@ -51,24 +53,36 @@ class Rounded:
 
 
 def gamma(n: int) -> float:
-    """γ_n of float32 plus γ_n of float64. Raises NotEvaluable for sums so long that ``INFLATION`` would not do."""
+    """γ_n of float32 plus γ_n of float64. Raises NotEvaluable for sums so long that ``INFLATION`` would not do.
+
+    Equation: γ_n = n u / (1 - n u), for u = 2⁻²⁴ plus for u = 2⁻⁵³.
+    """
     if n > LONGEST:
         raise NotEvaluable(f"a sum of {n:,} terms is longer than the error analysis covers ({LONGEST:,})")
     return sum(n * u / (1 - n * u) for u in (U32, U64))
 
 
 def flush(n: int) -> float:
-    """What n products and n additions lose where results below float32's normal numbers become zero."""
+    """What n products and n additions lose where results below float32's normal numbers become zero.
+
+    Equation: n 2⁻¹²⁴.
+    """
     return n * FLUSH
 
 
 def carried(x: Rounded, n: int) -> Tensor:
-    """The error of x, and that of n roundings of each term in which it stands: error + γ_n (|value| + error)."""
+    """The error of x, and that of n roundings of each term in which it stands: error + γ_n (|value| + error).
+
+    Equation: error + γ_n (|value| + error).
+    """
     return x.error + gamma(n) * x.magnitude
 
 
 def total(x: Tensor, y: Tensor) -> Rounded:
-    """x + y of exact x and y: one rounding."""
+    """x + y of exact x and y: one rounding.
+
+    Equation: error = γ_1 |x + y| + flush(1).
+    """
     value = x + y
     return Rounded(value, gamma(1) * value.abs() + flush(1))
 
@@ -77,19 +91,27 @@ def product(x: Rounded, y: Rounded, equation: str, n: int) -> Tensor:
     """The error of Σ x y, ``equation`` as in einsum, with n roundings a term.
 
     x̂ŷ - xy = (x̂ - x) ŷ + x (ŷ - y), so: (error_x + γ_n |x̂|) |ŷ| + |x| error_y.
+
+    Equation: Σ (error_x + γ_n |x̂|) |ŷ| + |x| error_y.
     """
     found = torch.einsum(equation, carried(x, n), y.magnitude) + torch.einsum(equation, x.value.abs(), y.error)
     return bounded(found + flush(n))
 
 
 def affine_error(x: Rounded, matrix: Tensor, bias: Tensor) -> Tensor:
-    """The error of x W + b: (error_x + γ_n |x̂|) |W| + γ_n |b|, n = fan-in + 1: [*, in], [in, out], [out] → [*, out]."""
+    """The error of x W + b: (error_x + γ_n |x̂|) |W| + γ_n |b|, n = fan-in + 1: [*, in], [in, out], [out] → [*, out].
+
+    Equation: (error_x + γ_n |x̂|) |W| + γ_n |b|.
+    """
     n = len(matrix) + 1
     return bounded(carried(x, n) @ matrix.abs() + gamma(n) * bias.abs() + flush(n))
 
 
 def affine(x: Rounded, matrix: Tensor, bias: Tensor) -> Rounded:
-    """x W + b."""
+    """x W + b.
+
+    Equation: value = x W + b, error by ``affine_error``.
+    """
     return Rounded(x.value @ matrix + bias, affine_error(x, matrix, bias))
 
 
@@ -102,6 +124,9 @@ def softmax_error(scores: Rounded, weights: Tensor) -> Tensor:
     greatest Δ each, perhaps not of the same j. Float64's is at most 2⁻²⁸ of Δ, which ``INFLATION`` covers.) With
     A ≤ weight · e^L that is |Â - A| + |weight - A| ≤ weight · e^L (e^L - 1). Beyond L = 1 nothing is claimed but that
     weights lie in 0 … 1, to rounding.
+
+    Equation: weight e^L (e^L - 1), L = Δ_i + max_j Δ_j + γ.
+    Source: this project.
     """
     most = scores.error.amax(-1, keepdim=True)
     distance = scores.value.amax(-1, keepdim=True) - scores.value + 2 * most
@@ -111,7 +136,11 @@ def softmax_error(scores: Rounded, weights: Tensor) -> Tensor:
 
 
 def bounded(error: Tensor) -> Tensor:
-    """The same. Raises NotEvaluable if float32 may overflow on the way to this activation."""
+    """The same. Raises NotEvaluable if float32 may overflow on the way to this activation.
+
+    Equation: error < 2¹⁰³, or NotEvaluable.
+    Source: this project.
+    """
     if not bool((error < OVERFLOW).all()):
         raise NotEvaluable("an activation may be too large for float32")
     return error

@@ -3,6 +3,8 @@
 All functions here read ``pair_powers``, [h, h, n] with h = (p+1)/2: the powers by frequency of a and frequency of b,
 where 0 is the constant. *Centred* means without the entry [0, 0]. A share is a share of the power of all n functions
 together, 0 … 1.
+
+Source: N (claims N2, N6), K (claims K3, K6); Nanda et al. 2023 (arXiv 2301.05217).
 """
 
 from __future__ import annotations
@@ -17,12 +19,18 @@ ROUNDING = 1e-10  # share of the greatest norm; what float64 leaves of zeros dif
 
 
 def variance(powers: Tensor) -> Tensor:
-    """Squared norm of each centred function: [h, h, n] → [n]."""
+    """Squared norm of each centred function: [h, h, n] → [n].
+
+    Equation: Σ_{jk} P_jk - P_00.
+    """
     return powers.sum((0, 1)) - powers[0, 0]
 
 
 def linear_share(powers: Tensor) -> float:
-    """Share of the terms in a alone or b alone."""
+    """Share of the terms in a alone or b alone.
+
+    Equation: Σ_{k > 0} (P_k0 + P_0k) / (centred power).
+    """
     linear = powers[1:, 0].sum() + powers[0, 1:].sum()
     return float(linear / variance(powers).sum())
 
@@ -32,6 +40,9 @@ def linear_share_of(values: Tensor, p: int) -> float:
 
     By Parseval's theorem the terms in a alone hold the variance of the means over b, and the terms in b alone hold the
     variance of the means over a.
+
+    Equation: (var over a of the mean over b + var over b of the mean over a) / var.
+    Source: this project: the fast form, by Parseval's theorem.
     """
     table = rearrange(values, "(a b) n -> a b n", a=p)
     mean = table.mean((0, 1))
@@ -40,24 +51,37 @@ def linear_share_of(values: Tensor, p: int) -> float:
 
 
 def quadratic_share(powers: Tensor, frequencies: Sequence[int] | None = None) -> float:
-    """Share of the products of one frequency of a with the same frequency of b, for these frequencies (None: all)."""
+    """Share of the products of one frequency of a with the same frequency of b, for these frequencies (None: all).
+
+    Equation: Σ_k P_kk / (centred power).
+    """
     blocks = powers.diagonal().sum(0)  # [h]
     chosen = blocks[1:] if frequencies is None else blocks[list(frequencies)]
     return float(chosen.sum() / variance(powers).sum())
 
 
 def nine_terms(powers: Tensor) -> Tensor:
-    """Power on the nine terms {1, cos k, sin k}² of each k, without the constant: [h, h, n] → [h - 1, n]."""
+    """Power on the nine terms {1, cos k, sin k}² of each k, without the constant: [h, h, n] → [h - 1, n].
+
+    Equation: N_k = P_k0 + P_0k + P_kk.
+    """
     return powers[1:, 0] + powers[0, 1:] + powers.diagonal().T[1:]
 
 
 def periodic_share(powers: Tensor, frequencies: Sequence[int]) -> Tensor:
-    """Share of each function on the nine terms of these frequencies: [h, h, n] → [n]."""
+    """Share of each function on the nine terms of these frequencies: [h, h, n] → [n].
+
+    Equation: Σ_{k ∈ K} N_k / (centred power).
+    Source: B (claim B5).
+    """
     return nine_terms(powers)[torch.tensor(frequencies) - 1].sum(0) / variance(powers)
 
 
 def norms(powers: Tensor) -> Tensor:
-    """Norm over all functions of each pair of frequencies, centred: [h, h, n] → [h, h]. Rounding errors become 0."""
+    """Norm over all functions of each pair of frequencies, centred: [h, h, n] → [h, h]. Rounding errors become 0.
+
+    Equation: √(Σ_functions P_jk), 0 at j = k = 0.
+    """
     summed = powers.sum(-1)
     summed[0, 0] = 0
     norm = summed.sqrt()

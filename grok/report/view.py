@@ -48,7 +48,7 @@ class Past:
 
 @dataclass(frozen=True)
 class Card:
-    """A claim, and what is drawn and written of it."""
+    """A claim with the texts and drawings that the page shows."""
 
     claim: Claim
     css: str
@@ -143,12 +143,12 @@ def cards(verdicts: Verdicts, history: Sequence[Earlier], pool: Pool) -> list[Ca
 
 
 def runs_note(shown: Sequence[Card]) -> str | None:
-    """Of the trained runs behind these cards how many did not grok, and which."""
+    """A note of how many trained runs of these cards did not grok, and which."""
     return grokked_note({name: solved for card in shown for name, solved in card.runs.items()})
 
 
 def counts(shown: Sequence[Card]) -> list[tuple[str, str, int]]:
-    """(verdict, css class, how many) of those that occur."""
+    """(verdict, css class, number of claims) for each verdict that occurs."""
     tallies = [(word, css(word), sum(card.claim.verdict == word for card in shown)) for word in VERDICTS]
     return [tally for tally in tallies if tally[2]]
 
@@ -195,7 +195,7 @@ def _figures(claim: Claim, pool: Pool) -> tuple[Figure, ...]:
 
 
 def _link(reference: str | None) -> str | None:
-    """Where a source is found: a web address, owner/name on GitHub, or an arXiv number; nothing else becomes a link."""
+    """The link of a source, from a web address, owner/name on GitHub, or an arXiv number; None for anything else."""
     text = (reference or "").strip()
     if re.fullmatch(r"https://[^\s<>\"']+", text):
         return text

@@ -22,7 +22,7 @@ from grok.errors import GrokError
 from grok.models.architectures import Architecture, network, recognise
 from grok.models.names import Weights
 from grok.models.network import Network
-from grok.recipe import FAMILIES, OF_PAPERS, RECIPES
+from grok.recipe import FAMILIES, OF_PAPERS, RECIPES, Recipe
 from grok.store import formats
 from grok.store.fixture import CARD, MODEL, Fixture, load_fixture, save_fixture
 from grok.store.formats import container, unwrap
@@ -73,36 +73,39 @@ def load(
 ) -> Loaded:
     """Load a checkpoint of any known layout, or the final network of a fixture's folder.
 
-    The recipe and the split of a fixture, or of its model.safetensors, come from its card unless you give others.
+    The task and the split of a fixture, or of its model.safetensors, come from its card unless you give others.
     recipe: the expected recipe. Another task or architecture is an error. If the model does not show its task, the task
     is taken from the recipe. The recipe also chooses between published recipes of one architecture, task and size.
     split_seed, train_frac: give both or neither; without them the split is unknown. index: position in a list of
     checkpoints. Raises GrokError for a file that cannot be used. No code in the file is ever run.
     """
-    path, trained = Path(path), None
+    path = Path(path)
     if path.is_dir() and (path / CARD).is_file():
         path = path / MODEL
-    if path.name == MODEL and path.with_name(CARD).is_file() and split_seed is None and train_frac is None:
-        of = load_fixture(path.parent).recipe
-        split_seed, train_frac = of.split_seed, of.train_frac
-        trained = None if recipe else of.task
-        recipe = recipe or (of.name if of.name in RECIPES and of.task == RECIPES[of.name].task else None)
+    trained = None
+    if path.name == MODEL and path.with_name(CARD).is_file():
+        trained = load_fixture(path.parent).recipe
     try:
+        wanted = _wanted(recipe) or trained
         tensors, ignored = unwrap.state_dict(container.read(path), index)
         name, layout = formats.recognise(tensors)
-        weights, guess, reading = _read(layout, recipe)
+        weights, guess, reading = _read(layout, wanted.architecture if wanted else None)
         architecture = recognise(weights)
-        if trained is None or recipe:
-            task, told = _task(layout, weights, guess, architecture, recipe)
-        else:  # a task of the user's own, which the answers of a young network, or of an unknown group, do not show
-            task, told = trained, [f"{trained}, from its card"]
-        family = _family(weights, architecture, task, recipe)
+        if trained is not None and recipe is None:
+            task, told = trained.task, [_stated(trained.task, guess)]
+        else:
+            task, told = _task(layout, weights, guess, architecture, wanted)
+        family = _family(weights, architecture, task, wanted.name if wanted else None)
         split = _split(task, split_seed, train_frac)
+        if split is None and trained is not None:
+            split = trained.split()
         accuracy = _accuracy(task, split, guess)
     except GrokError as error:
         raise GrokError(f"{path}: {error}") from None
     ignored += [shown(key) for key in tensors if key not in layout.used]
     notes = [*layout.notes, *reading, *told]
+    if trained is not None and family is not None and (changes := trained.changes(RECIPES[family])):
+        notes.append(f"trained with {changes}: the claims about {family} may fail on its published figures")
     if ignored:
         notes.append(f"not used: {listed(ignored)}")
     if split is None:
@@ -147,18 +150,29 @@ def _checked(tensors: Mapping[str, Tensor]) -> Weights:
     return out
 
 
-def _read(layout: Layout, recipe: str | None) -> tuple[Weights, Tensor, list[str]]:
+def _wanted(recipe: str | None) -> Recipe | None:
+    if recipe is not None and recipe not in RECIPES:
+        raise GrokError(f"unknown recipe {recipe!r}; known: {', '.join(RECIPES)}")
+    return None if recipe is None else RECIPES[recipe]
+
+
+def _stated(task: Task, guess: Tensor) -> str:
+    """The task that a card states, and how well the model has learned it."""
+    right = float((guess == task.labels()).double().mean())
+    return f"its card: {task.operation} with p = {task.p}; right on {right:.4f} of all pairs"
+
+
+def _read(layout: Layout, asked: str | None) -> tuple[Weights, Tensor, list[str]]:
     """The weights, their answers, and how the reading was told, where the file has more than one.
 
-    That of the recipe's architecture, if one is given; otherwise the one that is right on more pairs, and of two that
-    are right on as many the one with the smaller loss: a network was trained to do well as it was run.
+    That of the architecture asked for, if it is one of them; otherwise the one that is right on more pairs, and of two
+    that are right on as many the one with the smaller loss: a network was trained to do well as it was run.
     """
     readings = {recognise(w).name: _checked(w) for w in (layout.weights, *layout.other_readings)}
     answers = {name: _answers(weights, layout.p) for name, weights in readings.items()}
     if len(readings) == 1:
         return next(iter(readings.values())), next(iter(answers.values())), []
     fits = {name: _fit(readings[name], answers[name], layout.p) for name in readings}
-    asked = RECIPES[recipe].architecture if recipe in RECIPES else None
     chosen = asked if asked in readings else max(fits, key=lambda name: fits[name])
     shown = "; ".join(
         f"as {name} it is right on {right:.4f} with loss {-loss:.3g}" for name, (right, loss) in fits.items()
@@ -202,16 +216,12 @@ def _family(weights: Weights, architecture: Architecture, task: Task, recipe: st
 
 
 def _task(
-    layout: Layout, weights: Weights, guess: Tensor, architecture: Architecture, recipe: str | None
+    layout: Layout, weights: Weights, guess: Tensor, architecture: Architecture, wanted: Recipe | None
 ) -> tuple[Task, list[str]]:
     """The task, from the number of classes and from the labels that the model gets right; and a note about how."""
-    wanted = None
-    if recipe is not None:
-        if recipe not in RECIPES:
-            raise GrokError(f"unknown recipe {recipe!r}; known: {', '.join(RECIPES)}")
-        wanted = RECIPES[recipe]
-        if wanted.architecture != architecture.name:
-            raise GrokError(f"it is a {architecture.name}, but {recipe} is a {wanted.architecture}; leave out --recipe")
+    recipe = wanted and wanted.name
+    if wanted is not None and wanted.architecture != architecture.name:
+        raise GrokError(f"it is a {architecture.name}, but {recipe} is a {wanted.architecture}; leave out --recipe")
     p = layout.p
     classes = weights[architecture.unembedding].shape[1]
     if classes == 2 * p:

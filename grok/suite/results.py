@@ -54,12 +54,21 @@ class Results:
         return sorted(self._fixtures.values(), key=lambda card: (card["fixture"], card["seed"]))
 
     def runs(self) -> list[str]:
-        """A line for each recipe: how many runs did not grok, and which. There is none for a single run that did."""
+        """How many runs of each recipe did not grok, and which; then each run whose recipe is not the published one.
+
+        A line each. There is none for a single run that grokked.
+        """
         names: dict[str | None, list[str]] = {}
         for claim in self.claims():
             names.setdefault(claim.fixture, []).extend(s.subject for s in claim.subjects if s.role == "trained")
         notes = {recipe: grokked_note(grokked(self.fixtures(), trained)) for recipe, trained in names.items()}
-        return [f"{recipe}: {note}" for recipe, note in notes.items() if note]
+        changed = [
+            f"{card['fixture']}/seed{card['seed']} was trained with {card['changes']}: a claim may fail on a published "
+            "figure for that reason"
+            for card in self.fixtures()
+            if card.get("changes")
+        ]
+        return [*(f"{recipe}: {note}" for recipe, note in notes.items() if note), *changed]
 
     def surprises(self) -> list[str]:
         """The differences from the committed verdicts, a line each. Claims without a verdict share one line."""

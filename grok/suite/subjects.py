@@ -108,7 +108,7 @@ class Subjects:
 
     @functools.cache  # noqa: B019
     def _memorised(self, family: str) -> tuple[Subject, ...]:
-        """Of the canonical seed whatever its folder holds: what is missing there is an error, not a silent gap.
+        """Of the shipped canonical seed whatever its folder holds: what is missing is an error, not a silent gap.
 
         Except where its card says that the run has no such moment: it answered most test pairs as soon as the train
         pairs.
@@ -120,13 +120,26 @@ class Subjects:
         return tuple(
             Subject(f"{family}/{MEMORISED}-{f.name}", family, "control", f, MEMORISED, plots=f == canonical)
             for f in folders
-            if _has(f, MEMORISED) or (f == canonical and not _never(f, MEMORISED))
+            if _has(f, MEMORISED) or (f == canonical and self._ships(family, f) and not _never(f, MEMORISED))
         )
 
     def _canonical(self, family: str) -> Path:
         """The folder of the published seed; where there is none, as among runs of the user's, the first there is."""
         published = self._published(family)
-        return published if published.is_dir() else next(iter(_seed_folders(self.fixtures / family)), published)
+        there = published.is_dir() and not _unfinished(published)
+        return published if there else next(iter(_seed_folders(self.fixtures / family)), published)
+
+    def _ships(self, family: str, folder: Path) -> bool:
+        """Whether this is the run of a published recipe, or of one that is not ours, and no run of the user's."""
+        from grok.recipe import RECIPES, Recipe
+
+        if family not in RECIPES:
+            return True
+        try:
+            ours = Recipe.from_json(json.loads((folder / "card.json").read_text())["recipe"]) == RECIPES[family]
+        except (OSError, ValueError, KeyError, TypeError, GrokError):
+            return True  # this is reported where the fixture is loaded
+        return ours and folder == self._published(family)
 
     def _is_for_checkpoints(self, family: str) -> bool:
         """Whether no fixture of the family ships, so that its claims run on users' checkpoints only."""
@@ -172,8 +185,13 @@ def _never(folder: Path, role: str) -> bool:
         return False
 
 
+def _unfinished(folder: Path) -> bool:
+    """Whether `grok train` still works here, or was stopped."""
+    return (folder / "work").is_dir() and not (folder / "card.json").exists()
+
+
 def _seed_folders(parent: Path) -> list[Path]:
-    numbered = [path for path in parent.glob("seed*") if re.fullmatch(r"seed\d+", path.name)]
+    numbered = [p for p in parent.glob("seed*") if re.fullmatch(r"seed\d+", p.name) and not _unfinished(p)]
     return sorted(numbered, key=lambda path: int(path.name[4:]))
 
 

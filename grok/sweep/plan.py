@@ -10,19 +10,7 @@ from dataclasses import dataclass, replace
 
 from grok.errors import GrokError
 from grok.recipe import Recipe
-
-SETTABLE = {
-    "p": int,
-    "steps": int,
-    "train_frac": float,
-    "weight_decay": float,
-    "lr": float,
-    "eps": float,
-    "d_model": int,
-    "n_heads": int,
-    "d_head": int,
-    "d_mlp": int,
-}
+from grok.train import fields
 
 
 def digest(recipe: Recipe) -> str:
@@ -55,29 +43,8 @@ def grid(recipe: Recipe, settings: Sequence[str]) -> list[Recipe]:
 
     The name stays: the recipe in the card and in the table says what was changed. Raises GrokError.
     """
-    axes: dict[str, list[int | float]] = {}
-    for setting in settings:
-        key, _, values = setting.partition("=")
-        if key not in SETTABLE or not values:
-            raise GrokError(f"--set {setting}: expected KEY=VALUE[,VALUE…] with KEY one of {', '.join(SETTABLE)}")
-        if key in axes:
-            raise GrokError(f"--set {key} is given twice; list its values in one: --set {key}=V1,V2")
-        try:
-            axes[key] = [SETTABLE[key](value) for value in values.split(",")]
-        except ValueError:
-            raise GrokError(f"--set {setting}: {values!r} is not a list of {SETTABLE[key].__name__}") from None
-    return [_changed(recipe, dict(zip(axes, point, strict=True))) for point in itertools.product(*axes.values())]
-
-
-def _changed(recipe: Recipe, point: dict[str, int | float]) -> Recipe:
-    p = int(point.pop("p", recipe.task.p))
-    changed = replace(recipe, task=replace(recipe.task, p=p), **point)  # type: ignore[arg-type]
-    if p < 2 or changed.steps < 1 or not 0 < int(p * p * changed.train_frac) < p * p:
-        raise GrokError(
-            f"{recipe.name} with p = {p}, steps = {changed.steps}, train_frac = {changed.train_frac} has no step to "
-            "make or no pair to train or test on"
-        )
-    return changed
+    axes = fields.parse(settings)
+    return [fields.changed(recipe, dict(zip(axes, point, strict=True))) for point in itertools.product(*axes.values())]
 
 
 def runs(recipe: Recipe, settings: Sequence[str], seed_list: Iterable[int]) -> list[Recipe]:

@@ -26,7 +26,7 @@ import torch
 from grok.errors import GrokError
 from grok.fourier.keys import Keys
 from grok.models import matrices as weights
-from grok.recipe import Recipe
+from grok.recipe import CONTROL, Recipe
 from grok.store.fixture import save_fixture
 from grok.store.run import Column, Run
 from grok.train import record
@@ -102,10 +102,10 @@ def _run(recipe: Recipe, steps: list[int], keys: Keys | None, columns: dict[str,
 def choose(recipe: Recipe, steps: list[int], columns: dict[str, Column]) -> tuple[dict[str, int], list[str]]:
     """Role → step of the checkpoints to keep, and notes for the card.
 
-    A run without weight decay keeps none. Its final model has memorised, and its initial weights are those of the
-    recipe of which it is a control.
+    A control run keeps none. Its final model has memorised, and its initial weights are those of the recipe of which it
+    is a control.
     """
-    if recipe.weight_decay == 0:
+    if recipe.name.endswith(CONTROL):
         return {}, []
     train_loss, test_loss, accuracy = (columns[name] for name in ("train_loss", "test_loss", "test_accuracy"))
     n = len(steps)

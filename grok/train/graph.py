@@ -50,14 +50,15 @@ class Graphed:
     def advance_chunk(self) -> tuple[Tensor, Tensor]:
         """``chunk`` updates; train losses before each [S, chunk], test losses before every eval_every-th [S, …]."""
         if not self.on_gpu:
-            self._steps()
+            self.steps()
         else:
             if self.graph is None:
                 self.graph = self._capture()
             self.graph.replay()
         return self.train_record.T.cpu(), self.test_record.T.cpu()
 
-    def _steps(self) -> None:
+    def steps(self) -> None:
+        """What a graph holds."""
         for i in range(self.chunk):
             if i % self.eval_every == 0:
                 self.test_record[i // self.eval_every].copy_(self.inner.test_loss())
@@ -77,5 +78,5 @@ class Graphed:
             tensor.copy_(value)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
-            self._steps()
+            self.steps()
         return graph

@@ -17,6 +17,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ class Interrupted(Exception):
 def train(recipes: list[Recipe], work: Path, settings: Settings = DEFAULTS, *, progress: bool = True) -> State:
     """Train recipes that differ only in their seeds, to the end, resuming what ``work`` holds. Returns the last state.
 
+    If ``work`` holds the same run with fewer steps, finished or not, it goes on to as many as the recipes have.
     Raises GrokError (a work folder of another run, an engine or a device that is not there), Diverged, and Interrupted
     (Ctrl-C, SIGTERM).
     """
@@ -59,6 +61,7 @@ def train(recipes: list[Recipe], work: Path, settings: Settings = DEFAULTS, *, p
     state_path = work / "state.safetensors"
     state = State.load(state_path, settings.device) if state_path.exists() else State.fresh(recipes, settings.device)
     last_step = recipes[0].steps
+    state.extend(last_step, settings.eval_every)
     snapshots = open_snapshots(work, recipes[0], len(recipes), write=True)
     step = engine.make(recipes, settings.engine, state, settings.eval_every)
     began, saved = time.monotonic() - state.seconds, time.monotonic()
@@ -113,19 +116,38 @@ def open_snapshots(work: Path, recipe: Recipe, n_seeds: int, *, write: bool = Fa
 
 
 def _claim_folder(recipes: list[Recipe], work: Path, settings: Settings) -> None:
-    """Record what runs in ``work``. Raises GrokError if the folder holds another run."""
+    """Record what runs in ``work``. Raises GrokError if the folder holds another run, or this one with more steps."""
     path = work / "run.json"
     run = {"recipes": [r.to_json() for r in recipes], **settings.describe()}
     if not path.exists():
         files.write_json(path, run)
         return
     there = json.loads(path.read_text())
-    for key in ("recipes", "engine", "device", "threads", "eval_every", "torch"):
-        if json.loads(json.dumps(run[key])) != there.get(key):
+    held = [Recipe.from_json(r) for r in there["recipes"]]
+    steps = held[0].steps
+    found, expected = ({"recipes": [f"{r.name}, seed {r.seed}" for r in of]} for of in (held, recipes))
+    if found == expected:
+        for ours, theirs in zip(recipes, held, strict=True):
+            for field, (here, wanted) in theirs.differences(replace(ours, steps=steps)).items():
+                found[field], expected[field] = [here], [wanted]
+    for key in ("engine", "device", "threads", "eval_every", "torch"):
+        found[key], expected[key] = there.get(key), run[key]
+    for key, value in expected.items():
+        if found[key] != value:
             raise GrokError(
-                f"{work} holds another run: {key} is {there.get(key)!r}, expected {run[key]!r}; "
+                f"{work} holds another run: {key} is {_said(found[key])}, expected {_said(value)}; "
                 "give another --out, or remove that folder"
             )
+    if steps > recipes[0].steps:
+        raise GrokError(
+            f"{work} holds a run of {steps} steps, more than {recipes[0].steps}; give another --out for a shorter one"
+        )
+    if steps < recipes[0].steps:
+        files.write_json(path, run)
+
+
+def _said(value: Any) -> str:
+    return "; ".join(map(str, value)) if isinstance(value, list) else repr(value)
 
 
 @contextmanager

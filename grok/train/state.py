@@ -69,3 +69,16 @@ class State:
         return cls(
             int(t["step"]), **moved, train_loss=t["train_loss"], test_loss=t["test_loss"], seconds=float(t["seconds"])
         )
+
+    def extend(self, steps: int, eval_every: int) -> None:
+        """Make room for the losses of as many steps. The run then goes on as if it had been as long from the start.
+
+        A run's last step has a test loss whatever ``eval_every`` says; if it is not the last any more, it has none.
+        """
+        last = self.train_loss.shape[1] - 1
+        if steps == last:
+            return
+        more = torch.full((len(self.flat), steps - last), float("nan"), dtype=torch.float64)
+        self.train_loss, self.test_loss = (torch.cat([loss, more], 1) for loss in (self.train_loss, self.test_loss))
+        if last % eval_every:
+            self.test_loss[:, last] = float("nan")

@@ -1,1 +1,1 @@
-"""What came of claims: verdicts, what is expected of them, their spread over seeds. Imports no torch."""
+"""Verdicts of claims, the expected verdicts, and the spread over seeds. This package imports no torch."""

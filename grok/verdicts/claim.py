@@ -1,4 +1,4 @@
-"""A claim as verdicts.json tells it (schema 2, docs/verdicts.md): the sentence, its subjects, and what follows."""
+"""A claim as verdicts.json has it (schema 2, docs/verdicts.md): its sentence, its subjects and its verdict."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from grok.verdicts.verdict import Result, Verdict, judged, least, verdict, wilso
 
 @dataclass(frozen=True, kw_only=True)
 class Statement:
-    """What is said of a claim whatever came of it. ``expression``: the asserts as written.
+    """What does not depend on a run. ``expression``: the asserts as written.
 
     fixture: the recipe that it is about; None for the tests' own models. threshold: where it comes from, and because:
     the reason. no_control: why there is no control; None if there is.

@@ -1,4 +1,4 @@
-"""Places where the record of a claim cannot be true."""
+"""Finds contradictions in the record of a claim."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ _COMPARE = {
 
 
 def contradictions(claim: Claim) -> Iterator[str]:
-    """Each as text. Numbers, outcomes, margins and verdict are checked against each other, from the asserted numbers
-    upwards."""
+    """Each contradiction as a line of text.
+
+    The asserted numbers are taken as true. Outcomes are compared with them, then margins, then the verdict.
+    """
     for subject in claim.subjects:
         here = f"on {subject.subject}"
         for made in subject.asserts:

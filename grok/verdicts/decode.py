@@ -1,4 +1,4 @@
-"""From JSON to frozen dataclasses: each value is checked against the type of its field. A refusal says where it is."""
+"""Reads JSON into frozen dataclasses. Each value is checked against the type of its field; an error names its place."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LIMIT = sys.float_info.max
 
 
 class Malformed(ValueError):
-    """A value of another shape than expected; the message begins with its place, ``claims[3].id`` say."""
+    """A value has another shape than expected. The message begins with its place, for example ``claims[3].id``."""
 
 
 def read(path: Path, schema: int, make: str) -> dict[str, Any]:
@@ -86,7 +86,7 @@ def _object(kind: Any, value: dict[str, Any], where: str) -> Any:
 
 @functools.cache
 def _fields(kind: Any) -> dict[str, tuple[Any, bool]]:
-    """Of each field its type, and whether it has no default."""
+    """For each field its type, and whether it has no default."""
     hints = typing.get_type_hints(kind)
     bare = dataclasses.MISSING
     return {

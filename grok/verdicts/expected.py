@@ -1,6 +1,6 @@
-"""What is expected of claims: the entries of reports/expected.json, the file, and whether a run is as expected.
+"""The expected verdicts (reports/expected.json): reading, writing, and comparing a run with them.
 
-This is the only place where that is decided. pytest, the gate, the terminal and the page ask here.
+Only this module decides whether a run is as expected. pytest, the gate, the terminal and the page ask it.
 """
 
 from __future__ import annotations
@@ -23,8 +23,11 @@ KINDS = ("missing", "error", "not evaluated", "contradiction", "verdict", "subje
 
 @dataclass(frozen=True)
 class Entry:
-    """What is expected of one claim. margin: to four significant digits. subjects: on which it holds; None where it
-    could not be evaluated. separated: see ``separation.Separation``."""
+    """The expected verdict of one claim.
+
+    margin: to four significant digits. subjects: whether the claim holds on each; None if it could not be evaluated.
+    separated: see ``separation.Separation``.
+    """
 
     verdict: Verdict
     margin: float | None = None
@@ -56,7 +59,7 @@ def write(path: Path, entries: Mapping[str, Entry]) -> None:
 
 
 def entry(claim: Claim) -> Entry:
-    """The entry that lets exactly this claim pass."""
+    """The entry with which exactly this claim passes."""
     return Entry(
         verdict=claim.verdict,
         margin=_rounded(claim.margin),
@@ -66,7 +69,7 @@ def entry(claim: Claim) -> Entry:
 
 
 def accept(claims: Iterable[Claim]) -> dict[str, Entry]:
-    """The entries that let exactly these claims pass.
+    """The entries with which exactly these claims pass.
 
     Raises GrokError for an error, and for a record that contradicts itself.
     """
@@ -80,7 +83,7 @@ def accept(claims: Iterable[Claim]) -> dict[str, Entry]:
 
 
 def unfit(claim: Claim, committed: Entry | None) -> str | None:
-    """Why a session's claim must not become an entry; None if it may.
+    """The reason why a claim of a session cannot become an entry; None if it can.
 
     A model, its controls and every subject that is committed must have run, without an error.
     """
@@ -96,8 +99,11 @@ def unfit(claim: Claim, committed: Entry | None) -> str | None:
 
 
 def outcome(result: Result, committed: Entry | None) -> bool:
-    """Whether the outcome on one subject is the expected one. Without an entry a claim must hold on models, and must
-    not on controls and rivals. A subject that the entry does not name has nothing to be held to. An error never is."""
+    """Whether the outcome on one subject is the expected one.
+
+    Without an entry, a claim must hold on models and must fail on controls and rivals. If the entry does not name the
+    subject, any outcome is accepted. An error is never expected.
+    """
     if result.error is not None:
         return False
     if committed is None:

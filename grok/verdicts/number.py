@@ -1,4 +1,4 @@
-"""Numbers as a reader sees them."""
+"""Numbers as text for readers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ MINUS = "\N{MINUS SIGN}"
 
 
 def is_number(value: Any) -> TypeGuard[float]:
-    """A finite int or float that is not a bool."""
+    """Whether it is a finite int or float, and not a bool."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 

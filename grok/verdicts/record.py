@@ -16,7 +16,7 @@ MAKE = "pytest claims/ --claims-json verdicts.json"
 
 @dataclass(frozen=True)
 class Run:
-    """What ran. started: ISO 8601. fixtures: the cards of those that were loaded."""
+    """How the claims were run. started: ISO 8601. fixtures: the cards of the fixtures that were loaded."""
 
     command: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
@@ -40,7 +40,7 @@ class Verdicts:
 
 
 def read_verdicts(path: Path) -> Verdicts:
-    """verdicts.json. Raises GrokError, in a line and the command to run, if it is missing or of another shape."""
+    """Reads verdicts.json. Raises GrokError, with the command to run, if it is missing or has another shape."""
     data = decode.read(path, SCHEMA, MAKE)
     try:
         return parse(data)

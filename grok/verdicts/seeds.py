@@ -1,4 +1,4 @@
-"""What several seeds say of one measure: its spread, with bootstrap intervals."""
+"""The spread of one measure over several seeds, with bootstrap intervals."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LEAST = 5  # values below which a bootstrap interval would mislead: with 3, one 
 
 @dataclass(frozen=True)
 class Spread:
-    """Of one measure over n seeds. ``intervals``: 95 % bootstrap; None with fewer than ``LEAST`` values."""
+    """The spread of one measure over n seeds. ``intervals``: 95 % bootstrap; None with fewer than ``LEAST`` values."""
 
     n: int
     median: float
@@ -56,7 +56,7 @@ def bootstrap(
 
 
 def at_or_below(values: Sequence[float], published: float) -> int:
-    """How many seeds are at or below a published figure: 0 or all of them mean that it lies at or beyond the range."""
+    """The number of seeds at or below a published figure. 0 or all of them: the figure is outside their range."""
     return sum(value <= published for value in values)
 
 
@@ -70,7 +70,7 @@ class Measure:
 
 
 def measures(claim: Claim) -> list[Measure]:
-    """Of a claim, in the order in which it records them.
+    """The measures of a claim, in the order in which it records them.
 
     Evidence that a subject records more than once under one name is left out: it has no single value for each seed.
     """

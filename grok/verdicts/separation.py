@@ -1,4 +1,4 @@
-"""Do the trained models stand apart from the networks on which a claim must fail, and does the threshold lie between?
+"""How far the trained models are from the networks on which a claim must fail, and whether the threshold lies between.
 
 Each assert with numbers has a margin: the signed distance of the measured value to the threshold, in units of the
 threshold, positive if the assert holds. For one assert, the *worst trained* margin is the least one of the trained
@@ -44,8 +44,10 @@ class Assert:
 
 @dataclass(frozen=True)
 class Separation:
-    """Of a claim. nearest: the control or rival that comes nearest to a trained model. gap: how far it is behind the
-    worst trained model, in thresholds; 0 or less if it does as well on every assert, None if it fails before a number.
+    """The separation of a claim.
+
+    nearest: the control or rival that comes nearest to a trained model. gap: how far it is behind the worst trained
+    model, in thresholds; 0 or less if it does as well on every assert, None if it fails before a number.
     threshold_inside: the trained models pass the assert that sets it apart, and it does not. separated: there is a gap,
     and the threshold lies in it.
     """
@@ -63,7 +65,7 @@ def asserts(subjects: Sequence[Result]) -> list[Assert]:
 
 
 def separation(subjects: Sequence[Result]) -> Separation | None:
-    """Of the controls and rivals that were evaluated; None if there is none, or no trained model has numbers."""
+    """The separation from all evaluated controls and rivals; None without any, or if no trained model has numbers."""
     worst: dict[str, float] = {}
     for name in dict.fromkeys(a.expression for s in judged(subjects) for a in s.asserts):
         margins = [_margin(s, name) for s in judged(subjects)]
@@ -74,7 +76,7 @@ def separation(subjects: Sequence[Result]) -> Separation | None:
 
 
 def _apart(subject: Result, worst: dict[str, float]) -> Separation:
-    """By the assert that sets it apart the most; first by one that it fails where the trained models pass."""
+    """The separation from one of them, by the assert with the largest gap. Asserts that it alone fails go first."""
     margins = {name: m for name in worst if (m := _margin(subject, name)) is not None}
     if not margins:
         return Separation(subject.subject, None, subject.holds is False, subject.holds is False)
@@ -85,7 +87,7 @@ def _apart(subject: Result, worst: dict[str, float]) -> Separation:
 
 
 def _margin(subject: Result, expression: str) -> float | None:
-    """The least margin of the asserts with this text."""
+    """The smallest margin of the asserts with this text."""
     return min((a.margin for a in subject.asserts if a.expression == expression and a.margin is not None), default=None)
 
 

@@ -1,4 +1,4 @@
-"""What came of a claim on each subject, and the verdict over all of them.
+"""The outcome of a claim on each subject, and the verdict over all subjects.
 
 This module imports neither torch nor the rest of ``grok``.
 """
@@ -49,13 +49,13 @@ class Assertion:
 
     @property
     def shown(self) -> str:
-        """The numbers, and the expression unless it says the same."""
+        """The numbers, and the expression if it differs from them."""
         return self.values if self.values == self.expression else f"{self.values}, from {self.expression}"
 
 
 @dataclass(frozen=True)
 class Plot:
-    """Arrays to be drawn."""
+    """The arrays of a plot."""
 
     kind: str
     name: str
@@ -98,7 +98,7 @@ class Result:
 
 
 def least(margins: Iterable[float | None]) -> float | None:
-    """The least of those that are numbers; None if none is."""
+    """The smallest of those that are numbers; None if there is none."""
     return min((m for m in margins if m is not None), default=None)
 
 

@@ -48,7 +48,7 @@ def test_verify_is_the_claims_on_a_file(tmp_path: Path):
     assert done.returncode == 0, done.stdout + done.stderr
     first, told, certificate, *table = done.stdout.splitlines()
     assert first.endswith("TransformerLens transformer, add with p = 10, 200,960 parameters")
-    assert told.strip() == "p = 10, a + b without a modulus: there are 20 classes"
+    assert told.strip() == "its card: add with p = 10; right on 1.0000 of all pairs"
     assert re.match(r"  margin 14\.\d over all 100 pairs, float32 error ≤ 0\.\d+: ", certificate)
     assert certificate.endswith(": every answer is certified")
     assert any(line.startswith("F1 ") for line in table)

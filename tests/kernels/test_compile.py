@@ -19,8 +19,9 @@ from grok.kernels.fixed_order import triton as fixed_order
 from grok.kernels.relu_readout import triton as readout
 from grok.kernels.token_mix import triton as mix
 
-TYPES = {"pairs": "*i32", "order": "*i32", "offsets": "*i32", "count": "*i32", "labels": "*i64"}
-INTEGERS = "n_rows n_classes mean_of N M C D K P SECOND D_ROWS HEADS p size rows_per_split splits".split()
+INT32, INT64 = ("pairs", "order", "offsets", "count", "tiles"), ("labels", "outs", "terms")
+TYPES = {**dict.fromkeys(INT32, "*i32"), **dict.fromkeys(INT64, "*i64")}
+INTEGERS = "N M C D P SECOND D_ROWS size SIZE blocks splits".split()
 STRIDES = ("_row", "_column", "_head", "_seed")
 
 def compile(kernel, **constants):
@@ -31,17 +32,17 @@ def compile(kernel, **constants):
     assert triton.compile(source, target=GPUTarget("cuda", 90, 32)).asm["cubin"]
 
 tile = {"ROWS": 64, "COLS": 64, "DEPTH": 32}
-compile(cross_entropy._kernel, GRAD=True, ROWS=16, COLS=128)
+compile(cross_entropy._cross_entropy, GRAD=True, ROWS=16, COLS=128)
+compile(cross_entropy._mean, BLOCKS=240, ROWS=128)
 compile(readout._forward, DIRECT=True, M=512, **tile)
 compile(readout._backward_pre, C=113, **tile)
 compile(readout._backward_readout, rows_per_split=240, **tile)
-compile(fixed_order._matmul, K=227, ROWS=32, COLS=32, DEPTH=32)
-compile(fixed_order._add_rows, SPLIT=128, ROWS=16, COLS=64)
-compile(mix._weights, H=4, ROWS=128)
-compile(mix._mix, HAS_WEIGHTS=True, H=4, ROWS=16, COLS=128)
+compile(readout._add_partial, SPLITS=16, COLS=1024)
+compile(fixed_order._multiply, MOST=16, DEEP=128, SIDE=32, DEPTH=32)
+compile(mix._mix, SCORED=True, H=4, ROWS=16, COLS=128)
 compile(mix._score_grads, D=625, H=4, ROWS=16, COLS=128)
-compile(mix._row_sums, LONGEST=48, HAS_WEIGHTS=True, H=4, ROWS=16, COLS=128)
-compile(adamw._kernel, lr=1e-3, beta1=0.9, beta2=0.98, eps=1e-8, decay=1.0, BLOCK=1024)
+compile(mix._row_sums, LONGEST=48, SCORED=True, H=4, ROWS=16, COLS=128)
+compile(adamw._adamw, lr=1e-3, beta1=0.9, beta2=0.98, eps=1e-8, decay=1.0, BLOCK=1024)
 """
 
 

@@ -1,9 +1,11 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from grok.errors import GrokError
+from grok.recipe import RECIPES, Recipe
 from grok.suite.subject import Checkpoint
 from grok.suite.subjects import Subjects
 
@@ -75,6 +77,30 @@ def test_runs_of_the_users_have_their_own_controls(tmp_path):
     assert ("/memorised-seed5", "control") in of_model
     assert ("/untrained-seed5", "control") in of_model
     assert names(subjects.of_run("modadd-mlp")) == [("/seed5", "trained")]
+
+
+def _card(folder: Path, recipe: Recipe, roles: dict[str, int]) -> None:
+    folder.mkdir(parents=True)
+    (folder / "card.json").write_text(json.dumps({"recipe": recipe.to_json(), "checkpoints": roles}))
+
+
+def test_a_run_of_the_users_that_never_memorised_has_no_such_control(tmp_path):
+    """Also at the published seed. If the shipped run lacks it, that is an error, told when it is loaded."""
+    published = RECIPES["modadd-mlp"]
+    _card(tmp_path / "own" / "modadd-mlp" / "seed0", replace(published, weight_decay=0.3), {"initial": 0})
+    _card(tmp_path / "shipped" / "modadd-mlp" / "seed0", published, {"initial": 0})
+    control = ("/memorised-seed0", "control")
+    assert control not in names(Subjects(tmp_path / "own").of_model("modadd-mlp"))
+    assert control in names(Subjects(tmp_path / "shipped").of_model("modadd-mlp"))
+
+
+def test_a_run_that_is_not_finished_is_no_subject(tmp_path):
+    _card(tmp_path / "modadd-mlp" / "seed5", replace(RECIPES["modadd-mlp"], seed=5), {"memorised": 100})
+    for seed in (0, 3):
+        (tmp_path / "modadd-mlp" / f"seed{seed}" / "work").mkdir(parents=True)
+    of_model = names(Subjects(tmp_path, "all").of_model("modadd-mlp"))
+    assert of_model[:2] == [("/seed5", "trained"), ("/untrained-seed5", "control")]
+    assert [name for name, _ in of_model if "memorised" in name] == ["/memorised-seed5"]
 
 
 @pytest.mark.parametrize(("notes", "there"), [([], True), (["no memorised checkpoint: why"], False)])

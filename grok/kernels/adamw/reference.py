@@ -32,8 +32,12 @@ def adamw(
     eps: float,
     weight_decay: float,
 ) -> None:
-    """Update number t = count of flat weights and both moments, in place; count: one integer, 1 … len(table) - 1."""
-    first, second = table[int(count)].to(flat)
+    """Update number t = count + 1 of flat weights, both moments and count, in place.
+
+    count: int32, every entry the number of updates so far, at most len(table) - 2.
+    """
+    count += 1
+    first, second = table[int(count[0])].to(flat)
     flat.mul_(1 - lr * weight_decay)
     exp_avg.lerp_(grad, 1 - betas[0])
     exp_avg_sq.mul_(betas[1]).addcmul_(grad, grad, value=1 - betas[1])

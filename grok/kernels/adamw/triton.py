@@ -1,7 +1,12 @@
-"""``reference`` on a GPU: all parameters of all seeds in one launch; float32."""
+"""``reference`` on a GPU: all parameters of all seeds, and the count of updates, in one launch; float32.
+
+Every program has a count of its own: of one for all, some programs would read what another had already raised. Within
+a program a barrier stands between the threads' reading of it and the write.
+"""
 
 from __future__ import annotations
 
+import torch
 import triton
 import triton.language as tl
 from torch import Tensor
@@ -10,14 +15,15 @@ BLOCK = 1024
 
 
 @triton.jit
-def _kernel(
+def _adamw(
     flat, grad, exp_avg, exp_avg_sq, count, table, size,
     lr: tl.constexpr, beta1: tl.constexpr, beta2: tl.constexpr, eps: tl.constexpr, decay: tl.constexpr,
     BLOCK: tl.constexpr,
 ):  # fmt: skip
     i = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     real = i < size
-    t = tl.load(count)
+    t = tl.load(count + tl.program_id(0)) + 1
+    tl.debug_barrier()
     first = tl.load(table + 2 * t)
     second = tl.load(table + 2 * t + 1)
     g = tl.load(grad + i, mask=real, other=0.0)
@@ -30,6 +36,12 @@ def _kernel(
     tl.store(flat + i, w * (1.0 - lr * decay) - step, mask=real)
     tl.store(exp_avg + i, m, mask=real)
     tl.store(exp_avg_sq + i, v, mask=real)
+    tl.store(count + tl.program_id(0), t)
+
+
+def counts(flat: Tensor, step: int) -> Tensor:
+    """``step``, for every program that updates ``flat``: int32."""
+    return torch.full((triton.cdiv(flat.numel(), BLOCK),), step, dtype=torch.int32, device=flat.device)
 
 
 def adamw(
@@ -45,9 +57,9 @@ def adamw(
     eps: float,
     weight_decay: float,
 ) -> None:
-    """As ``reference.adamw``; every tensor contiguous and on one device, so that the step can be captured."""
+    """As ``reference.adamw``, with ``counts``; every tensor contiguous and on one device."""
     size = flat.numel()
-    _kernel[(triton.cdiv(size, BLOCK),)](
+    _adamw[(triton.cdiv(size, BLOCK),)](
         flat, grad, exp_avg, exp_avg_sq, count, table, size,
         lr=lr, beta1=betas[0], beta2=betas[1], eps=eps, decay=weight_decay, BLOCK=BLOCK,
     )  # fmt: skip

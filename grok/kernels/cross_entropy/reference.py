@@ -6,7 +6,7 @@ The usual log-softmax subtracts two numbers that agree to all digits once the lo
     loss = log(1 + Σ_{j≠c} exp(l_j - l_c)),    ∂loss/∂l_c = -Σ_{j≠c} P_j,    ∂loss/∂l_j = P_j,
 
 nothing cancels. With m = max_j l_j - l_c taken out of the exponentials it is
-loss = m + log1p(Σ_{j≠c} exp(l_j - l_c - m) + expm1(-m)). A logit of -inf is a class that never is.
+loss = m + log1p(Σ_{j≠c} exp(l_j - l_c - m) + expm1(-m)). A logit of -inf gives its class the probability 0.
 
 Each exponential is at least e²⁰ times the smallest normal number, 6e-30 in float32. Where a result would be subnormal
 MKL's exp takes two hundred times as long, and products with such gradients ten times; after grokking many would be.
@@ -32,7 +32,7 @@ def loss_and_grad(
 ) -> tuple[Tensor, Tensor]:
     """Mean loss over N and its gradient, in ``out`` if given: [..., N, C] → [...], [..., N, C]. Without autograd.
 
-    Of rows that are a part of n: their share of the mean over all n.
+    n: the rows are a part of n rows, and the result is their share of the mean over all n.
     """
     n = n or logits.shape[-2]
     index = labels.unsqueeze(-1)
@@ -46,7 +46,7 @@ def loss_and_grad(
 
 
 def _exponentials(logits: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
-    """exp(l_j - l_c - m), next to nothing for the label, and m = max l - l_c: [..., N, C], [..., N, 1].
+    """exp(l_j - l_c - m), nearly 0 for the label, and m = max l - l_c: [..., N, C], [..., N, 1].
 
     m is a constant to autograd (the loss does not depend on it), or the gradient by l_c would be -1 + something near 1.
     """

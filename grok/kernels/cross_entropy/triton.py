@@ -1,4 +1,4 @@
-"""``reference`` on a GPU: a row of logits is read once, its loss and gradient written once; float32 throughout.
+"""``reference`` on a GPU: a row of logits is read once, its gradient written once; float32 throughout.
 
 ``tl.exp`` and ``tl.log`` are approximations with an *absolute* error in the exponent's product, which grows with the
 argument: 2e-6 of exp(-28). ``_exp`` reduces the argument exactly first; ``_log1p`` is a series below one.
@@ -11,7 +11,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from grok.kernels.fixed_order.triton import add_rows
+ROWS = 16  # of a program
 
 
 @triton.jit
@@ -41,71 +41,64 @@ def _log1p(x):
 
 
 @triton.jit
-def _kernel(
-    logits,
-    labels,
-    losses,
-    grads,
-    n_rows,
-    n_classes,
-    mean_of,
-    GRAD: tl.constexpr,
-    ROWS: tl.constexpr,
-    COLS: tl.constexpr,
-):
-    """A block of rows, all classes: loss of each row; its gradient, divided by ``mean_of``, if asked for."""
-    row = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)
+def _cross_entropy(
+    logits, labels, partial, grads, N, C, blocks, grads_row, grads_seed,
+    GRAD: tl.constexpr, ROWS: tl.constexpr, COLS: tl.constexpr,
+):  # fmt: skip
+    """A block of rows of a seed, all classes: the sum of its losses; the gradient of the seed's mean, if asked for."""
+    seed = tl.program_id(1).to(tl.int64)
+    row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     column = tl.arange(0, COLS)
-    real_row = row < n_rows
-    label = tl.load(labels + row, mask=real_row, other=0)
-    right = tl.load(logits + row * n_classes + label, mask=real_row, other=0.0)
-    place = row[:, None] * n_classes + column[None, :]
-    real = real_row[:, None] & (column < n_classes)[None, :]
+    real_row = row < N
+    label = tl.load(labels + seed * N + row, mask=real_row, other=0)
+    given = logits + seed * N * C
+    right = tl.load(given + row * C + label, mask=real_row, other=0.0)
+    real = real_row[:, None] & (column < C)[None, :]
     is_right = column[None, :] == label[:, None]
-    gap = tl.load(logits + place, mask=real, other=float("-inf")) - right[:, None]
+    gap = tl.load(given + row[:, None] * C + column, mask=real, other=float("-inf")) - right[:, None]
     gap = tl.where(is_right | (real == 0), -1e30, gap)
     m = tl.maximum(tl.max(gap, axis=1), 0.0)
     e = _exp(gap - m[:, None])
     wrong = tl.sum(e, axis=1)
     total = wrong + (_exp(-m) - 1.0)
-    tl.store(losses + row, m + _log1p(total), mask=real_row)
+    loss = tl.where(real_row, m + _log1p(total), 0.0)
+    tl.store(partial + seed * blocks + tl.program_id(0), tl.sum(loss, axis=0))
     if GRAD:
-        scale = 1.0 / ((1.0 + total) * mean_of)
+        scale = 1.0 / ((1.0 + total) * N)
         grad = tl.where(is_right, -wrong[:, None], e) * scale[:, None]
-        tl.store(grads + place, grad, mask=real)
+        tl.store(grads + seed * grads_seed + row[:, None] * grads_row + column, grad, mask=real)
 
 
-def losses(logits: Tensor, labels: Tensor) -> Tensor:
-    """Loss of every row: [..., N, C] float32, [..., N] → [..., N]. Without autograd."""
-    rows = torch.empty(labels.shape, dtype=torch.float32, device=logits.device)
-    _launch(logits, labels, rows, rows, grad=False)
-    return rows
+@triton.jit
+def _mean(partial, means, N, BLOCKS: tl.constexpr, ROWS: tl.constexpr):
+    """Of a seed, from the sums of its blocks."""
+    seed = tl.program_id(0).to(tl.int64)
+    acc = tl.zeros((ROWS,), tl.float32)
+    for start in range(0, BLOCKS, ROWS):
+        i = start + tl.arange(0, ROWS)
+        acc += tl.load(partial + seed * BLOCKS + i, mask=i < BLOCKS, other=0.0)
+    tl.store(means + seed, tl.sum(acc, axis=0) / N)
 
 
-def loss_and_grad(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean loss over N and its gradient: [..., N, C] float32 → [...], [..., N, C]."""
-    rows = torch.empty(labels.shape, dtype=torch.float32, device=logits.device)
-    grads = torch.empty(logits.shape, dtype=torch.float32, device=logits.device)
-    _launch(logits, labels, rows, grads, grad=True)
-    return mean(rows), grads
+def mean_loss(logits: Tensor, labels: Tensor, *, partial: Tensor | None = None, grad: Tensor | None = None) -> Tensor:
+    """Mean loss over N: [S, N, C] float32 contiguous, [S, N] → [S]. Without autograd.
+
+    Its gradient by the logits is written to ``grad`` if given, [S, N, C], whose rows may be strided. ``partial``:
+    memory for sums, [S, ``blocks(N)``].
+    """
+    n_seeds, n, n_classes = logits.shape
+    if partial is None:
+        partial = torch.empty(n_seeds, blocks(n), dtype=torch.float32, device=logits.device)
+    out = partial if grad is None else grad
+    _cross_entropy[(blocks(n), n_seeds)](
+        logits, labels, partial, out, n, n_classes, blocks(n), out.stride(-2), out.stride(0),
+        GRAD=grad is not None, ROWS=ROWS, COLS=triton.next_power_of_2(n_classes),
+    )  # fmt: skip
+    means = torch.empty(n_seeds, dtype=torch.float32, device=logits.device)
+    _mean[(n_seeds,)](partial, means, n, BLOCKS=blocks(n), ROWS=128)
+    return means
 
 
-def mean(losses: Tensor) -> Tensor:
-    """[..., N] → [...]."""
-    return add_rows(losses.unsqueeze(-1)).squeeze(-1) / losses.shape[-1]
-
-
-def _launch(logits: Tensor, labels: Tensor, rows: Tensor, grads: Tensor, *, grad: bool) -> None:
-    n_rows, n_classes, block = labels.numel(), logits.shape[-1], 16
-    _kernel[(triton.cdiv(n_rows, block),)](
-        logits.contiguous(),
-        labels.contiguous(),
-        rows,
-        grads,
-        n_rows,
-        n_classes,
-        logits.shape[-2],
-        GRAD=grad,
-        ROWS=block,
-        COLS=triton.next_power_of_2(n_classes),
-    )
+def blocks(n: int) -> int:
+    """Number of programs for n rows."""
+    return triton.cdiv(n, ROWS)

@@ -1,20 +1,29 @@
-"""Products of matrices and sums of rows for many seeds at once, each seed's as if it were alone.
+"""Products of matrices for many seeds at once, each seed's as if it were alone.
 
 cuBLAS and torch's sums choose how to split the work by the size of all of it, so a seed may have other bits in a batch
-than alone. These have tiles and splits of a fixed size: every entry adds its terms in the same order.
+than alone. The kernels beside this have tiles of a fixed size: every entry adds its terms in the same order.
 """
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 from torch import Tensor
 
 
-def matmul(a: Tensor, b: Tensor) -> Tensor:
-    """[..., n, k], [..., k, m] → [..., n, m]; leading dimensions are broadcast."""
-    return torch.matmul(a, b)
+@dataclass(frozen=True, eq=False)
+class Product:
+    """out = scale · Σ a b over the terms (a, b): a [S, n, k], b [S, k, m], out [S, n, m]; any strides, k may differ."""
+
+    out: Tensor
+    terms: tuple[tuple[Tensor, Tensor], ...]
+    scale: float = 1.0
 
 
-def add_rows(x: Tensor) -> Tensor:
-    """[..., n, m] → [..., m]."""
-    return x.sum(-2)
+def multiply(products: Iterable[Product]) -> None:
+    """Write ``out`` of each product. None may read what another one writes."""
+    for product in products:
+        product.out.zero_()
+        for a, b in product.terms:
+            product.out.add_(a @ b, alpha=product.scale)

@@ -1,86 +1,99 @@
-"""``reference`` on a GPU; float32."""
+"""``reference`` on a GPU; float32. All products of a list, which depend on no other of the list, are one launch.
+
+The list becomes a table in the device's memory once: addresses, strides and sizes. So the tensors must stay where they
+are, as they must for a CUDA graph, and one compiled kernel serves all lists.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
-SPLIT = 128  # rows that one program adds
+from grok.kernels.fixed_order.reference import Product
+
+DEEP = 128  # the greatest k of a term; a deeper one is split
+SIDE = 32  # rows and columns of a tile
 
 
 @triton.jit
-def _matmul(
-    a, b, out, N, M, K: tl.constexpr, HEADS,
-    a_seed, a_head, a_row, a_column, b_seed, b_head, b_row, b_column,
-    ROWS: tl.constexpr, COLS: tl.constexpr, DEPTH: tl.constexpr,
+def _multiply(
+    tiles, outs, terms, scales, MOST: tl.constexpr, DEEP: tl.constexpr, SIDE: tl.constexpr, DEPTH: tl.constexpr
 ):  # fmt: skip
-    """One tile of the product of one seed and head; out is contiguous."""
-    seed = (tl.program_id(2) // HEADS).to(tl.int64)
-    head = tl.program_id(2) % HEADS
-    n = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
-    m = tl.program_id(1) * COLS + tl.arange(0, COLS)
-    a += seed * a_seed + head * a_head
-    b += seed * b_seed + head * b_head
-    acc = tl.zeros((ROWS, COLS), tl.float32)
-    for start in range(0, K, DEPTH):
-        k = start + tl.arange(0, DEPTH)
-        left = (n < N)[:, None] & (k < K)[None, :]
-        right = (k < K)[:, None] & (m < M)[None, :]
-        x = tl.load(a + n[:, None] * a_row + k[None, :] * a_column, mask=left, other=0.0)
-        y = tl.load(b + k[:, None] * b_row + m[None, :] * b_column, mask=right, other=0.0)
-        acc += tl.dot(x, y, input_precision="ieee")
-    place = out + (seed * HEADS + head) * N * M + n[:, None] * M + m[None, :]
-    tl.store(place, acc, mask=(n < N)[:, None] & (m < M)[None, :])
+    """One tile of one product of one seed. Tables: see ``Products``."""
+    tile = tiles + tl.program_id(0) * 3
+    seed = tl.program_id(1).to(tl.int64)
+    which = tl.load(tile)
+    n = tl.load(tile + 1) + tl.arange(0, SIDE)[:, None]
+    m = tl.load(tile + 2) + tl.arange(0, SIDE)[None, :]
+    out = outs + which * 8
+    N, M = tl.load(out + 4), tl.load(out + 5)
+    first, stop = tl.load(out + 6), tl.load(out + 7)
+    acc = tl.zeros((SIDE, SIDE), tl.float32)
+    for i in range(0, MOST):
+        if first + i < stop:
+            term = terms + (first + i) * 9
+            K = tl.load(term + 8)
+            a = tl.load(term).to(tl.pointer_type(tl.float32)) + seed * tl.load(term + 1)
+            b = tl.load(term + 4).to(tl.pointer_type(tl.float32)) + seed * tl.load(term + 5)
+            a_row, a_column = tl.load(term + 2), tl.load(term + 3)
+            b_row, b_column = tl.load(term + 6), tl.load(term + 7)
+            for start in range(0, DEEP, DEPTH):
+                k = start + tl.arange(0, DEPTH)
+                left, right = k[None, :], k[:, None]
+                x = tl.load(a + n * a_row + left * a_column, mask=(n < N) & (left < K), other=0.0)
+                y = tl.load(b + right * b_row + m * b_column, mask=(right < K) & (m < M), other=0.0)
+                acc += tl.dot(x, y, input_precision="ieee")
+    place = tl.load(out).to(tl.pointer_type(tl.float32)) + seed * tl.load(out + 1)
+    place += n * tl.load(out + 2) + m * tl.load(out + 3)
+    tl.store(place, acc * tl.load(scales + which), mask=(n < N) & (m < M))
 
 
-@triton.jit
-def _add_rows(
-    x, out, N, M, HEADS, x_seed, x_head, x_row, splits, SPLIT: tl.constexpr, ROWS: tl.constexpr, COLS: tl.constexpr
-):
-    """Sum of SPLIT rows of one seed and head, one after the other in groups of ROWS: [.., splits, M]."""
-    split = tl.program_id(0)
-    seed = (tl.program_id(2) // HEADS).to(tl.int64)
-    head = tl.program_id(2) % HEADS
-    m = tl.program_id(1) * COLS + tl.arange(0, COLS)
-    acc = tl.zeros((COLS,), tl.float32)
-    for start in range(0, SPLIT, ROWS):
-        n = split * SPLIT + start + tl.arange(0, ROWS)
-        place = x + seed * x_seed + head * x_head + n[:, None] * x_row + m[None, :]
-        acc += tl.sum(tl.load(place, mask=(n < N)[:, None] & (m < M)[None, :], other=0.0), axis=0)
-    tl.store(out + ((seed * HEADS + head) * splits + split) * M + m, acc, mask=m < M)
+class Products:
+    """A list of products with the same S, as ``reference.multiply`` computes them, ready to be launched many times.
+
+    Tables, one row each: ``tiles``: product, first row, first column; ``outs``: address, strides of seed, row and
+    column, n, m, first term, end of the terms; ``terms``: address and strides of a, the same of b, k.
+    """
+
+    def __init__(self, products: Sequence[Product]):
+        self.products = tuple(products)  # keeps the tensors
+        tiles: list[tuple[int, int, int]] = []
+        outs: list[tuple[int, ...]] = []
+        terms: list[tuple[int, ...]] = []
+        for which, product in enumerate(self.products):
+            (n_seeds, n, m), first = product.out.shape, len(terms)
+            for a, b in product.terms:
+                k = a.shape[2]
+                if (a.shape, b.shape) != ((n_seeds, n, k), (n_seeds, k, m)):
+                    raise ValueError(f"product {which}: {list(a.shape)} times {list(b.shape)} is not {[n_seeds, n, m]}")
+                for start in range(0, k, DEEP):
+                    left, right = a[..., start : start + DEEP], b[:, start : start + DEEP]
+                    terms.append((*_place(left), *_place(right), left.shape[2]))
+            outs.append((*_place(product.out), n, m, first, len(terms)))
+            tiles += [(which, i, j) for i in range(0, n, SIDE) for j in range(0, m, SIDE)]
+        device = self.products[0].out.device
+        most = max(out[7] - out[6] for out in outs)
+        self.grid = (len(tiles), self.products[0].out.shape[0])
+        self.tables = (
+            torch.tensor(tiles, dtype=torch.int32).to(device),
+            torch.tensor(outs, dtype=torch.int64).to(device),
+            torch.tensor(terms, dtype=torch.int64).to(device),
+            torch.tensor([p.scale for p in self.products], dtype=torch.float32).to(device),
+        )
+        # rounded up, so that lists share a compiled kernel; no term of a product is longer than the longest of its list
+        deep = DEEP if max(term[8] for term in terms) > SIDE else SIDE
+        self.sizes = {"MOST": triton.cdiv(most, 16) * 16, "DEEP": deep, "SIDE": SIDE, "DEPTH": 32}
+
+    def __call__(self) -> None:
+        _multiply[self.grid](*self.tables, **self.sizes)
 
 
-def matmul(a: Tensor, b: Tensor) -> Tensor:
-    """[S, n, k], [S, k, m] → [S, n, m], or with heads, [S, h, n, k]; leading dimensions are broadcast, any strides."""
-    lead = torch.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    (n, k), m = a.shape[-2:], b.shape[-1]
-    a, b = _with_heads(a, lead), _with_heads(b, lead)
-    out = torch.empty(*lead, n, m, dtype=torch.float32, device=a.device)
-    heads = a.shape[1]
-    rows, cols, depth = 32, 32, 32
-    _matmul[(triton.cdiv(n, rows), triton.cdiv(m, cols), a.shape[0] * heads)](
-        a, b, out, n, m, k, heads, *a.stride(), *b.stride(), ROWS=rows, COLS=cols, DEPTH=depth
-    )
-    return out
-
-
-def add_rows(x: Tensor) -> Tensor:
-    """[S, n, m] → [S, m], or with heads, [S, h, n, m] → [S, h, m]; columns adjacent, other strides free."""
-    lead, (n, m) = x.shape[:-2], x.shape[-2:]
-    x = _with_heads(x, lead)
-    if x.stride(-1) != 1:
-        raise ValueError(f"columns must be adjacent in memory, got strides {x.stride()}")
-    splits, heads, cols = max(1, triton.cdiv(n, SPLIT)), x.shape[1], 64
-    out = torch.empty(*lead, splits, m, dtype=torch.float32, device=x.device)
-    _add_rows[(splits, triton.cdiv(m, cols), x.shape[0] * heads)](
-        x, out, n, m, heads, *x.stride()[:3], splits, SPLIT=SPLIT, ROWS=16, COLS=cols
-    )
-    return out.squeeze(-2) if splits == 1 else add_rows(out)
-
-
-def _with_heads(x: Tensor, lead: tuple[int, ...]) -> Tensor:
-    """[S, h, ., .] of [S, ., .] or [S, h, ., .], broadcast to the leading dimensions."""
-    x = x.expand(*lead, *x.shape[-2:])
-    return x[:, None] if len(lead) == 1 else x
+def _place(x: Tensor) -> tuple[int, ...]:
+    """Address, strides of seed, row and column."""
+    if x.dtype != torch.float32:
+        raise ValueError(f"float32 expected, got {x.dtype}")
+    return (x.data_ptr(), *x.stride())

@@ -4,7 +4,7 @@ The gradient of a table row is a sum over the pairs that use the row. ``Segments
 for a split, so one program adds one row's gradient in a fixed order: the same bits every time.
 
 A pair's three weights sum to one and its three score gradients to zero. The ``=`` row, which every pair uses, therefore
-needs no pass of its own: its gradients are the total minus those of the other rows.
+needs no pass of its own: its gradients are the total minus those of the other rows (``equals_row``).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from grok.kernels.fixed_order import triton as fixed_order
+from grok.kernels.fixed_order.reference import Product
 
 ROWS = 16  # pairs that a program reads at once
 
@@ -52,33 +52,14 @@ class Segments:
 
 
 @triton.jit
-def _weights(scores, pairs, weights, N, P, H: tl.constexpr, ROWS: tl.constexpr):
-    """Softmax of each pair's three scores, per head: [S, N, 3, H]."""
-    seed = tl.program_id(1).to(tl.int64)
-    n = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
-    real = n < N
-    a = tl.load(pairs + (seed * N + n) * 2, mask=real, other=0)
-    b = tl.load(pairs + (seed * N + n) * 2 + 1, mask=real, other=0) + P
-    table = scores + seed * (2 * P + 1) * H
-    for h in tl.static_range(H):
-        s0 = tl.load(table + a * H + h)
-        s1 = tl.load(table + b * H + h)
-        s2 = tl.load(table + 2 * P * H + h)
-        top = tl.maximum(tl.maximum(s0, s1), s2)
-        e0, e1, e2 = tl.exp(s0 - top), tl.exp(s1 - top), tl.exp(s2 - top)
-        total = e0 + e1 + e2
-        place = weights + (seed * N + n) * 3 * H + h
-        tl.store(place, e0 / total, mask=real)
-        tl.store(place + H, e1 / total, mask=real)
-        tl.store(place + 2 * H, e2 / total, mask=real)
-
-
-@triton.jit
 def _mix(
-    values, weights, pairs, mixed, N, P, D, SECOND, HAS_WEIGHTS: tl.constexpr, H: tl.constexpr,
-    ROWS: tl.constexpr, COLS: tl.constexpr,
+    scores, values, constant, pairs, weights, mixed, N, P, D, SECOND,
+    SCORED: tl.constexpr, H: tl.constexpr, ROWS: tl.constexpr, COLS: tl.constexpr,
 ):  # fmt: skip
-    """mixed[n] = Σ_h Σ_j w[n, j, h] · values[h, row_j]; without weights the plain sum of the rows a and SECOND + b."""
+    """mixed[n] = Σ_h Σ_j w[n, j, h] · values[h, row_j] + constant; w: softmax of the scores, per head, kept in weights.
+
+    Without scores the plain sum of the rows a and SECOND + b.
+    """
     seed = tl.program_id(2).to(tl.int64)
     n = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     d = tl.program_id(1) * COLS + tl.arange(0, COLS)
@@ -86,14 +67,23 @@ def _mix(
     a = tl.load(pairs + (seed * N + n) * 2, mask=n < N, other=0)
     b = tl.load(pairs + (seed * N + n) * 2 + 1, mask=n < N, other=0) + SECOND
     acc = tl.zeros((ROWS, COLS), tl.float32)
-    if HAS_WEIGHTS:
+    if SCORED:
         n_rows = 2 * P + 1
+        acc += tl.load(constant + seed * D + d, mask=d < D, other=0.0)[None, :]
         for h in tl.static_range(H):
+            s0 = tl.load(scores + (seed * n_rows + a) * H + h)
+            s1 = tl.load(scores + (seed * n_rows + b) * H + h)
+            s2 = tl.load(scores + (seed * n_rows + 2 * P) * H + h)
+            top = tl.maximum(tl.maximum(s0, s1), s2)
+            e0, e1, e2 = tl.exp(s0 - top), tl.exp(s1 - top), tl.exp(s2 - top)
+            total = e0 + e1 + e2
+            w0, w1, w2 = e0 / total, e1 / total, e2 / total
+            if tl.program_id(1) == 0:
+                place = weights + (seed * N + n) * 3 * H + h
+                tl.store(place, w0, mask=n < N)
+                tl.store(place + H, w1, mask=n < N)
+                tl.store(place + 2 * H, w2, mask=n < N)
             table = values + (seed * H + h) * n_rows * D
-            place = weights + (seed * N + n) * 3 * H + h
-            w0 = tl.load(place, mask=n < N, other=0.0)
-            w1 = tl.load(place + H, mask=n < N, other=0.0)
-            w2 = tl.load(place + 2 * H, mask=n < N, other=0.0)
             acc += w0[:, None] * tl.load(table + a[:, None] * D + d, mask=real, other=0.0)
             acc += w1[:, None] * tl.load(table + b[:, None] * D + d, mask=real, other=0.0)
             acc += w2[:, None] * tl.load(table + 2 * P * D + d, mask=d < D, other=0.0)[None, :]
@@ -139,81 +129,103 @@ def _score_grads(
 
 @triton.jit
 def _row_sums(
-    grad, weights, pair_dscores, order, offsets, dvalues, dscores, N, P, D, D_ROWS,
-    LONGEST: tl.constexpr, HAS_WEIGHTS: tl.constexpr, H: tl.constexpr, ROWS: tl.constexpr, COLS: tl.constexpr,
+    grad, weights, pair_dscores, order, offsets, dvalues, dscores, totals, N, P, D, D_ROWS,
+    LONGEST: tl.constexpr, SCORED: tl.constexpr, H: tl.constexpr, ROWS: tl.constexpr, COLS: tl.constexpr,
 ):  # fmt: skip
-    """Gradients of one table row of one head: its pairs' gradients, weighted, in the order of ``order``."""
+    """Gradients of one table row of one head: its pairs' gradients, weighted, in the order of ``order``.
+
+    Also the plain sum for a row of a, once. Without scores a and b share a table, so there are two lists of pairs.
+    """
     row = tl.program_id(0)
     head = tl.program_id(1) % H
     column = tl.program_id(1) // H
     seed = tl.program_id(2).to(tl.int64)
     d = column * COLS + tl.arange(0, COLS)
-    first = tl.load(offsets + seed * (2 * P + 1) + row)
-    stop = tl.load(offsets + seed * (2 * P + 1) + row + 1)
-    which = tl.where(row < P, 0, 1)
     acc = tl.zeros((COLS,), tl.float32)
+    plain = tl.zeros((COLS,), tl.float32)
     score = tl.zeros((ROWS,), tl.float32)
-    for start in range(0, LONGEST, ROWS):
-        i = first + start + tl.arange(0, ROWS)
-        n = tl.load(order + seed * 2 * N + i, mask=i < stop, other=0)
-        g = tl.load(grad + (seed * N + n)[:, None] * D + d, mask=(i < stop)[:, None] & (d < D), other=0.0)
-        if HAS_WEIGHTS:
-            place = (seed * N + n) * 3 * H + which * H + head
-            g = g * tl.load(weights + place, mask=i < stop, other=0.0)[:, None]
-            score += tl.load(pair_dscores + place, mask=i < stop, other=0.0)
-        acc += tl.sum(g, axis=0)
+    which = tl.where(row < P, 0, 1)
+    for half in tl.static_range(1 if SCORED else 2):
+        bounds = offsets + seed * (2 * P + 1) + half * P + row
+        first, stop = tl.load(bounds), tl.load(bounds + 1)
+        for start in range(0, LONGEST, ROWS):
+            i = first + start + tl.arange(0, ROWS)
+            n = tl.load(order + seed * 2 * N + i, mask=i < stop, other=0)
+            g = tl.load(grad + (seed * N + n)[:, None] * D + d, mask=(i < stop)[:, None] & (d < D), other=0.0)
+            if SCORED:
+                plain += tl.sum(g, axis=0)
+                place = (seed * N + n) * 3 * H + which * H + head
+                g = g * tl.load(weights + place, mask=i < stop, other=0.0)[:, None]
+                score += tl.load(pair_dscores + place, mask=i < stop, other=0.0)
+            acc += tl.sum(g, axis=0)
     tl.store(dvalues + ((seed * H + head) * D_ROWS + row) * D + d, acc, mask=d < D)
-    if HAS_WEIGHTS:  # every column block has the same sum: the same bits, written more than once
+    if SCORED:  # every column block has the same sum: the same bits, written more than once
         tl.store(dscores + (seed * (2 * P + 1) + row) * H + head, tl.sum(score, axis=0))
+        if (row < P) & (head == 0):
+            tl.store(totals + (seed * P + row) * D + d, plain, mask=d < D)
 
 
-def token_mix(scores: Tensor, values: Tensor, segments: Segments) -> tuple[Tensor, Tensor]:
-    """[S, 2p+1, h], [S, h, 2p+1, D] → mixed [S, N, D] as ``reference.token_mix``, and the weights [S, N, 3, h]."""
+def token_mix(
+    scores: Tensor, values: Tensor, constant: Tensor, segments: Segments, *, mixed: Tensor, weights: Tensor
+) -> None:
+    """As ``reference.token_mix``, to ``mixed``, and the pairs' weights to ``weights`` [S, N, 3, h]. All contiguous."""
     (n_seeds, h, _, d), n, p = values.shape, segments.pairs.shape[1], segments.p
-    values = values.contiguous()
-    weights = values.new_empty(n_seeds, n, 3, h)
-    _weights[(triton.cdiv(n, 128), n_seeds)](scores.contiguous(), segments.pairs, weights, n, p, H=h, ROWS=128)
-    mixed = values.new_empty(n_seeds, n, d)
     _mix[(triton.cdiv(n, ROWS), triton.cdiv(d, 128), n_seeds)](
-        values, weights, segments.pairs, mixed, n, p, d, p, HAS_WEIGHTS=True, H=h, ROWS=ROWS, COLS=128
+        scores, values, constant, segments.pairs, weights, mixed, n, p, d, p, SCORED=True, H=h, ROWS=ROWS, COLS=128
     )
-    return mixed, weights
 
 
-def token_mix_backward(grad: Tensor, values: Tensor, weights: Tensor, segments: Segments) -> tuple[Tensor, Tensor]:
-    """grad [S, N, D] by ``mixed`` → gradients of scores [S, 2p+1, h] and of values [S, h, 2p+1, D]."""
+def token_mix_backward(
+    grad: Tensor,
+    values: Tensor,
+    weights: Tensor,
+    segments: Segments,
+    *,
+    dscores: Tensor,
+    dvalues: Tensor,
+    totals: Tensor,
+    pair_dscores: Tensor,
+) -> None:
+    """grad [S, N, D] by ``mixed`` → gradients of scores [S, 2p+1, h] and of values [S, h, 2p+1, D].
+
+    Their last row is that of ``equals_row``, from ``totals`` [S, p, D]: for each a the sum of its pairs' grad.
+    pair_dscores: memory like ``weights``. All contiguous.
+    """
     (n_seeds, h, rows, d), n, p = values.shape, segments.pairs.shape[1], segments.p
-    grad, values = grad.contiguous(), values.contiguous()
-    pair_dscores = torch.empty_like(weights)
     _score_grads[(triton.cdiv(n, ROWS), h, n_seeds)](
         grad, values, weights, segments.pairs, pair_dscores, n, p, d, H=h, ROWS=ROWS, COLS=128
     )
-    dscores, dvalues = values.new_empty(n_seeds, rows, h), torch.empty_like(values)
     _row_sums[(2 * p, h * triton.cdiv(d, 128), n_seeds)](
-        grad, weights, pair_dscores, segments.order, segments.offsets, dvalues, dscores, n, p, d, rows,
-        LONGEST=segments.longest, HAS_WEIGHTS=True, H=h, ROWS=ROWS, COLS=128,
+        grad, weights, pair_dscores, segments.order, segments.offsets, dvalues, dscores, totals, n, p, d, rows,
+        LONGEST=segments.longest, SCORED=True, H=h, ROWS=ROWS, COLS=128,
     )  # fmt: skip
-    dscores[:, -1] = -fixed_order.add_rows(dscores[:, :-1])
-    dvalues[:, :, -1] = fixed_order.add_rows(grad)[:, None] - fixed_order.add_rows(dvalues[:, :, :-1])
-    return dscores, dvalues
 
 
-def gather_pairs(table: Tensor, segments: Segments) -> Tensor:
-    """table[a] + table[b]: [S, p, D] → [S, N, D] (the MLP's way to read its tokens)."""
+def equals_row(dscores: Tensor, dvalues: Tensor, totals: Tensor, dconstant: Tensor) -> list[Product]:
+    """What remains after ``token_mix_backward``: the last row of dscores and dvalues, and ``dconstant`` [S, 1, D]."""
+    ones = torch.ones_like(dscores[:, :1, :1])
+    minus = (-ones).expand(-1, -1, dscores.shape[1] - 1)
+    plus = ones.expand(-1, -1, totals.shape[1])
+    heads = dvalues.unbind(1)
+    return [
+        Product(dconstant, ((plus, totals),)),
+        Product(dscores[:, -1:], ((minus, dscores[:, :-1]),)),
+        *(Product(head[:, -1:], ((plus, totals), (minus, head[:, :-1]))) for head in heads),
+    ]
+
+
+def gather_pairs(table: Tensor, segments: Segments, *, mixed: Tensor) -> None:
+    """table[a] + table[b]: [S, p, D] → ``mixed`` [S, N, D] (the MLP's way to read its tokens). All contiguous."""
     (n_seeds, p, d), n = table.shape, segments.pairs.shape[1]
-    mixed = table.new_empty(n_seeds, n, d)
     _mix[(triton.cdiv(n, ROWS), triton.cdiv(d, 128), n_seeds)](
-        table.contiguous(), table, segments.pairs, mixed, n, p, d, 0, HAS_WEIGHTS=False, H=1, ROWS=ROWS, COLS=128
+        table, table, table, segments.pairs, table, mixed, n, p, d, 0, SCORED=False, H=1, ROWS=ROWS, COLS=128
     )
-    return mixed
 
 
-def gather_pairs_backward(grad: Tensor, segments: Segments) -> Tensor:
-    """[S, N, D] → gradient of the table: [S, p, D]."""
+def gather_pairs_backward(grad: Tensor, segments: Segments, *, dtable: Tensor) -> None:
+    """[S, N, D] → gradient of the table, ``dtable`` [S, p, D]. All contiguous."""
     (n_seeds, n, d), p = grad.shape, segments.p
-    by_row = grad.new_empty(n_seeds, 1, 2 * p, d)
-    _row_sums[(2 * p, triton.cdiv(d, 128), n_seeds)](
-        grad.contiguous(), grad, grad, segments.order, segments.offsets, by_row, by_row, n, p, d, 2 * p,
-        LONGEST=segments.longest, HAS_WEIGHTS=False, H=1, ROWS=ROWS, COLS=128,
+    _row_sums[(p, triton.cdiv(d, 128), n_seeds)](
+        grad, grad, grad, segments.order, segments.offsets, dtable, grad, grad, n, p, d, p,
+        LONGEST=segments.longest, SCORED=False, H=1, ROWS=ROWS, COLS=128,
     )  # fmt: skip
-    return by_row[:, 0, :p] + by_row[:, 0, p:]

@@ -1,10 +1,10 @@
-"""Engines: how one step is computed. All give the same numbers to rounding; tests hold them to it.
+"""Engines: the ways to compute one step. They give the same numbers up to rounding, and tests check this.
 
 ``manual``  hand-written gradients, CPU, seeds one after another.
 ``folded``  autograd over the folded model, any device, all seeds in one batch.
 ``cuda_graph``  ``folded``, a hundred steps in one CUDA graph.
 ``triton``  the kernels of ``grok.kernels``, a hundred steps in one CUDA graph.
-``definition``  ``grok.models.hooked.definition``, CPU: what the others are held to. Slow; for recipes that cost little.
+``definition``  ``grok.models.hooked.definition``, CPU: the others are compared with it. Slow: for small recipes.
 """
 
 from __future__ import annotations
@@ -47,11 +47,21 @@ ENGINES = ("manual", "folded", "cuda_graph", "triton", "definition")
 ALONE_AS_IN_A_BATCH = ("manual", "triton", "definition")  # run i of a batch has the bits of run i alone
 
 
+def device_of(name: str) -> str:
+    """The device of this name; for ``auto`` the GPU if torch finds one, and the CPU if not."""
+    return name if name != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def default(recipe: Recipe, device: str) -> str:
+    """The engine for a recipe on a device where the user names none."""
+    return "manual" if device == "cpu" and recipe.architecture in manual.KNOWN else "folded"
+
+
 def check(name: str, device: str) -> None:
     """Raises GrokError for a device that is not there, and for an engine that is unknown or does not run on it."""
     found = re.fullmatch(r"(cpu|cuda)(?::(\d+))?", device)
     if not found:
-        raise GrokError(f"unknown device {device!r}; known: cpu, cuda, cuda:N")
+        raise GrokError(f"unknown device {device!r}; known: auto, cpu, cuda, cuda:N")
     if name not in ENGINES:
         raise GrokError(f"unknown engine {name!r}; known: {', '.join(ENGINES)}")
     kind, gpus = found[1], torch.cuda.device_count()

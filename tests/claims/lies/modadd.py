@@ -12,8 +12,7 @@ from grok.fourier.basis import basis
 from grok.measure import neurons
 from grok.models import names
 from grok.models.network import Network
-from lies import Lie, altered, noisy, randn
-from lies.attention import a_preferred, equals_attended
+from lies import Lie, altered, attention, noisy, randn
 from lies.runs import pairs_exchanged
 
 HALF_TURN = math.sqrt(0.5)
@@ -183,58 +182,6 @@ def table_of_the_train_pairs(model: Network) -> Network:
     return altered(model, skip_logits=model.skip_logits + 60 * known * answers(model))
 
 
-# ── attention ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def scores_of_b_permuted(model: Network) -> Network:
-    """One head looks at other numbers in b's place than in a's."""
-    to_a, to_b, to_equals = model.scores
-    shuffled = to_b.clone()
-    shuffled[:, 1] = to_b[torch.arange(model.task.p) * 5 % model.task.p, 1]
-    return altered(model, scores=(to_a, shuffled, to_equals))
-
-
-def one_head(model: Network, name: str) -> Network:
-    """One head's matrix is random, with the norm it had."""
-    changed = model.weights[name].clone()
-    changed[2] = _random_like(changed[2])
-    return altered(model, weights={name: changed})
-
-
-def _random_like(matrix: Tensor) -> Tensor:
-    noise = randn(*matrix.shape)
-    return noise * matrix.norm() / noise.norm()
-
-
-def keys_random(model: Network) -> Network:
-    return one_head(model, names.W_K)
-
-
-def values_random(model: Network) -> Network:
-    return one_head(model, names.W_V)
-
-
-def scores_random(model: Network) -> Network:
-    """One head's scores of the numbers have no frequencies, and are as large."""
-    to_a, to_b, to_equals = (s.clone() for s in model.scores)
-    to_a[:, 3] = to_b[:, 3] = to_a[:, 3].mean() + to_a[:, 3].std() * randn(model.task.p)
-    return altered(model, scores=(to_a, to_b, to_equals))
-
-
-def aperiodic_dimensions(model: Network) -> Network:
-    """Seven of ten dimensions of the embedding follow no frequency."""
-    W_E = model.weights[names.W_E].clone()
-    n = W_E.shape[1] * 7 // 10
-    W_E[:, :n] = _random_like(W_E[:, :n])
-    return altered(model, weights={names.W_E: W_E})
-
-
-def answered_around_the_neurons(model: Network) -> Network:
-    """The residual path carries 98 of 100 parts of each logit, and neurons read what they read."""
-    resid_mid = model.resid_mid + 0.98 * model.post @ model.W_out
-    return altered(model, weights={names.W_OUT: 0.02 * model.W_out}, pre=model.pre, resid_mid=resid_mid)
-
-
 MLP = [
     Lie("the answers are one too high", answers_shifted, "K1"),
     Lie("one pair of 12,769 is answered wrongly", one_wrong_answer, "K1"),
@@ -256,31 +203,31 @@ MLP = [
 ]
 
 TRANSFORMER = [
-    Lie("one head attends to =", equals_attended, "B2", unseen=True),
-    Lie("one head prefers a", a_preferred, "B3", unseen=True),
-    Lie("one head looks at other numbers in b's place", scores_of_b_permuted, "B4"),
-    Lie("one head's scores are random", scores_random, "B5"),
+    Lie("one head attends to =", attention.equals_attended, "B2", unseen=True),
+    Lie("one head prefers a", attention.a_preferred, "B3", unseen=True),
+    Lie("one head looks at other numbers in b's place", attention.scores_of_b_permuted, "B4"),
+    Lie("one head's scores are random", attention.scores_random, "B5"),
     Lie("the embedding is noisy", dense_embedding, "B8"),
-    Lie("seven of ten embedding dimensions are random", aperiodic_dimensions, "B9"),
+    Lie("seven of ten embedding dimensions are random", attention.aperiodic_dimensions, "B9"),
     Lie("the embedding has full rank", dense_embedding, "N1"),
     Lie("neurons of two clusters are mixed, their writing is unmixed", clusters_mixed, "N4", unseen=True),
     Lie("W_logit is noisy", readout_noisy, "N3", unseen=True),
     Lie("two clusters write to each other's frequency", writes_of_clusters_mixed, "N4"),
     Lie("neurons carry waves of a alone where U reads the sum", linear_waves_in_neurons, "N5"),
     Lie("W_logit writes a key frequency as another", key_moved_in_readout, "N5"),
-    Lie("one head's values are random", values_random, "N5"),
-    Lie("one head's keys are random", keys_random, "N6"),
+    Lie("one head's values are random", attention.values_random, "N5"),
+    Lie("one head's keys are random", attention.keys_random, "N6"),
     Lie("the logits have linear terms", linear_terms_in_logits, "N6"),
     Lie("the logits of each frequency peak beside the answer", phases_turned, "N7"),
     Lie("a frequency outside of K answers too", hidden_second_circuit, "N7", unseen=True),
     Lie("neurons write the bare answer too", bare_answers, "N8", unseen=True),
     Lie("the train pairs are memorised around the circuit", table_of_the_train_pairs, "N9", unseen=True),
-    Lie("the residual path carries the answer", answered_around_the_neurons, "N12", unseen=True),
+    Lie("the residual path carries the answer", attention.answered_around_the_neurons, "N12", unseen=True),
     Lie("the answers are right, but not sure", lukewarm, "N12", unseen=True),
 ]
 
 SUBTRACTION = [
-    Lie("the residual path carries the answer", answered_around_the_neurons, "S14b", unseen=True),
+    Lie("the residual path carries the answer", attention.answered_around_the_neurons, "S14b", unseen=True),
     Lie("the task is addition", other_task, "S4"),
     Lie("the answers are right, but not sure", lukewarm, "S4", unseen=True),
     Lie("W_logit is noisy", readout_noisy, "S4"),

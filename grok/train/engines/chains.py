@@ -1,0 +1,208 @@
+"""What a network's weights become before any pair is seen, and the gradients' way back: products, a launch a level.
+
+A chain reads the matrices where they are in the flat row and writes each gradient to its place. Everything between has
+memory of its own, allocated once: the tables of ``Products`` hold addresses. Products of one level depend on no other
+of that level.
+
+``manual`` writes the same chain rule for one seed. The two are not shared: ``manual`` folds values relative to the
+``=`` row and pads its tables to cache lines, so its gradients arrive in another form; and it multiplies by torch, whose
+bits change with a seed dimension in front. Tests hold both to ``folded``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from grok.kernels.fixed_order.reference import Product
+from grok.kernels.fixed_order.triton import Products
+from grok.kernels.token_mix.triton import (
+    Segments,
+    equals_row,
+    gather_pairs,
+    gather_pairs_backward,
+    token_mix,
+    token_mix_backward,
+)
+from grok.models import names
+from grok.models.names import Weights
+
+
+@dataclass(frozen=True, eq=False)
+class Mixed:
+    """The pairs of each seed and what a chain makes of them: segments of [S, N, 2], [S, N, D], twice [S, N, 3, h]."""
+
+    segments: Segments
+    mixed: Tensor  # [pre | direct], or pre alone
+    weights: Tensor  # the softmax, h = 0 without attention
+    pair_dscores: Tensor  # like it; memory of the way back
+
+
+class Chain(Protocol):
+    """Made from views of the weights and of their gradients, [S, …]."""
+
+    width: int  # D, of ``Mixed.mixed``
+    heads: int
+    readout: Tensor  # U [S, m, C]
+    dreadout: Tensor
+
+    def forward(self, to: Mixed) -> None:
+        """``readout``, and ``to.mixed`` and ``to.weights``, of the weights as they are."""
+        ...
+
+    def backward(self, dmixed: Tensor, of: Mixed) -> None:
+        """Every gradient, from ``dmixed`` [S, N, D] and ``dreadout``; after ``forward``."""
+        ...
+
+
+class MLP:
+    """pre = T[a] + T[b], T = W_E W_in."""
+
+    heads = 0
+
+    def __init__(self, w: Weights, grad: Weights):
+        embed, read = w[names.MLP_W_E], w[names.MLP_W_IN]
+        self.width = read.shape[2]
+        self.readout, self.dreadout = w[names.MLP_W_U], grad[names.MLP_W_U]
+        self.table, self.dtable = (embed.new_empty(*embed.shape[:2], self.width) for _ in range(2))
+        self.fold = Products([Product(self.table, ((embed, read),))])
+        self.unfold = Products(
+            [
+                Product(grad[names.MLP_W_E], ((self.dtable, read.mT),)),
+                Product(grad[names.MLP_W_IN], ((embed.mT, self.dtable),)),
+            ]
+        )
+
+    def forward(self, to: Mixed) -> None:
+        self.fold()
+        gather_pairs(self.table, to.segments, mixed=to.mixed)
+
+    def backward(self, dmixed: Tensor, of: Mixed) -> None:
+        gather_pairs_backward(dmixed, of.segments, dtable=self.dtable)
+        self.unfold()
+
+
+class Transformer:
+    """Attention as tables over tokens: ``grok.models.tables`` for many seeds, but with a row for ``=``.
+
+    D = m + C, the columns of [W_in | W_U]. Rows of tables are a, p + b and 2p for ``=``.
+    """
+
+    def __init__(self, w: Weights, grad: Weights):
+        n_seeds, h, d_model, k = w[names.W_Q].shape
+        p, m, n_classes = w[names.W_E].shape[1] - 1, w[names.W_OUT].shape[1], w[names.W_U].shape[2]
+        self.w, self.grad, self.heads, self.width, self.scale = w, grad, h, m + n_classes, 1 / math.sqrt(k)
+
+        def empty(*shape: int) -> Tensor:
+            return w[names.W_E].new_empty(n_seeds, *shape)
+
+        def pair(*shape: int) -> tuple[Tensor, Tensor]:
+            """A table and its gradient."""
+            return empty(*shape), empty(*shape)
+
+        rows = 2 * p + 1
+        self.readout, self.dreadout = pair(m, n_classes)  # W_out W_U
+        self.x, self.dx = pair(rows, d_model)  # residual stream at each row; of dx without the last
+        self.query, self.dquery = pair(h, 1, k)  # scaled
+        self.key, self.dkey = pair(h, d_model)  # W_K query
+        self.v, self.dv = pair(h, rows, k)
+        self.w_or, self.dw_or = pair(h, k, self.width)  # W_O [W_in | W_U]
+        self.values, self.dvalues = pair(h, rows, self.width)
+        self.scores, self.dscores = pair(rows, h)
+        self.constant, self.dconstant = pair(1, self.width)  # what the = token itself adds
+        self.totals = empty(p, self.width)
+        self.fold = [Products(level) for level in self._fold()]
+        self.unfold = [Products(level) for level in self._unfold()]
+
+    def forward(self, to: Mixed) -> None:
+        embed, pos, p = self.w[names.W_E], self.w[names.W_POS], self.x.shape[1] // 2
+        torch.add(embed[:, :-1], pos[:, :1], out=self.x[:, :p])
+        torch.add(embed[:, :-1], pos[:, 1:2], out=self.x[:, p:-1])
+        torch.add(embed[:, -1:], pos[:, 2:], out=self.x[:, -1:])
+        for level in self.fold:
+            level()
+        token_mix(self.scores, self.values, self.constant, to.segments, mixed=to.mixed, weights=to.weights)
+
+    def backward(self, dmixed: Tensor, of: Mixed) -> None:
+        gradients = {"dscores": self.dscores, "dvalues": self.dvalues, "totals": self.totals}
+        token_mix_backward(dmixed, self.values, of.weights, of.segments, **gradients, pair_dscores=of.pair_dscores)
+        for level in self.unfold:
+            level()
+        p = self.x.shape[1] // 2
+        torch.add(self.dx[:, :p], self.dx[:, p:-1], out=self.grad[names.W_E][:, :-1])
+
+    def _fold(self) -> list[list[Product]]:
+        w, m, equals = self.w, self.readout.shape[1], self.x[:, -1:]
+        reads = ((w[names.W_IN], slice(None, m)), (w[names.W_U], slice(m, None)))
+        of_weights = [
+            Product(self.readout, ((w[names.W_OUT], w[names.W_U]),)),
+            *(Product(_flat(self.w_or)[..., at], ((_flat(w[names.W_O]), read),)) for read, at in reads),
+            *(Product(self.constant[..., at], ((equals, read),)) for read, at in reads),
+        ]
+        values, scores = [], []
+        for i in range(self.heads):
+            of_weights.append(Product(self.v[:, i], ((self.x, w[names.W_V][:, i]),)))
+            of_weights.append(Product(self.query[:, i], ((equals, w[names.W_Q][:, i]),), self.scale))
+            values.append(Product(self.values[:, i], ((self.v[:, i], self.w_or[:, i]),)))
+            values.append(Product(self.key[:, i : i + 1], ((self.query[:, i], w[names.W_K][:, i].mT),)))
+        scores.append(Product(self.scores, ((self.x, self.key.mT),)))
+        return [of_weights, values, scores]
+
+    def _unfold(self) -> list[list[Product]]:
+        """Gradients of the nine matrices from those of the tables, by the chain rule of ``_fold``."""
+        w, g, x, equals = self.w, self.grad, self.x, self.x[:, -1:]
+        m, p, heads = self.readout.shape[1], x.shape[1] // 2, range(self.heads)
+        w_o, dw_or, dconstant = _flat(w[names.W_O]), _flat(self.dw_or), self.dconstant
+        from_mix = [
+            Product(g[names.W_OUT], ((self.dreadout, w[names.W_U].mT),)),
+            Product(self.dkey, ((self.dscores.mT, x),)),
+            *(Product(self.dv[:, i], ((self.dvalues[:, i], self.w_or[:, i].mT),)) for i in heads),
+            *(Product(self.dw_or[:, i], ((self.v[:, i].mT, self.dvalues[:, i]),)) for i in heads),
+        ]
+        to_dx = [(self.dv[:, i], w[names.W_V][:, i].mT) for i in heads] + [(self.dscores, self.key)]
+        most = [
+            Product(g[names.W_IN], ((w_o.mT, dw_or[..., :m]), (equals.mT, dconstant[..., :m]))),
+            Product(
+                g[names.W_U],
+                (
+                    (w_o.mT, dw_or[..., m:]),
+                    (equals.mT, dconstant[..., m:]),
+                    (w[names.W_OUT].mT, self.dreadout),
+                ),
+            ),
+            Product(
+                _flat(g[names.W_O]),
+                ((dw_or[..., :m], w[names.W_IN].mT), (dw_or[..., m:], w[names.W_U].mT)),
+            ),
+            *(Product(g[names.W_V][:, i], ((x.mT, self.dv[:, i]),)) for i in heads),
+            *(Product(g[names.W_K][:, i], ((self.dkey[:, i : i + 1].mT, self.query[:, i]),)) for i in heads),
+            *(Product(self.dquery[:, i], ((self.dkey[:, i : i + 1], w[names.W_K][:, i]),), self.scale) for i in heads),
+            Product(self.dx[:, :-1], tuple((a[:, :-1], b) for a, b in to_dx)),
+        ]
+        dequals = (
+            *((a[:, -1:], b) for a, b in to_dx),
+            (dconstant[..., :m], w[names.W_IN].mT),
+            (dconstant[..., m:], w[names.W_U].mT),
+            *((self.dquery[:, i], w[names.W_Q][:, i].mT) for i in heads),
+        )
+        ones, dpos = torch.ones_like(x[:, :1, :1]).expand(-1, -1, p), g[names.W_POS]
+        last = [
+            Product(g[names.W_E][:, -1:], dequals),
+            Product(dpos[:, 2:], dequals),
+            Product(dpos[:, :1], ((ones, self.dx[:, :p]),)),
+            Product(dpos[:, 1:2], ((ones, self.dx[:, p:-1]),)),
+            *(Product(g[names.W_Q][:, i], ((equals.mT, self.dquery[:, i]),)) for i in heads),
+        ]
+        return [equals_row(self.dscores, self.dvalues, self.totals, dconstant), from_mix, most, last]
+
+
+def _flat(heads: Tensor) -> Tensor:
+    """[S, h, k, D] → [S, h · k, D], in the same memory, or an error."""
+    return heads.view(heads.shape[0], -1, heads.shape[3])
+
+
+CHAINS: dict[str, type[MLP] | type[Transformer]] = {"mlp": MLP, "transformer": Transformer}

@@ -1,0 +1,283 @@
+"""``grok train``: a recipe of one's own is checked, trained, extended, listed, and read back by ``grok verify``."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from grok import cli
+from grok.commands import options
+from grok.groups import tables
+from grok.store.checkpoint import load
+from grok.store.fixture import load_fixture
+from grok.task import Task
+from grok.train import fields
+from grok.train.engines import engine
+
+ROOT = Path(__file__).parent.parent.parent
+TINY = ("--set", "p=7", "--set", "d_model=4", "--set", "d_mlp=6", "--set", "train_frac=0.6")
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def _grok(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(list(map(str, arguments)))
+    return ended.value.code
+
+
+def _train(*arguments: object) -> int:
+    return _grok("train", "modadd-mlp", *TINY, "--device", "cpu", *arguments)
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file() and path.name != "card.json"}
+
+
+def test_the_card_has_the_whole_recipe_and_it_is_read_back(capsys: pytest.CaptureFixture[str]):
+    assert _train("--set", "weight_decay=0.3", "--set", "betas=0.8,0.9", "--steps", 20, "--seed", 5) == 0
+    recipe = load_fixture(Path("runs/modadd-mlp/seed5")).recipe
+    assert (recipe.task, recipe.d_model, recipe.weight_decay, recipe.betas) == (Task(7), 4, 0.3, (0.8, 0.9))
+    assert (recipe.seed, recipe.split_seed, recipe.steps) == (5, 5, 20)
+    loaded = load(Path("runs/modadd-mlp/seed5"))
+    assert (loaded.network.task, loaded.recipe_name) == (Task(7), "modadd-mlp")
+    (told,) = [note for note in loaded.notes if note.startswith("trained with")]
+    assert "weight_decay = 0.3 (published 1.0)" in told
+    assert "p = 7 (published 113)" in told
+    assert "seed" not in told
+
+
+def test_the_suite_takes_a_run_with_another_recipe_and_says_what_it_changes():
+    """One that memorised nothing: its controls are the untrained draws, of its own recipe."""
+    assert _train("--steps", 20, "--seed", 5) == 0
+    claims, env = ROOT / "claims" / "test_modadd_mlp.py", {**os.environ, "COLUMNS": "120"}
+    command = [sys.executable, "-m", "pytest", str(claims), "--rootdir", str(ROOT), "-p", "no:cacheprovider"]
+    chosen = ["--fixture-dir", "runs", "--seeds", "5", "--claims", "K1,K8", "--claims-json", "verdicts.json"]
+    done = subprocess.run([*command, *chosen], capture_output=True, text=True, env=env)
+    assert done.returncode == 0, done.stdout
+    said = " ".join(done.stdout.split())
+    assert "modadd-mlp/seed5 was trained with steps = 20 (published 50000), train_frac = 0.6 (published 0.3)" in said
+    verdicts = json.loads(Path("verdicts.json").read_text())
+    assert {claim["verdict"] for claim in verdicts["claims"]} <= {"refuted", "vacuous", "not evaluated"}
+    roles = {s["subject"].split("/")[1]: s["role"] for s in verdicts["claims"][0]["subjects"]}
+    assert (roles["seed5"], roles["untrained-seed5"]) == ("trained", "control")
+    assert "memorised-seed5" not in roles
+
+
+@pytest.mark.parametrize("command", ["train", "sweep"])
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("n_heads=0", "n_heads = 0, expected 1 or more"),
+        ("d_mlp=0", "d_mlp = 0, expected 1 or more"),
+        ("lr=-1", "lr = -1.0, expected more than 0"),
+        ("weight_decay=nan", "weight_decay = nan"),
+        ("p=1", "p = 1 makes a task of 1 element"),
+        ("p=96", "p = 96, expected an odd number"),
+        ("p=1000000000", "p = 1000000000, expected"),
+        ("train_frac=2", "train_frac = 2.0, expected more than 0 and less than 1"),
+        ("train_frac=0.00001", "leaves none to train"),
+        ("betas=0.9,1", "betas = 0.9, 1.0, expected"),
+        ("betas=0.9", "expected two numbers"),
+        ("steps=0", "steps = 0, expected"),
+        ("d_model=100000", "parameters, expected at most"),
+        ("colour=red", "KEY one of p, steps, train_frac"),
+        ("p=x", "expected whole number"),
+    ],
+)
+def test_a_value_is_refused_in_one_line_before_anything_starts(
+    command: str, setting: str, told: str, capsys: pytest.CaptureFixture[str]
+):
+    assert _grok(command, "modadd-transformer", "--set", setting) == 2
+    error = capsys.readouterr().err
+    assert told in error
+    assert error.count("\n") == 1
+    assert not list(Path().iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--set", "p=7,11"), "a run takes one"),
+        (("--set", "p=7", "--set", "p=11"), "given twice"),
+        (("--set", "n_heads=2"), "the architecture mlp has no n_heads"),
+        (("--recipe-file", "my.toml"), "give either RECIPE"),
+        (("--threads", "-1"), "--threads must be at least 0"),
+        (("--seed", "-1"), "seed = -1, expected"),
+        (("--device", "tpu"), "unknown device 'tpu'"),
+    ],
+)
+def test_wrong_use_is_told(arguments: tuple[str, ...], told: str, capsys: pytest.CaptureFixture[str]):
+    assert _grok("train", "modadd-mlp", *arguments) == 2
+    assert told in capsys.readouterr().err
+    assert not list(Path().iterdir())
+
+
+def test_help_names_every_field_with_its_type():
+    words = {"whole number": "whole numbers", "number": "numbers"}
+    groups = [part.strip() for part in options.SET_HELP.partition("Fields: ")[2].rstrip(".").split(";")]
+    listed = {}
+    for group in groups:
+        names, _, kind = group.partition(" (")
+        listed |= dict.fromkeys((name.strip() for name in names.split(",")), " ".join(kind.split()).rstrip(")"))
+    assert {name: kind.partition(",")[0] for name, kind in listed.items()} == {
+        name: words.get(fields.kind(of), fields.kind(of)) for name, of in fields.SETTABLE.items()
+    }
+
+
+def test_the_gpu_is_the_default_where_there_is_one(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert (engine.device_of("auto"), engine.device_of("cpu")) == ("cuda", "cpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert engine.device_of("auto") == "cpu"
+
+
+def test_an_extended_run_has_the_bits_of_one_that_was_as_long_from_the_start(capsys: pytest.CaptureFixture[str]):
+    """From a step at which the shorter run, because it is its last, has a test loss, and the longer one has none."""
+    assert _train("--eval-every", 7, "--steps", 303, "--seed", 1, "--out", "long") == 0
+    short = ("--eval-every", 7, "--seed", 1, "--out", "short")
+    assert _train(*short, "--steps", 200, "--keep-work") == 0
+    assert _train(*short, "--steps", 200) == 0
+    assert "short: already finished" in capsys.readouterr().out
+    assert _train(*short, "--steps", 303) == 0
+    assert _files(Path("short")) == _files(Path("long"))
+    assert not Path("long/work").exists()
+    assert _train(*short, "--steps", 200) == 2
+    assert "short has 303 steps, more than 200" in capsys.readouterr().err
+
+
+def test_a_run_that_cannot_be_extended_says_why(capsys: pytest.CaptureFixture[str]):
+    assert _train("--steps", 20, "--out", "run") == 0
+    before = _files(Path("run"))
+    assert _train("--steps", 30, "--out", "run") == 2
+    assert "run has 20 steps and cannot go on to 30: its state was removed" in capsys.readouterr().err
+    assert _train("--steps", 20, "--out", "run", "--set", "weight_decay=0.5") == 2
+    assert "run holds another run: weight_decay is 1.0, expected 0.5; give another --out" in capsys.readouterr().err
+    assert _files(Path("run")) == before
+
+
+def test_the_train_pairs_of_a_file_are_those_of_the_run_and_of_its_verification():
+    pairs = [40, 3, 0, 17, 22, 31]
+    Path("pairs.txt").write_text("40 3, 0\n17 22 31\n")
+    Path("pairs.json").write_text(json.dumps(pairs))
+    np.save("pairs.npy", np.array(pairs))
+    for suffix in ("txt", "json", "npy"):
+        assert _train("--split", f"pairs.{suffix}", "--steps", 5, "--out", suffix) == 0
+        split = load_fixture(Path(suffix)).recipe.split()
+        assert split.train.tolist() == pairs
+        assert sorted([*pairs, *split.test.tolist()]) == list(range(49))
+        found = load(Path(suffix)).network.split
+        assert found is not None
+        assert found.train.tolist() == pairs
+    assert _files(Path("txt")) == _files(Path("npy"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("a.txt", b"0 1 49", "a.txt: index 3 is 49, expected 0 … 48"),
+        ("a.txt", b"0 1 1", "a.txt: index 3: 1 is there twice"),
+        ("a.txt", b"", "none is left to train on"),
+        ("a.txt", " ".join(map(str, range(49))).encode(), "none is left to test on"),
+        ("a.txt", b"0 x", "holds no list of indices"),
+        ("a.json", b'{"train": [1]}', "expected a JSON list of whole numbers"),
+        ("a.npy", b"nothing", "holds no list of indices"),
+    ],
+)
+def test_a_split_that_is_none_is_refused(name: str, content: bytes, told: str, capsys: pytest.CaptureFixture[str]):
+    Path(name).write_bytes(content)
+    assert _train("--split", name) == 2
+    assert told in capsys.readouterr().err
+    assert not Path("runs").exists()
+
+
+def test_list_shows_runs(capsys: pytest.CaptureFixture[str]):
+    assert _train("--steps", 20, "--seed", 5) == 0
+    Path("runs/modadd-mlp/seed6/work").mkdir(parents=True)
+    run = {"recipes": [load_fixture(Path("runs/modadd-mlp/seed5")).recipe.to_json()]}
+    Path("runs/modadd-mlp/seed6/work/run.json").write_text(json.dumps(run))
+    capsys.readouterr()
+    assert _grok("list") == 0
+    finished, stopped = [line for line in capsys.readouterr().out.splitlines() if line.startswith("runs/")]
+    assert finished.startswith("runs/modadd-mlp/seed5  20 steps, test accuracy 0.")
+    assert finished.endswith("p = 7 (published 113)")
+    assert "seed6  not finished; the same `grok train` goes on to 20 steps" in stopped
+
+
+def test_a_recipe_file_of_a_group_of_ones_own():
+    """Z_7 with its elements renamed, so that it is none of the groups that are tried on a model's answers."""
+    order = torch.tensor([3, 0, 5, 1, 6, 2, 4])
+    numbers = order.argsort()
+    table = order[(numbers[:, None] + numbers) % 7]
+    (Path("there")).mkdir()
+    Path("there/group.csv").write_text(tables.text(table))
+    Path("there/my.toml").write_text(
+        'base = "modadd-mlp"\nname = "mine"\ntable = "group.csv"\n'
+        "steps = 20\ntrain_frac = 0.6\nd_model = 4\nd_mlp = 6\nseed = 3\n"
+    )
+    assert _grok("train", "--recipe-file", "there/my.toml", "--device", "cpu", "--set", "d_mlp=8") == 0
+    loaded = load(Path("runs/mine/seed3"))
+    assert loaded.network.task.table().tolist() == table.tolist()
+    assert loaded.network.weights["W_in"].shape == (4, 8)
+    assert load_fixture(Path("runs/mine/seed3")).recipe.split_seed == 3
+    assert loaded.recipe_name is None  # no claims are made about it
+
+
+def test_a_table_that_is_no_groups_is_told_with_its_place(capsys: pytest.CaptureFixture[str]):
+    table = tables.dihedral(4)
+    table[3, 4] = 0
+    Path("bad.csv").write_text(tables.text(table))
+    Path("my.toml").write_text('base = "modadd-mlp"\nname = "mine"\ntable = "bad.csv"\n')
+    assert _grok("train", "--recipe-file", "my.toml") == 2
+    assert capsys.readouterr().err == "grok: my.toml: bad.csv: not associative: (1∘2)∘4 = 0, 1∘(2∘4) = 7\n"
+
+
+WHOLE = """name = "mine"
+architecture = "transformer"
+operation = "sub_mod"
+p = 7
+steps = 5
+train_frac = 0.5
+"""
+
+
+def test_a_recipe_file_without_a_base():
+    Path("my.toml").write_text(WHOLE)
+    recipe = fields.from_file(Path("my.toml"))
+    assert (recipe.name, recipe.architecture, recipe.task) == ("mine", "transformer", Task(7, "sub_mod"))
+    Path("my.toml").write_text(WHOLE.replace("transformer", "mlp"))
+    assert (fields.from_file(Path("my.toml")).n_heads, fields.from_file(Path("my.toml")).d_head) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (WHOLE.replace("steps = 5\n", ""), "no steps; give base"),
+        (WHOLE + "colour = 1", "unknown field 'colour'"),
+        (WHOLE + 'lr = "fast"', "lr = 'fast', expected number"),
+        (WHOLE + "n_heads = true", "n_heads = True, expected whole number"),
+        (WHOLE + "betas = [1, 2, 3]", "expected two numbers"),
+        (WHOLE + "weight_decay = -1", "weight_decay = -1.0, expected 0 or more"),
+        (WHOLE.replace('"sub_mod"', '"division"'), "operation = 'division', expected add_mod or"),
+        (WHOLE.replace('"transformer"', '"lstm"'), "unknown architecture 'lstm'"),
+        (WHOLE.replace('"mine"', '"../mine"'), "name = '../mine', expected letters"),
+        (WHOLE.replace('"mine"', '"modadd-mlp"'), "modadd-mlp is a mlp on add_mod: give a name of its own"),
+        ('base = "modadd-mlp"\noperation = "dihedral"', "give a name of its own"),
+        ('base = "modadd-mlp"\nname = "x"\ntable = "none.csv"', "none.csv: it cannot be read as CSV"),
+        ("base = ", "it cannot be read as TOML"),
+    ],
+)
+def test_a_recipe_file_that_is_none(content: str, told: str, capsys: pytest.CaptureFixture[str]):
+    Path("my.toml").write_text(content)
+    assert _grok("train", "--recipe-file", "my.toml") == 2
+    error = capsys.readouterr().err
+    assert error.startswith("grok: my.toml: ")
+    assert told in error

@@ -1,0 +1,64 @@
+"""How many operations the GPU engine launches, and that a graph could hold them. Triton's interpreter will do."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+pytest.importorskip("triton", reason="Triton is for Linux on x86-64")
+
+from benchmarks.gpu.recording import recording
+from grok.recipe import RECIPES, Recipe
+from grok.task import Task
+from grok.train import graph
+from grok.train.engines import engine
+from grok.train.state import State
+
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+MOST = {"modadd-mlp": (14, 5), "modadd-transformer": (36, 12)}  # of a train step, of a test loss
+
+
+def _small(name: str) -> Recipe:
+    return replace(RECIPES[name], task=Task(5), train_frac=0.6, d_model=8, d_mlp=16, steps=20)
+
+
+@pytest.mark.parametrize("name", MOST)
+def test_launches_of_a_step(name: str):
+    recipes = [_small(name), _small(name).with_seed(7)]
+    step = engine.make(recipes, "triton", State.fresh(recipes, DEVICE))
+    with recording() as train:
+        step.advance()
+    with recording() as test:
+        step.test_loss()
+    assert len(train.names) <= MOST[name][0], train.names
+    assert len(test.names) <= MOST[name][1], test.names
+    assert {"_multiply", "_mix", "_forward", "_cross_entropy"} <= set(test.names)  # or kernels are not counted
+
+
+@pytest.mark.parametrize("name", MOST)
+def test_a_recorded_chunk_replays_to_the_bits_of_the_steps(name: str, monkeypatch: pytest.MonkeyPatch):
+    """As a graph would: the same launches on the same memory. Two steps stand for a hundred, as all launch the same."""
+    monkeypatch.setattr(graph, "CHUNK", 2)
+    recipe = _small(name)
+    states = [State.fresh([recipe], DEVICE) for _ in range(2)]
+    recorded, plain = (engine.make([recipe], "triton", state, 1) for state in states)
+    assert isinstance(recorded, graph.Graphed)
+    with recording() as record:
+        recorded.steps()
+    half = len(record.operations) // 2
+    assert record.sequence[:half] == record.sequence[half:]
+    record.replay()
+    losses = [(float(plain.test_loss()), float(plain.advance())) for _ in range(4)][2:]
+    found = zip(recorded.test_record[:, 0].tolist(), recorded.train_record[:, 0].tolist(), strict=True)
+    assert list(found) == losses
+    assert torch.equal(states[0].flat, states[1].flat)
+
+
+def test_what_a_graph_cannot_hold_is_seen():
+    x = torch.zeros(2, device=DEVICE)
+    with recording() as record:
+        for i in range(2):
+            x.add_(i)
+    assert record.sequence[0] != record.sequence[1]
+    with pytest.raises(RuntimeError, match="the host waits"), recording():
+        float(x.sum())
