@@ -34,7 +34,7 @@ def test_a_network_of_another_group_is_trained_and_verified(
     told = capsys.readouterr()
     assert ended.value.code == 2
     assert "no source makes claims about such a model" in told.err
-    assert f"{task}, from its card" in told.out
+    assert f"its card: {task.operation} with p = {task.p}" in told.out
     if name == "s5-mlp":
         assert "as Chughtai et al. 2023 measure it" in told.out
     else:
