@@ -54,7 +54,8 @@ def device_of(name: str) -> str:
 
 def default(recipe: Recipe, device: str) -> str:
     """The engine for a recipe on a device where the user names none."""
-    return "manual" if device == "cpu" and recipe.architecture in manual.KNOWN else "folded"
+    by_hand = recipe.architecture in manual.KNOWN and recipe.loss == CROSS_ENTROPY
+    return "manual" if device == "cpu" and by_hand else "folded"
 
 
 def check(name: str, device: str) -> None:
