@@ -198,11 +198,14 @@ def test_ablated_errors_are_at_most_three(model, evidence):
 )
 def test_ablated_errors_have_the_sign_of_the_edge(model, evidence):
     table = addition.error_table(pc1_only(model).logits, model.labels, model.task.p)
-    a, b = model.task.pairs().T.unflatten(1, (10, 10))
-    low, high = (a == 0) | (b == 0), (a == 9) | (b == 9)
-    wrong_low = evidence("pairs with a 0 and no 9 not over-predicted, of 17", (table[low & ~high] <= 0).sum())
-    wrong_high = evidence("pairs with a 9 and no 0 not under-predicted, of 17", (table[high & ~low] >= 0).sum())
-    wrong_both = evidence("errors at (0,9) and (9,0)", (table[low & high] != 0).sum())
+    p = model.task.p
+    a, b = model.task.pairs().T.unflatten(1, (p, p))
+    low, high = (a == 0) | (b == 0), (a == p - 1) | (b == p - 1)
+    wrong_low = evidence("pairs with 0 and without the last digit, not over-predicted", (table[low & ~high] <= 0).sum())
+    wrong_high = evidence(
+        "pairs with the last digit and without 0, not under-predicted", (table[high & ~low] >= 0).sum()
+    )
+    wrong_both = evidence("errors at the pairs of 0 and the last digit", (table[low & high] != 0).sum())
     assert wrong_low == 0
     assert wrong_high == 0
     assert wrong_both == 0

@@ -10,14 +10,14 @@ From a notebook:
     grok.measure.neurons.key_norm_ratio(model.network.U, model.network.key_frequencies)
 
 ``claim`` has the decorators for claims of your own, ``subjects`` the shipped networks with their controls, ``errors``
-what is raised. docs/measures.md lists every measure.
+what is raised, ``verdicts.read`` the results of a run. docs/measures.md lists every measure.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["__version__", "claim", "errors", "fixture", "load", "measure", "subjects"]
+__all__ = ["__version__", "claim", "errors", "fixture", "load", "measure", "subjects", "verdicts"]
 
 
 def __dir__() -> list[str]:
@@ -35,7 +35,7 @@ def __getattr__(name: str) -> Any:
             from grok.suite import subjects
 
             return subjects
-        case "measure" | "claim" | "errors":
+        case "measure" | "claim" | "errors" | "verdicts":
             import importlib
 
             return importlib.import_module(f"grok.{name}")

@@ -9,7 +9,7 @@ import tyro
 from tyro.extras import SubcommandApp
 
 import grok
-from grok.commands import gate, info, report, sweep, train, verify
+from grok.commands import compare, gate, info, report, sweep, train, verify
 from grok.errors import GrokError
 
 app = SubcommandApp()
@@ -18,6 +18,7 @@ app.command(sweep.sweep)
 app.command(verify.verify)
 app.command(verify.convert)
 app.command(gate.gate)
+app.command(compare.compare)
 app.command(report.report)
 app.command(name="list")(info.list_)
 app.command(info.env)

@@ -11,7 +11,7 @@ from grok import cli, measure
 
 
 def test_dir_lists_what_is_public_and_all_of_it_is_there():
-    assert dir(grok) == ["__version__", "claim", "errors", "fixture", "load", "measure", "subjects"]
+    assert dir(grok) == ["__version__", "claim", "errors", "fixture", "load", "measure", "subjects", "verdicts"]
     assert all(getattr(grok, name) is not None for name in dir(grok))
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = grok.nothing

@@ -8,20 +8,19 @@ from typing import Annotated
 
 import tyro
 
+from grok import published
 from grok.errors import GrokError
 from grok.files import write_bytes, write_json
 from grok.report import history as runs
 from grok.report import summary
 from grok.verdicts import expected as expectation
-from grok.verdicts.record import Verdicts, read_verdicts
-
-EXPECTED = Path("reports/expected.json")
+from grok.verdicts.record import PUBLISHED, Verdicts, read_verdicts
 
 
 def gate(
     verdicts: Annotated[Path, tyro.conf.Positional],
     /,
-    expected: Path = EXPECTED,
+    expected: Path | None = None,
     max_margin_drop: float | None = None,
     require_separation: bool = False,
     history: Path | None = None,
@@ -36,7 +35,8 @@ def gate(
 
     Args:
         verdicts: verdicts.json of a run.
-        expected: the committed verdicts.
+        expected: the committed verdicts; default: reports/expected.json, or for the published claims, where there is
+            no such file, the verdicts that come with them.
         max_margin_drop: also fail when a margin shrank by more than this, in units of the threshold (0.05 is 5 %).
         require_separation: also fail when a claim's trained models no longer stand apart from all controls and rivals.
         history: folder to which the run is added, as one more JSON file.
@@ -51,7 +51,15 @@ def gate(
         raise GrokError(f"--max-margin-drop must be at least 0, got {max_margin_drop}")
     found = read_verdicts(verdicts)
     if accept:
-        return _accept(found, expected)
+        return _accept(found, expected or published.EXPECTED)
+    if expected is None:
+        theirs = found.run.expected == PUBLISHED and not published.EXPECTED.exists()
+        expected = published.root() / published.EXPECTED if theirs else published.EXPECTED
+        if not expected.exists():
+            raise GrokError(
+                f"{expected} does not exist, so nothing is expected yet; to expect the verdicts of {verdicts}, run\n"
+                f"  grok gate {verdicts} --accept"
+            )
     changes = expectation.compare(found.claims, expectation.read(expected), max_margin_drop, require_separation)
     if history is not None:
         runs.append(found, history)

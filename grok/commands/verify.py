@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -11,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-import grok
+from grok import published
 from grok.errors import GrokError, NotEvaluable
+from grok.verdicts.record import read_verdicts
 
 if TYPE_CHECKING:
     from grok.models.concat import Concat
@@ -27,14 +29,17 @@ def verify(
     split_seed: int | None = None,
     train_frac: float | None = None,
     index: int | None = None,
+    claims: str | None = None,
+    strict: bool = False,
     html: Path | None = None,
     json: Path | None = None,
 ) -> int:
     """Run the published claims on the model in FILE: safetensors, a .pt state dict, or a folder made by `grok train`.
 
     For such a folder RUNS/RECIPE/seedN the claims about the run are tried too, and its memorised network is a control.
+    The table shows the values of the shipped network beside those of the model.
 
-    Exit 0: they were tried, whatever their verdicts; 1: a claim is an error; 2: wrong use.
+    Exit 0: they were tried, whatever their verdicts; 1: a claim is an error, or with --strict is refuted; 2: wrong use.
 
     Args:
         file: the checkpoint; docs/checkpoints.md lists the layouts that are recognised.
@@ -42,6 +47,8 @@ def verify(
         split_seed: seed of the model's train pairs; without it the train pairs are unknown.
         train_frac: share of the pairs that the model was trained on.
         index: which checkpoint, if the file holds a list of them.
+        claims: only these claims, as in K8,N6; `grok list --claims` lists them all.
+        strict: exit with 1 if a claim is refuted on the model.
         html: file to write the page to.
         json: file to write the verdicts to.
     """
@@ -63,7 +70,7 @@ def verify(
         return 0
     if loaded.recipe_name is None:
         raise GrokError(f"{file}: no source makes claims about such a model; write your own: examples/own_claims")
-    claims = _claims()
+    folder = published.root() / "claims"
     sys.stdout.flush()  # pytest writes to the file behind it
     options: dict[str, object] = {
         "--recipe": loaded.recipe_name,
@@ -76,14 +83,23 @@ def verify(
                 "--index": index,
             }
         ),
+        "--beside": folder.parent / "fixtures",
+        "--claims": claims,
         "--claims-html": html and html.resolve(),
-        "--claims-json": json and json.resolve(),
     }
-    given = [f"{name}={value}" for name, value in options.items() if value is not None]
-    # the warning is about what the grok command has imported before pytest could rewrite it
-    quiet = ["-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
-    code = int(pytest.main([str(claims), f"--rootdir={claims.parent}", *quiet, *given]))
-    return code if code in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) else 2
+    with tempfile.TemporaryDirectory() as temporary:
+        written = json.resolve() if json else Path(temporary) / "verdicts.json"
+        options["--claims-json"] = written
+        given = [f"{name}={value}" for name, value in options.items() if value is not None]
+        # the warning is about what the grok command has imported before pytest could rewrite it
+        quiet = ["-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+        code = int(pytest.main([str(folder), f"--rootdir={folder.parent}", *quiet, *given]))
+        if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+            return 2
+        refuted = [claim.id for claim in read_verdicts(written).claims if claim.verdict == "refuted"] if strict else []
+    if refuted:
+        print(f"strict: refuted on this model: {', '.join(refuted)}")
+    return 1 if refuted else code
 
 
 def convert(
@@ -165,14 +181,3 @@ def _of_representations(network: Concat) -> list[str]:
     figures = {name: value for name, value in asdict(found).items() if name not in ("keys", "similarities")}
     lines = [f"{name} {'unknown: give the split' if v is None else format(v, '.6g')}" for name, v in figures.items()]
     return ["as Chughtai et al. 2023 measure it (docs/representations.md):", f"key representations {keys}", *lines]
-
-
-def _claims() -> Path:
-    """The folder of the published claims. It is in a checkout, with the fixtures that are their controls."""
-    root = Path(grok.__file__).parent.parent
-    if not (root / "claims").is_dir() or not (root / "conftest.py").is_file():
-        raise GrokError(
-            "the published claims and their fixtures are not in the installed package: run this from a checkout.\n"
-            "Your own claims need no checkout: see examples/own_claims there"
-        )
-    return root / "claims"

@@ -170,6 +170,9 @@ def closer_bounds(model: Transformer, which: Tensor) -> Tensor:
     whose input is further from zero than its error is on, or off, in every evaluation. Let D be 1 for those that are
     on. Then e adds e (W_in D W_out W_U + W_U) to the logits, at most |e| |W_in D W_out W_U + W_U|. The other rule
     multiplies by |W_in| |W_out| |W_U|. It still holds for neurons that may be on or off, and for roundings after e.
+
+    Equation: |e| |W_in D W_out W_U + W_U| for the error e of the residual stream; the rest as in ``logit_bounds``.
+    Source: this project, from Higham 2002.
     """
     mid = _resid_mid(model)
     mid = Rounded(mid.value[which], mid.error[which])

@@ -1,4 +1,7 @@
-"""How much later a network generalises than it memorises, by the share of the pairs that it is trained on."""
+"""How much later a network generalises than it memorises, by the share of the pairs that it is trained on.
+
+Source: Nanda et al. 2023 (arXiv 2301.05217).
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,8 @@ def reached(steps: Sequence[int], losses: Sequence[float], level: float = LEVEL)
     """The step at which a loss first falls to ``level``, between two records by a straight line on the log scale.
 
     Losses are recorded at every 100th step, which is coarse beside the 250 steps in which such a network memorises.
+
+    Equation: t_i + (t_{i+1} - t_i) log(loss_i / level) / log(loss_i / loss_{i+1}), i the last record above the level.
     """
     for i, loss in enumerate(losses):
         if loss <= level:
@@ -39,6 +44,8 @@ def delays(runs: Sequence[Run]) -> dict[float, float]:
 
     1 if both losses fall together. NaN for a fraction of which a run never reached one of the two losses. Nanda et al.
     2023 (arXiv 2301.05217) plot the two steps for ten fractions. Raises ValueError for a run that memorises at step 0.
+
+    Equation: exp(mean over seeds of log(t_grok / t_memorise)), t the step at which the loss reaches 0.01.
     """
     found: dict[float, list[float]] = {}
     for run in sorted(runs, key=lambda run: run.fraction):
@@ -50,7 +57,10 @@ def delays(runs: Sequence[Run]) -> dict[float, float]:
 
 
 def generalised(found: Mapping[float, float]) -> dict[float, float]:
-    """The fractions with which every run generalised. Raises NotEvaluable if there are fewer than three."""
+    """The fractions with which every run generalised. Raises NotEvaluable if there are fewer than three.
+
+    Equation: {f: delay_f is a number}.
+    """
     out = {fraction: delay for fraction, delay in found.items() if not math.isnan(delay)}
     if len(out) < 3:
         raise NotEvaluable(f"a trend needs three train fractions that generalise, and there are {len(out)}")
@@ -58,7 +68,11 @@ def generalised(found: Mapping[float, float]) -> dict[float, float]:
 
 
 def trend(found: Mapping[float, float]) -> float:
-    """Spearman's rank correlation of train fraction and delay, -1 … 1: -1 if each smaller fraction takes longer."""
+    """Spearman's rank correlation of train fraction and delay, -1 … 1: -1 if each smaller fraction takes longer.
+
+    Equation: Pearson's r of the ranks of f and delay_f.
+    Source: this project's reading of the figure of Nanda et al. 2023.
+    """
     from scipy.stats import spearmanr
 
     return float(spearmanr(list(found), list(found.values())).statistic)

@@ -201,12 +201,18 @@ class Each:
     keys: dict[int, float]
     others: dict[int, float]
 
+    @property
+    def greatest_other(self) -> float:
+        """The greatest of ``others``. Raises NotEvaluable if every frequency is key."""
+        if not self.others:
+            raise NotEvaluable(f"all {len(self.keys)} frequencies are key, and there is no other to compare with")
+        return max(self.others.values())
+
 
 def excluded_each(model: Network, pairs: Tensor, n_others: int = 8) -> Each:
     """Excluded loss of each single k ∈ K, and of other frequencies as the control, ``other_frequencies``.
 
-    pairs: indices of the pairs that are read.
-    Raises NotEvaluable if every frequency is key.
+    pairs: indices of the pairs that are read. ``others`` is empty if every frequency is key.
 
     Equation: as ``excluded``, with K = {k}, for each k.
     Source: Nanda et al. 2023 (arXiv 2301.05217), which ablates one key frequency at a time.
@@ -215,8 +221,6 @@ def excluded_each(model: Network, pairs: Tensor, n_others: int = 8) -> Each:
     others = other_frequencies(keys, len(model.spectrum.blocks.sizes) - 1, n_others)
     found = cut.excluded_losses([(k,) for k in (*keys, *others)], pairs)
     n = len(keys)
-    if not others:
-        raise NotEvaluable(f"all {n} frequencies are key, and there is no other to compare with")
     return Each(
         mean_loss(model.logits, model.labels, pairs),
         dict(zip(keys, found[:n], strict=True)),

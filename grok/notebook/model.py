@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-import grok
+from grok import published
 from grok.errors import GrokError, NotEvaluable
 from grok.measure import losses
 from grok.models.architectures import recognise
@@ -150,17 +150,9 @@ def fixture(name: str, seed: int | None = None) -> Model:
     this seed; ``grok list`` shows all.
     """
     chosen = get_recipe(name)
-    folder = shipped() / name / f"seed{chosen.seed if seed is None else seed}"
+    folder = published.root() / "fixtures" / name / f"seed{chosen.seed if seed is None else seed}"
     if not folder.is_dir():
         seeds = sorted(int(card.parent.name[4:]) for card in folder.parent.glob("seed*/card.json"))
         there = f"with the seeds {', '.join(map(str, seeds))}" if seeds else "not at all"
         raise GrokError(f"{name} is not shipped with seed {folder.name[4:]}, but {there}; see `grok list`")
     return load(folder)
-
-
-def shipped() -> Path:
-    """The folder of the shipped networks, in the checkout that this package is in. Raises GrokError without one."""
-    folder = Path(grok.__file__).parent.parent / "fixtures"
-    if not folder.is_dir():
-        raise GrokError("the shipped networks are not in the installed package: run this from a checkout")
-    return folder

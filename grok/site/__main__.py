@@ -11,6 +11,7 @@ import functools
 import importlib.resources
 import os
 import shutil
+import sys
 from pathlib import Path, PurePosixPath
 
 import jinja2
@@ -18,8 +19,13 @@ import jinja2
 from grok.errors import GrokError
 from grok.files import write_bytes
 from grok.report import page
-from grok.site.documents import Renderer, place
 from grok.verdicts.record import read_verdicts
+
+try:
+    from grok.site.documents import Renderer, place
+except ModuleNotFoundError as missing:
+    print(f"grok.site needs {missing.name}: pip install 'grok-claims[site]'", file=sys.stderr)
+    raise SystemExit(2) from None
 
 TEMPLATES = importlib.resources.files("grok.site") / "templates"
 VERDICTS = "verdicts.html"
@@ -46,7 +52,7 @@ def build(root: Path, verdicts: Path, out: Path) -> list[Path]:
 
     Raises GrokError for a folder that holds something else, and for a document with a link to what is not there.
     """
-    if out.exists() and any(out.iterdir()) and not all((out / name).is_file() for name in OWN):
+    if out.is_dir() and any(out.iterdir()) and not all((out / name).is_file() for name in OWN):
         raise GrokError(f"{out} holds other files than a site; remove it, or give another --out")
     read = read_verdicts(verdicts)
     shutil.rmtree(out, ignore_errors=True)

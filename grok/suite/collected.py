@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from grok import published
 from grok.suite.meta import Info, Source
 from grok.suite.subject import AnySubject
 from grok.verdicts.verdict import Role
@@ -40,6 +44,56 @@ def family(item: Any) -> str | None:
     return subject.family if subject else families(item)[0]
 
 
+def claim_id(item: Any) -> str:
+    """The id under which the verdict is kept."""
+    return item.get_closest_marker("claim").args[0].id_on(family(item), variant(item))
+
+
+def variant(item: Any) -> str:
+    """The parameters of the claim itself, as in ``3-0.5``; empty if it is not parametrized."""
+    return "-".join(part for part, of_claim in _parameters(item) if of_claim)
+
+
+def subject_name(item: Any) -> str:
+    """The subject's name. A model that the tests bring themselves is called by the id of its own parameters."""
+    if (subject := subject_of(item)) is not None:
+        return subject.name
+    return "-".join(part for part, of_claim in _parameters(item) if not of_claim) or "model"
+
+
+def _parameters(item: Any) -> Iterator[tuple[str, bool]]:
+    """The parts of a test's id, and whether they are the claim's own: given by a mark, and not to make the subject."""
+    callspec = getattr(item, "callspec", None)
+    if callspec is None:
+        return
+    marks = list(item.iter_markers("parametrize"))
+    groups: dict[tuple[str, ...], bool] = {}  # parameters that are given together
+    for name in callspec.params:
+        mark = next((mark for mark in marks if name in _names(mark)), None)
+        groups[_names(mark) if mark else (name,)] = mark is not None and not _makes_subjects(mark)
+    parts = getattr(callspec, "_idlist", ())  # the parts of callspec.id, which may have a "-" of their own
+    if len(parts) != len(groups):
+        parts = ["-".join(_shown(callspec, name) for name in names) for names in groups]
+    yield from zip(parts, groups.values(), strict=True)
+
+
+def _names(mark: pytest.Mark) -> tuple[str, ...]:
+    names = mark.args[0] if mark.args else mark.kwargs["argnames"]
+    return tuple(name.strip() for name in names.split(",")) if isinstance(names, str) else tuple(names)
+
+
+def _makes_subjects(mark: pytest.Mark) -> bool:
+    """Whether the parameters are models, or go to a fixture that makes them."""
+    values = mark.args[1] if len(mark.args) > 1 else mark.kwargs["argvalues"]
+    roles = {mark.name for value in values for mark in getattr(value, "marks", ())}
+    return bool(roles & set(MARKS) or {"model", "models", "run"} & set(_names(mark)) or mark.kwargs.get("indirect"))
+
+
+def _shown(callspec: Any, name: str) -> str:
+    value = callspec.params[name]
+    return str(value) if isinstance(value, (str, int, float)) else f"{name}{callspec.indices[name]}"
+
+
 def foreign(item: Any, wanted: str | None) -> bool:
     """Whether the test is about another recipe than the wanted one."""
     return bool(wanted and family(item) not in (None, wanted))
@@ -47,7 +101,7 @@ def foreign(item: Any, wanted: str | None) -> bool:
 
 def tried_on(info: Info) -> set[str]:
     """The roles of the subjects on which a claim runs."""
-    roles = {"trained", "checkpoint"}
+    roles = {"trained", "checkpoint", "reference"}
     roles |= set() if info.no_control else {"control"}
     return roles | ({"rival"} if info.about == "mechanism" else set())
 
@@ -64,13 +118,21 @@ def uncalled(item: Any) -> bool:
 
 
 def nodeid(item: Any) -> str:
-    return f"{item.parent.nodeid}::{getattr(item, 'originalname', item.name)}"
+    name = getattr(item, "originalname", item.name)
+    return f"{published.name_of(item.path) or item.parent.nodeid}::{name}"
+
+
+def command(item: Any) -> str:
+    """What runs the claim again."""
+    if published.name_of(item.path) and published.in_package():
+        return f"pytest --pyargs grok.claims --claims {item.get_closest_marker('claim').args[0].id}"
+    return f"pytest '{nodeid(item)}'"
 
 
 def location(item: Any) -> tuple[str, int]:
-    """File, relative to the root, and line of the test."""
+    """File, relative to the root, and line of the test. The file of a published claim has the same name everywhere."""
     file, line, _ = item.location
-    return Path(file).as_posix(), (line or 0) + 1
+    return published.name_of(item.path) or Path(file).as_posix(), (line or 0) + 1
 
 
 def place(item: Any) -> str:

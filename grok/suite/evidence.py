@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from grok.verdicts import plots
 from grok.verdicts.verdict import Assertion, Evidence, Plot
 
 MAX_BYTES = 60_000  # of one plot or table, as JSON; a page can hold a hundred of them
@@ -83,14 +84,18 @@ class Recorder:
         return value.tolist() if getattr(value, "ndim", None) == 0 else value
 
     def plot(self, kind: str, name: str, **data: Any) -> None:
-        """Record arrays for a plot of this kind on the page, rounded to 5 significant digits. Raises as ``__call__``.
+        """Record arrays for a plot of this kind on the page (``grok.verdicts.plots.KINDS``), to 5 significant digits.
 
         An array that is expensive to compute may be given as a function without arguments. It is called only if the
         plot is kept. Of many networks of one kind, such as the draws of initial weights, only one keeps its plots.
+        Raises as ``__call__``, and ValueError for an unknown kind and for a plot in which nothing would be drawn.
         """
+        plots.check(kind, name)
         if self.keeps_plots:
             made = {key: value() if callable(value) else value for key, value in data.items()}
-            self.plots.append(Plot(kind, name, _checked(made, PLOT_DIGITS, f"plot {name}")))
+            recorded = _checked(made, PLOT_DIGITS, f"plot {name}")
+            plots.check_data(kind, name, recorded)
+            self.plots.append(Plot(kind, name, recorded))
 
 
 _ACTIVE: ContextVar[Recorder | None] = ContextVar("grok_recorder", default=None)

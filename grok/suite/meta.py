@@ -27,9 +27,13 @@ class Info:
     on: tuple[str, ...]
     expressions: tuple[str, ...]
 
-    def id_on(self, family: str | None) -> str:
-        """The id under which the verdict on a family is kept: ``P6 · modadd-mlp``, or the id alone without ``on``."""
-        return f"{self.id} · {family}" if self.on else self.id
+    def id_on(self, family: str | None, variant: str = "") -> str:
+        """The id under which a verdict is kept: ``P6 · modadd-mlp``, or without ``on`` the id alone.
+
+        variant: the parameters of a claim that is parametrized; each has a verdict of its own: ``P6[3]``.
+        """
+        name = f"{self.id}[{variant}]" if variant else self.id
+        return f"{name} · {family}" if self.on else name
 
     def published_on(self, family: str | None) -> Any:
         """The published figure; where there is one for each family, that of this one."""

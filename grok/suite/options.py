@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
+from grok import published
 from grok.errors import GrokError
 from grok.suite.subject import Checkpoint
 from grok.suite.subjects import load_checkpoints
 from grok.verdicts import expected
 from grok.verdicts.expected import Entry
+from grok.verdicts.record import PUBLISHED
 
 UPDATE = "--update-expected"
 
@@ -25,7 +27,7 @@ def add_options(parser: pytest.Parser) -> None:
     add = group.addoption
     add("--claims-json", metavar="FILE", help="write verdicts.json")
     add("--claims-html", metavar="FILE", help="write the page")
-    add("--expected", metavar="FILE", help="committed verdicts to compare with")
+    add("--expected", metavar="FILE", help=f"committed verdicts to compare with; default: {published.EXPECTED}")
     add(UPDATE, action="store_true", help="rewrite the committed verdicts from this run; refused where CI is set")
     add("--checkpoint", metavar="FILE", action="append", help="run the claims on this model of yours; repeatable")
     add(
@@ -40,14 +42,17 @@ def add_options(parser: pytest.Parser) -> None:
     add("--index", metavar="N", type=int, help="which checkpoint, if the file holds a list of them")
     add("--seeds", metavar="SEEDS", default="canonical", help="seeds of fixtures: canonical (default), all, or 0,3,7")
     add("--claims", metavar="IDS", help="run only these claims, as in K8,N6")
-    add("--fixture-dir", metavar="DIR", help="folder of the fixtures, as DIR/<recipe>/seed<N>")
+    add("--beside", metavar="DIR", help="show the published networks in this folder beside yours; they decide nothing")
+    add("--fixture-dir", metavar="DIR", help="folder of your fixtures, as DIR/<recipe>/seed<N>; default: the published")
 
 
 @dataclass(frozen=True)
 class Options:
     """The checked options. ``entries``: claim id → committed entry; None if there is no file to compare with.
 
-    claims: the ids of the claims to run; all if it is empty.
+    claims: the ids of the claims to run; all if it is empty. expected_file: the file to compare with or to rewrite; it
+    need not exist. None for the fixtures of a user, of which nothing is expected. as_published: the entries are those
+    of the published claims in the package.
     """
 
     json_file: Path | None
@@ -60,6 +65,8 @@ class Options:
     fixtures: Path
     tracebacks: bool
     entries: dict[str, Entry] | None
+    as_published: bool
+    beside: Path | None
     _own_fixtures: bool
     _checkpoints: tuple[str, ...]
     _controls: tuple[str, ...]
@@ -70,11 +77,11 @@ class Options:
         """The options of a session. Raises pytest.UsageError; exits with 2 if verdicts must not be rewritten."""
         get = config.getoption
         here = config.invocation_params.dir
-        file, update = get("expected") and _near(here / get("expected")), get("update_expected")
+        file, update = _expected_file(config), get("update_expected")
         if update and os.environ.get("CI"):
             pytest.exit(f"{UPDATE} is refused where CI is set: rewrite the verdicts on your machine and commit them", 2)
         if update and file is None:
-            raise pytest.UsageError(f"{UPDATE} needs --expected FILE: the file to rewrite")
+            raise pytest.UsageError(f"{UPDATE} on fixtures of your own needs --expected FILE: the file to rewrite")
         if update and get("checkpoint"):
             raise pytest.UsageError(f"{UPDATE} is for shipped fixtures; it does not go with --checkpoint")
         if get("control") and not get("checkpoint"):
@@ -85,6 +92,7 @@ class Options:
             raise pytest.UsageError("--claims-html needs jinja2, which is not installed: pip install jinja2 plotly")
         if get("recipe"):
             _check_recipe(get("recipe"))
+        as_published = file is not None and not get("expected") and not file.exists() and _are_published(config)
         return cls(
             json_file=_path(here, get("claims_json")),
             html_file=_path(here, get("claims_html")),
@@ -93,9 +101,11 @@ class Options:
             recipe=get("recipe"),
             claims=tuple(name.strip() for name in (get("claims") or "").split(",") if name.strip()),
             seeds=get("seeds"),
-            fixtures=_near(_path(here, get("fixture_dir")) or config.rootpath / "fixtures"),
+            fixtures=_near(_path(here, get("fixture_dir")) or published.fixtures(config.rootpath)),
             tracebacks=get("tbstyle") != "auto" or bool(get("usepdb")),
-            entries=_read(file),
+            entries=_read(published.root() / published.EXPECTED if as_published else file, bool(get("expected"))),
+            as_published=as_published,
+            beside=_path(here, get("beside")),
             _own_fixtures=bool(get("fixture_dir")),
             _checkpoints=tuple(get("checkpoint") or ()),
             _controls=tuple(get("control") or ()),
@@ -106,6 +116,13 @@ class Options:
     def free(self) -> bool:
         """Whether nothing is expected: the verdicts are being rewritten, or the models or runs are the user's."""
         return self.update_expected or bool(self._checkpoints) or (self._own_fixtures and self.entries is None)
+
+    @property
+    def compared_with(self) -> str | None:
+        """The committed verdicts, as verdicts.json names them; None if nothing is expected."""
+        if self.free or self.entries is None:
+            return None
+        return PUBLISHED if self.as_published else str(self.expected_file)
 
     def expected_of(self, claim: str) -> Entry | None:
         """The committed entry of a claim; None if there is none."""
@@ -138,9 +155,23 @@ def _check_recipe(name: str) -> None:
         raise pytest.UsageError(f"--recipe: unknown recipe {name!r}; there are claims about {', '.join(known)}")
 
 
-def _read(file: Path | None) -> dict[str, Entry] | None:
-    """The committed entries. A file that does not exist yet has none."""
-    if file is None:
+def _expected_file(config: pytest.Config) -> Path | None:
+    """The file given, or the one of the project; none for fixtures of the user's, of which nothing is expected."""
+    if given := config.getoption("expected"):
+        return _near(config.invocation_params.dir / given)
+    return None if config.getoption("fixture_dir") else _near(config.rootpath / published.EXPECTED)
+
+
+def _are_published(config: pytest.Config) -> bool:
+    """Whether published claims were asked for, by a path or as a module of the package."""
+    names = [str(arg).split("::")[0] for arg in config.args]
+    as_modules = config.getoption("pyargs") and any(name.split(".")[:2] == ["grok", "claims"] for name in names)
+    return bool(as_modules) or any(published.name_of(config.invocation_params.dir / name) for name in names)
+
+
+def _read(file: Path | None, given: bool) -> dict[str, Entry] | None:
+    """The committed entries. A file that was given and does not exist yet has none."""
+    if file is None or not (given or file.exists()):
         return None
     if not file.exists():
         return {}

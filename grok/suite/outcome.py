@@ -26,6 +26,7 @@ def judge(raised: BaseException | None, recorder: Recorder, file: Path) -> dict[
     holds: bool | None = None
     reason = error = None
     where, line = _where(raised)
+    name, own = _where(raised, file)
     match raised:
         case None if recorder.asserts:
             holds = True
@@ -40,13 +41,14 @@ def judge(raised: BaseException | None, recorder: Recorder, file: Path) -> dict[
         case GrokError():
             error = str(raised)
         case _:
-            error = f"{type(raised).__name__}: {_first_line(raised)} ({Path(where).name}, line {line})"
+            error = f"{type(raised).__name__}: {_first_line(raised)} ({Path(name).name}, line {own})"
     return {"holds": holds, "reason": reason, "error": error}
 
 
-def _where(raised: BaseException | None) -> tuple[str, int | None]:
-    """File and line of the innermost frame."""
-    frames = traceback.extract_tb(raised.__traceback__) if raised else ()
+def _where(raised: BaseException | None, file: Path | None = None) -> tuple[str, int | None]:
+    """File and line of the innermost frame; of the innermost in ``file``, if one is there."""
+    frames = list(traceback.extract_tb(raised.__traceback__)) if raised else []
+    frames = [frame for frame in frames if frame.filename == str(file)] or frames
     return (frames[-1].filename, frames[-1].lineno) if frames else ("?", None)
 
 
@@ -54,13 +56,13 @@ def _first_line(raised: BaseException | None) -> str | None:
     return str(raised).splitlines()[0] if str(raised) else None
 
 
-def surprise(claim: Info, result: Result, committed: Entry | None, free: bool, file: str) -> str | None:
+def surprise(name: str, result: Result, committed: Entry | None, free: bool, file: str) -> str | None:
     """The reason why this result fails its test; None if it passes.
 
-    committed: the entry of this claim. free: nothing is expected (a user's checkpoint, or the expectation is
+    name: the claim's id. committed: its entry. free: nothing is expected (a user's checkpoint, or the expectation is
     being rewritten), so every result without an error passes.
     """
-    here = f"{claim.id} on {result.subject}"
+    here = f"{name} on {result.subject}"
     if result.error is not None:
         return f"{here}: an error, not a verdict\n  {result.error}"
     if free or expected.outcome(result, committed):
@@ -79,11 +81,11 @@ _WORD = {True: "holds", False: "does not hold", None: "not evaluated"}
 
 
 def describe(
-    claim: Info, source: Source | None, family: str | None, nodeid: str, file: str, line: int
+    name: str, claim: Info, source: Source | None, family: str | None, nodeid: str, file: str, line: int, command: str
 ) -> dict[str, Any]:
     """The part of a claim's entry in verdicts.json, for one recipe, that does not depend on its results."""
     said = Statement(
-        id=claim.id_on(family),
+        id=name,
         title=claim.title,
         source=source.key if source else None,
         source_title=source.title if source else None,
@@ -100,6 +102,6 @@ def describe(
         file=file,
         line=line,
         nodeid=nodeid,
-        command=f"pytest '{nodeid}'",
+        command=command,
     )
     return asdict(said)

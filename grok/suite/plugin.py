@@ -47,7 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
         _share_cores(config.workerinput["workercount"])  # type: ignore[attr-defined]
     options = Options.of(config)
     config.stash[OPTIONS] = options
-    config.stash[SUBJECTS] = Subjects(options.fixtures, options.seeds, options.load_checkpoints())
+    config.stash[SUBJECTS] = Subjects(options.fixtures, options.seeds, options.load_checkpoints(), options.beside)
     if not _is_worker(config):
         config.pluginmanager.register(Session(config, options, config.stash[SUBJECTS].checkpoints), "grok-session")
 
@@ -127,7 +127,7 @@ def _refuse_unknown(chosen: tuple[str, ...], items: list[pytest.Item]) -> None:
     known = {info.id for item in items if (info := collected.info_of(item))}
     if unknown := [name for name in chosen if name not in known]:
         raise pytest.UsageError(
-            f"--claims: no claim here is called {', '.join(unknown)}; docs/claims.md lists them all"
+            f"--claims: no claim here is called {', '.join(unknown)}; grok list --claims lists the published ones"
         )
 
 
@@ -205,8 +205,9 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]
     if isinstance(raised, pytest.skip.Exception):
         raise raised
     options = pyfuncitem.config.stash[OPTIONS]
-    committed = options.expected_of(info.id_on(collected.family(pyfuncitem)))
-    why = outcome.surprise(info, result, committed, options.free, collected.place(pyfuncitem))
+    name = collected.claim_id(pyfuncitem)
+    committed = options.expected_of(name)
+    why = outcome.surprise(name, result, committed, options.free, collected.place(pyfuncitem))
     if why is None:
         return True
     if raised is not None and result.error is not None and options.tracebacks:
@@ -228,7 +229,13 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     result = item.stash.get(RESULT, None) or _subject(item, **_unreached(raised))
     subject = collected.subject_of(item)
     meta = outcome.describe(
-        info, collected.source_of(item), collected.family(item), collected.nodeid(item), *collected.location(item)
+        collected.claim_id(item),
+        info,
+        collected.source_of(item),
+        collected.family(item),
+        collected.nodeid(item),
+        *collected.location(item),
+        collected.command(item),
     )
     message = {"meta": meta, "subject": result.to_json(), "card": subject.card() if subject else None}
     report.user_properties.append((MESSAGE, json.dumps(message)))
@@ -246,9 +253,8 @@ def _unreached(raised: BaseException | None) -> dict[str, Any]:
 
 
 def _subject(item: Any, **result: Any) -> Result:
-    """The result under the subject's name. If the tests have their own model, the name is the id of its parameter."""
-    callspec = getattr(item, "callspec", None)
-    name = callspec.id if callspec else "model"
+    """The result under the subject's name."""
+    name = collected.subject_name(item)
     if (subject := collected.subject_of(item)) is not None:
         return Result(name, subject.role, **subject.about(), **result)
     return Result(name, collected.own_role(item), **result)

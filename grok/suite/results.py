@@ -32,6 +32,7 @@ class Results:
     _subjects: dict[str, dict[str, Result]] = field(default_factory=dict)
     _fixtures: dict[str, dict[str, Any]] = field(default_factory=dict)
     _clashes: dict[str, str] = field(default_factory=dict)
+    _beside: dict[str, Result] = field(default_factory=dict)
 
     def add(self, message: dict[str, Any]) -> None:
         """Add the result that a test sent: {"meta", "subject", "card"}."""
@@ -40,15 +41,20 @@ class Results:
         if home != said.nodeid:
             self._clashes[said.id] = clash(said.id, home, said.nodeid)
         subject = Result.from_json(message["subject"])
-        self._subjects.setdefault(said.id, {})[subject.subject] = subject
+        if subject.role == "reference":
+            self._beside[said.id] = subject
+        else:
+            self._subjects.setdefault(said.id, {})[subject.subject] = subject
         if message["card"] is not None:
             self._fixtures[message["card"]["digest"]] = message["card"]
 
     def claims(self) -> list[Claim]:
         """The claims, in the order of their source files; within a file, recipe by recipe."""
-        said = sorted(self._statements.values(), key=lambda s: (s.file or "", s.fixture or "", s.line or 0))
+        tried = [statement for statement in self._statements.values() if statement.id in self._subjects]
+        said = sorted(tried, key=lambda s: (s.file or "", s.fixture or "", s.line or 0))
         entries = {} if self.free else self.expected or {}
-        return [expected.judge(each, order(self._subjects[each.id].values()), entries.get(each.id)) for each in said]
+        judged = [expected.judge(each, order(self._subjects[each.id].values()), entries.get(each.id)) for each in said]
+        return [replace(claim, beside=self._beside.get(claim.id)) for claim in judged]
 
     def fixtures(self) -> list[dict[str, Any]]:
         return sorted(self._fixtures.values(), key=lambda card: (card["fixture"], card["seed"]))

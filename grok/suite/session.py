@@ -71,6 +71,7 @@ class Session:
             self.config.invocation_params.args,
             started=self.started.isoformat(timespec="seconds"),
             seconds=round(time.perf_counter() - self.clock, 1),
+            expected=options.compared_with,
             subjects_note=tuple(self.pytest_report_header()),
         )
         verdicts = results.verdicts(self.results, run)

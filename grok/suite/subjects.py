@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from grok import published
 from grok.errors import GrokError
 from grok.suite.subject import MEMORISED, AnySubject, Checkpoint, Group, Rival, Subject, Untrained
 from grok.verdicts.verdict import Role
@@ -30,11 +31,13 @@ class Subjects:
 
     seeds: "canonical" (the seed of the published recipe), "all" (every folder), or numbers with commas.
     checkpoints: if there are any, they replace the trained models; those with the role control are added to them.
+    beside: the folder of the published networks, if they are to be shown beside a user's own. They decide nothing.
     """
 
     fixtures: Path
     seeds: str = "canonical"
     checkpoints: tuple[Checkpoint, ...] = ()
+    beside: Path | None = None
 
     def asked_for(self, arguments: Sequence[str]) -> Callable[[str | None], tuple[AnySubject, ...]]:
         """family → subjects, for a claim with these arguments: ``models``, ``run``, or else ``model``."""
@@ -56,6 +59,7 @@ class Subjects:
         there = self._canonical(family)
         return (
             *(self.checkpoints or self._trained(family)),
+            *self._beside(family),
             *self._untrained(family),
             *self._memorised(family),
             *(Rival(family, there, name) for name in _rivals_of(family)),
@@ -72,15 +76,17 @@ class Subjects:
         memorising = f"{family}-wd0"
         folder = self._canonical(memorising)
         control = Subject(f"{memorising}/{folder.name}", family, "control", folder)
-        own = not self._published(family).is_dir() and not folder.is_dir()  # a folder of the user's without such a run
-        return (*self._trained(family), *(() if own else (control,)))
+        own = (
+            not _published(self.fixtures, family).is_dir() and not folder.is_dir()
+        )  # a folder of the user's without such a run
+        return (*self._trained(family), *self._beside(family), *(() if own else (control,)))
 
     @functools.cache  # noqa: B019
     def of_seeds(self, family: str | None) -> tuple[AnySubject, ...]:
         """For a claim that compares seeds: every shipped seed, whatever ``seeds`` says, then controls and rivals."""
         if self.checkpoints or family is None:
             return self.checkpoints
-        if self._is_for_checkpoints(family):
+        if self._is_for_checkpoints(family) or published.lacks_seeds(self.fixtures):
             return ()
         there = self._canonical(family)
         folders = _seed_folders(self.fixtures / family) or [there]
@@ -112,11 +118,7 @@ class Subjects:
 
     @functools.cache  # noqa: B019
     def _memorised(self, family: str) -> tuple[Subject, ...]:
-        """Of the shipped canonical seed whatever its folder holds: what is missing is an error, not a silent gap.
-
-        Except where its card says that the run has no such moment: it answered most test pairs as soon as the train
-        pairs.
-        """
+        """Of every seed that has one: a run of the user's may have stopped before. What is expected says which must."""
         if self._is_for_checkpoints(family):
             return ()
         canonical = self._canonical(family)
@@ -124,33 +126,27 @@ class Subjects:
         return tuple(
             Subject(f"{family}/{MEMORISED}-{f.name}", family, "control", f, MEMORISED, plots=f == canonical)
             for f in folders
-            if _has(f, MEMORISED) or (f == canonical and self._ships(family, f) and not _never(f, MEMORISED))
+            if _has(f, MEMORISED)
         )
 
     def _trained_rivals(self, family: str) -> tuple[Subject, ...]:
         """The shipped networks of other families that solve this one's kind of task with another algorithm."""
-        found = [(name, self._published(name)) for name in TRAINED_RIVALS.get(family, ())]
+        found = [(name, _published(self.fixtures, name)) for name in TRAINED_RIVALS.get(family, ())]
         return tuple(
             Subject(f"{family}/trained-{name}", family, "rival", folder) for name, folder in found if _solves(folder)
         )
 
+    @functools.cache  # noqa: B019
+    def _beside(self, family: str) -> tuple[Subject, ...]:
+        if self.beside is None or not (folder := _published(self.beside, family)).is_dir():
+            return ()
+        return (Subject(f"published {family}/{folder.name}", family, "reference", folder),)
+
     def _canonical(self, family: str) -> Path:
         """The folder of the published seed; where there is none, as among runs of the user's, the first there is."""
-        published = self._published(family)
+        published = _published(self.fixtures, family)
         there = published.is_dir() and not _unfinished(published)
         return published if there else next(iter(_seed_folders(self.fixtures / family)), published)
-
-    def _ships(self, family: str, folder: Path) -> bool:
-        """Whether this is the run of a published recipe, or of one that is not ours, and no run of the user's."""
-        from grok.recipe import RECIPES, Recipe
-
-        if family not in RECIPES:
-            return True
-        try:
-            ours = Recipe.from_json(json.loads((folder / "card.json").read_text())["recipe"]) == RECIPES[family]
-        except (OSError, ValueError, KeyError, TypeError, GrokError):
-            return True  # this is reported where the fixture is loaded
-        return ours and folder == self._published(family)
 
     def _is_for_checkpoints(self, family: str) -> bool:
         """Whether no fixture of the family ships, so that its claims run on users' checkpoints only."""
@@ -158,11 +154,13 @@ class Subjects:
 
         return family not in {r.name for r in PUBLISHED} and not (self.fixtures / family).is_dir()
 
-    def _published(self, family: str) -> Path:
-        from grok.recipe import RECIPES
 
-        seed = RECIPES[family].seed if family in RECIPES else 0
-        return self.fixtures / family / f"seed{seed}"
+def _published(fixtures: Path, family: str) -> Path:
+    """The folder of the published seed."""
+    from grok.recipe import RECIPES
+
+    seed = RECIPES[family].seed if family in RECIPES else 0
+    return fixtures / family / f"seed{seed}"
 
 
 def _test_loss(model: Network) -> float:
@@ -191,16 +189,6 @@ def _solves(folder: Path) -> bool:
     try:
         card = json.loads((folder / "card.json").read_text())
         return bool(card["train_accuracy"] == card["test_accuracy"] == 1)
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-
-
-def _never(folder: Path, role: str) -> bool:
-    """Whether the notes of a fixture's card say why there is no such checkpoint."""
-    try:
-        return any(
-            note.startswith(f"no {role} checkpoint") for note in json.loads((folder / "card.json").read_text())["notes"]
-        )
     except (OSError, ValueError, KeyError, TypeError):
         return False
 

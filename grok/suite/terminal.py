@@ -1,65 +1,98 @@
-"""The table at the end of a session: a row for each claim, with the deciding numbers, as wide as the terminal."""
+"""The table at the end of a session: for each claim its sentence and the numbers that decide, as wide as the terminal.
+
+A sentence is never cut. Where there is no room beside the numbers, it stands on lines of its own above them.
+"""
 
 from __future__ import annotations
 
 import math
 import shutil
-import textwrap
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 from grok.verdicts.claim import Claim
-from grok.verdicts.number import fitted, percent
-from grok.verdicts.verdict import VERDICTS, Result, judged
+from grok.verdicts.number import fitted, is_number, percent
+from grok.verdicts.verdict import VERDICTS, Assertion, Result, judged
 
 COLOURS = {"replicated": "green", "refuted": "red", "mixed": "yellow", "vacuous": "yellow", "not evaluated": "purple"}
 COLOURS |= {"unspecific": "yellow", "uncontrolled": "purple", "error": "red"}
 Line = list[tuple[str, dict[str, bool]]]  # pieces of text, each with its markup
 
-MEASURED, PUBLISHED, MARGIN, VERDICT, INTERVAL = 8, 9, 10, 14, 8
-MAX_WIDTH = 120
+# Columns of numbers and their sizes, the least needed last: what does not fit is left out. ``shipped``, the value of the
+# published network, is there only beside a user's own model.
+NUMBERS = {"measured": 8, "shipped": 8, "threshold": 10, "control": 8, "rival": 8, "published": 9, "margin": 10}
+VERDICT, INTERVAL = 14, 8
+SENTENCE = 36  # columns that a sentence needs at least to stand beside its numbers
+INDENT = 6
+MAX_NAME, MAX_WIDTH = 24, 140
+SYMBOLS = {">=": "≥", "<=": "≤", "==": "=", "!=": "≠"}
 
 
 def table(claims: list[Claim], width: int) -> Iterator[Line]:
     """The lines, at most ``width`` columns wide."""
-    names = max(5, *(_wide(_name(claim)) for claim in claims))
     width = max(60, min(width, MAX_WIDTH) - 1)
+    names = min(MAX_NAME, max(5, *(_wide(_name(claim)) for claim in claims)))
     verdicts = max(VERDICT, *(len(short(claim)) for claim in claims))
-    several = any(claim.n > 1 for claim in claims) and width >= 69
-    numbers = {"measured": MEASURED, "control": MEASURED, "rival": MEASURED, "published": PUBLISHED, "margin": MARGIN}
-    if width < 99:
-        numbers = {name: numbers[name] for name in ("measured", "control", "published")}
-    taken = names + sum(numbers.values()) + len(numbers) + verdicts + several * (INTERVAL + 1) + 2
-    sentence = max(12, width - taken)
+    several = any(claim.n > 1 for claim in claims)
+    ends = verdicts + several * (INTERVAL + 1)
+    sizes = {name: size for name, size in NUMBERS.items() if name != "shipped" or any(c.beside for c in claims)}
+    beside = width - names - 1 - sum(size + 1 for size in sizes.values()) - ends
+    inline = beside - 1 >= SENTENCE
+    room, left = (beside - 1, names + 1) if inline else (width - names - 1, INDENT)
+    columns = sizes if inline else _that_fit(sizes, width - INDENT - ends)
 
-    def row(name: str, title: str, cells: dict[str, str]) -> str:
-        left = f"{_fit(name, names)} {_fit(title, sentence)}"
-        return " ".join([left, *(_right(cells[column], size) for column, size in numbers.items()), ""])
+    def numbers(cells: dict[str, str]) -> str:
+        return "".join(_right(cells[name], size) + " " for name, size in columns.items())
 
     def share(text: str, word: str) -> str:
         return " " * (verdicts - len(word) + 1) + _right(text, INTERVAL) if several else ""
 
-    heading = row("claim", "sentence", {name: name for name in numbers})
-    yield [(heading + "verdict" + share("95 %", "verdict"), {"bold": True})]
+    def row(name: str, title: str, cells: dict[str, str], verdict: Line) -> Iterator[Line]:
+        parts = _wrap(title, room) or [""]
+        rest: list[Line] = [[(" " * (names + 1) + part, {})] for part in parts[1:]]
+        first = f"{_fit(name, names)} {parts[0]}"
+        if inline:
+            yield [(f"{_fit(first, left + room)} {numbers(cells)}", {}), *verdict]
+            yield from rest
+        else:
+            yield [(first, {})]
+            yield from rest
+            yield [(" " * left + numbers(cells), {}), *verdict]
+
+    heading: Line = [("verdict" + share("95 %", "verdict"), {})]
+    for line in row("claim", "sentence", {name: name for name in NUMBERS}, heading):
+        yield [("".join(text for text, _ in line), {"bold": True})]
     families = {_family(claim) for claim in claims}
     shown = None
     told: set[str] = set()  # a damaged fixture breaks many claims, and its error is shown once
     for claim in claims:
         if len(families) > 1 and _family(claim) != shown:
             shown = _family(claim)
-            yield [(_fit(shown, width).rstrip(), {"bold": True})]
-        cells = row(_name(claim), claim.title, figures(claim) | {"margin": percent(claim.margin)})
+            yield from ([(part, {"bold": True})] for part in _wrap(shown, width))
         word = short(claim)
-        yield [(cells, {}), (word, {COLOURS[claim.verdict]: True}), (share(interval(claim), word), {})]
+        yield from row(
+            _name(claim),
+            claim.title,
+            figures(claim),
+            [(word, {COLOURS[claim.verdict]: True}), (share(interval(claim), word), {})],
+        )
         if claim.reason and claim.reason not in told:
             told |= {claim.reason} if claim.verdict == "error" else set()
-            yield from (
-                [(" " * (names + 1) + part, {"light": True})] for part in _wrap(claim.reason, width - names - 1)
-            )
+            yield from ([(" " * left + part, {"light": True})] for part in _wrap(claim.reason, width - left))
     yield []
     yield [(summary(claims), {"bold": True})]
+
+
+def _that_fit(sizes: dict[str, int], width: int) -> dict[str, int]:
+    """The first of the columns of numbers, as many as fit."""
+    found: dict[str, int] = {}
+    for name, size in sizes.items():
+        if sum(found.values()) + len(found) + size + 1 > width:
+            break
+        found[name] = size
+    return found
 
 
 def _name(claim: Claim) -> str:
@@ -90,31 +123,50 @@ def interval(claim: Claim) -> str:
 
 
 def figures(claim: Claim) -> dict[str, str]:
-    """The deciding measured value (nearest its threshold, or farthest on its wrong side), and the published value.
+    """Of the assert that decides: the measured value, threshold, margin, and the published value of the same quantity.
 
     The values of the control and of the rival that come nearest to passing the same assert are added. They are – if
-    none reached the assert.
+    none reached the assert. A published text is – too: it stands on the page.
     """
-    subject = min(judged(claim.subjects), key=lambda s: _room(s.margin), default=None)
-    made = [a for a in subject.asserts if a.left is not None] if subject else []
-    decides = min(made, key=lambda a: _room(a.margin)) if made else None
-    over = next((a for a in claim.asserted if decides and a.expression == decides.expression), None)
+    subject, decides = deciding(claim)
+    if subject is None or decides is None:
+        return dict.fromkeys(NUMBERS, number(None))
+    over = next((a for a in claim.asserted if a.expression == decides.expression), None)
     control, rival = (over.control, over.rival) if over else (None, None)
-    measured, published = _measured(claim, subject, None if decides is None else decides.left)
-    nearest = {"control": number(control and control.value), "rival": number(rival and rival.value)}
-    return {"measured": measured, "published": published, **nearest}
+    shipped = claim.beside.asserts if claim.beside else ()
+    return {
+        "measured": number(decides.left),
+        "shipped": number(next((a.left for a in shipped if a.expression == decides.expression), None)),
+        "threshold": f"{SYMBOLS.get(str(decides.op), decides.op)} {number(decides.right)}",
+        "control": number(control and control.value),
+        "rival": number(rival and rival.value),
+        "published": number(_published(claim, subject, decides)),
+        "margin": percent(decides.margin),
+    }
 
 
-def _measured(claim: Claim, subject: Result | None, deciding: float | None) -> tuple[str, str]:
+def deciding(claim: Claim) -> tuple[Result | None, Assertion | None]:
+    """The model and the assert that decide: the failure by most, or else the assert that holds by least.
+
+    None for the assert if it compares no numbers, for then a reason says what failed.
+    """
+    evaluated = [s for s in judged(claim.subjects) if s.holds is not None and s.asserts]
+    failing = [s for s in evaluated if not s.holds] or evaluated
+    subject = min(failing, key=lambda s: _room(s.margin), default=None)
     if subject is None:
-        return number(None), number(claim.published)
-    scalars = [e for e in subject.evidence if isinstance(e.value, (int, float, str))]
-    named = next((e for e in scalars if _same(e.value, deciding)), None)
-    named = named or next((e for e in scalars if e.published is not None), None)
-    if named is None:
-        measured = deciding if deciding is not None or not scalars else scalars[0].value
-        return number(measured), number(claim.published)
-    return number(named.value), number(claim.published if named.published is None else named.published)
+        return None, None
+    made = [a for a in subject.asserts if not a.passed] or subject.asserts
+    return subject, min((a for a in made if a.left is not None), key=lambda a: _room(a.margin), default=None)
+
+
+def _published(claim: Claim, subject: Result, decides: Assertion) -> float | None:
+    """The published number of the quantity that decides; that of the claim, if it asserts of one quantity only."""
+    of_same = [e for e in subject.evidence if _same(e.value, decides.left)]
+    numbers = {e.published for e in of_same if is_number(e.published)}
+    if len(numbers) == 1:
+        return numbers.pop()
+    alone = len({a.left for a in subject.asserts}) == 1 and not any(e.published is not None for e in subject.evidence)
+    return claim.published if alone and is_number(claim.published) else None
 
 
 def _room(margin: float | None) -> float:
@@ -122,13 +174,12 @@ def _room(margin: float | None) -> float:
 
 
 def _same(value: Any, other: Any) -> bool:
-    numbers = all(isinstance(x, (int, float)) for x in (value, other))
-    return numbers and abs(value - other) <= 1e-9 * max(abs(value), abs(other))
+    return is_number(value) and is_number(other) and abs(value - other) <= 1e-9 * max(abs(value), abs(other))
 
 
 def number(value: Any) -> str:
     """A figure in a column; – for none."""
-    return fitted(value, MEASURED)
+    return fitted(value, NUMBERS["measured"])
 
 
 def _wide(text: str) -> int:
@@ -157,13 +208,24 @@ def _printable(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text)
 
 
-def _wrap(text: str, size: int, lines: int | None = 2) -> list[str]:
-    return textwrap.wrap(_printable(text), size, max_lines=lines, placeholder=" …")
+def _wrap(text: str, size: int) -> list[str]:
+    """The text in lines of at most ``size`` columns, between words; a word that is wider is broken."""
+    lines = [""]
+    for word in _printable(text).split():
+        if lines[-1] and _wide(lines[-1]) + 1 + _wide(word) <= size:
+            lines[-1] += f" {word}"
+            continue
+        lines += [""] if lines[-1] else []
+        for character in word:
+            if lines[-1] and _wide(lines[-1]) + _wide(character) > size:
+                lines.append("")
+            lines[-1] += character
+    return [line for line in lines if line]
 
 
 def paragraph(text: str, width: int) -> list[str]:
     """The lines of a note under the table."""
-    return _wrap(text, min(width, MAX_WIDTH) - 1, lines=None)
+    return _wrap(text, min(width, MAX_WIDTH) - 1)
 
 
 def columns() -> int:

@@ -46,7 +46,8 @@ class Claim(Statement):
     reason: why the verdict is not plainly replicated. expected: the committed verdict; None if there is none to compare
     with. partial: some of the committed subjects did not run. moved: the verdict is not the committed one (see
     ``expected.judge``). k, n: it holds on k of the n models that were evaluated; wilson: the 95 % interval of that
-    share. margin: the least of the models'.
+    share. margin: the least of the models'. beside: the result on the published network, which is shown beside a user's
+    model and decides nothing.
     """
 
     verdict: Verdict
@@ -61,6 +62,7 @@ class Claim(Statement):
     subjects: tuple[Result, ...]
     separation: Separation | None = None
     asserted: tuple[Assert, ...] = ()
+    beside: Result | None = None
 
     @classmethod
     def of(

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from grok.errors import GrokError
 from grok.verdicts import decode
 from grok.verdicts.claim import Claim
-from grok.verdicts.verdict import SCHEMA
+from grok.verdicts.verdict import SCHEMA, Result, deciding, judged
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+PUBLISHED = "published"  # in ``Run.expected``: the verdicts that come with the published claims
 MAKE = "pytest claims/ --claims-json verdicts.json"
 
 
 @dataclass(frozen=True)
 class Run:
-    """How the claims were run. started: ISO 8601. fixtures: the cards of the fixtures that were loaded."""
+    """How the claims were run. started: ISO 8601. fixtures: the cards of the fixtures that were loaded.
+
+    expected: the file of committed verdicts that the run was compared with, or ``PUBLISHED``; None if nothing is
+    expected of it.
+    """
 
     command: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
     device: str | None = None
     commit: str | None = None
+    expected: str | None = None
     started: str | None = None
     seconds: float | None = None
     subjects_note: tuple[str, ...] = ()
@@ -38,10 +48,57 @@ class Verdicts:
     def to_json(self) -> dict[str, Any]:
         return {"schema": SCHEMA, **asdict(self)}
 
+    def to_dataframe(self, by: Literal["claim", "subject"] = "claim") -> DataFrame:
+        """A pandas DataFrame with a row for each claim, or for each claim on each of its subjects.
 
-def read_verdicts(path: Path) -> Verdicts:
-    """Reads verdicts.json. Raises GrokError, with the command to run, if it is missing or has another shape."""
-    data = decode.read(path, SCHEMA, MAKE)
+        by="claim": id, title, source, section, fixture, about, published, verdict, expected, reason, k, n, margin,
+        value. by="subject": id, fixture, subject, role, seed, holds, margin, value, reason, error. value is the
+        measured side of the assert that decides (docs/verdicts.md). Raises GrokError if pandas is not installed, and
+        ValueError for another ``by``.
+        """
+        if by not in _COLUMNS:
+            raise ValueError(f"by is one of {', '.join(_COLUMNS)}, not {by!r}")
+        try:
+            import pandas
+        except ImportError:
+            raise GrokError("to_dataframe needs pandas, which is not installed: pip install pandas") from None
+        if by == "claim":
+            rows = [{**vars(claim), "value": _value(judged(claim.subjects))} for claim in self.claims]
+        else:
+            named = [({"id": claim.id, "fixture": claim.fixture}, s) for claim in self.claims for s in claim.subjects]
+            rows = [{**vars(s), **names, "value": _value([s])} for names, s in named]
+        return pandas.DataFrame(rows, columns=_COLUMNS[by])
+
+
+_COLUMNS = {
+    "claim": [
+        "id",
+        "title",
+        "source",
+        "section",
+        "fixture",
+        "about",
+        "published",
+        "verdict",
+        "expected",
+        "reason",
+        "k",
+        "n",
+        "margin",
+        "value",
+    ],
+    "subject": ["id", "fixture", "subject", "role", "seed", "holds", "margin", "value", "reason", "error"],
+}
+
+
+def _value(subjects: Iterable[Result]) -> float | None:
+    decides = deciding(subjects)
+    return decides.left if decides else None
+
+
+def read_verdicts(path: Path | str) -> Verdicts:
+    """The content of a verdicts.json. Raises GrokError, with the command to run, for a file of another shape."""
+    data = decode.read(Path(path), SCHEMA, MAKE)
     try:
         return parse(data)
     except decode.Malformed as error:

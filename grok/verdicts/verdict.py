@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 SCHEMA = 2
 
-Role = Literal["trained", "checkpoint", "control", "rival"]
+Role = Literal["trained", "checkpoint", "control", "rival", "reference"]  # reference: see ``Claim.beside``
 Verdict = Literal["replicated", "refuted", "mixed", "vacuous", "unspecific", "uncontrolled", "not evaluated", "error"]
 VERDICTS: tuple[Verdict, ...] = typing.get_args(Verdict)
 ROLES: tuple[Role, ...] = typing.get_args(Role)
@@ -105,6 +105,16 @@ def least(margins: Iterable[float | None]) -> float | None:
 def judged(subjects: Iterable[Result]) -> list[Result]:
     """Those a claim is made about: trained models and checkpoints."""
     return [s for s in subjects if not must_fail(s.role)]
+
+
+def deciding(subjects: Iterable[Result]) -> Assertion | None:
+    """The assert that decides: of the subject with the least margin, the assert of numbers with the least margin."""
+
+    def room(of: Result | Assertion) -> float:
+        return math.inf if of.margin is None else of.margin
+
+    made = [[a for a in s.asserts if a.left is not None] for s in sorted(subjects, key=room)]
+    return min(next(filter(None, made), []), key=room, default=None)
 
 
 def must_fail(role: str) -> bool:

@@ -10,10 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-import grok
 from grok import cli
-from grok.commands import verify
-from grok.errors import GrokError
 from grok.models import analytic
 from grok.store.checkpoint import load
 from grok.task import Task
@@ -58,6 +55,23 @@ def test_verify_is_the_claims_on_a_file(tmp_path: Path):
     assert (tmp_path / "claims.html").stat().st_size > 10_000
 
 
+def test_the_shipped_network_is_shown_beside_the_model_and_decides_nothing(tmp_path: Path):
+    mine = SHIPPED.parents[1] / "seed4" / "model.safetensors"
+    done = _process(tmp_path, "verify", mine, "--claims", "F1,F23", "--strict", "--json", "verdicts.json")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == "strict: refuted on this model: F23"
+    claims = json.loads((tmp_path / "verdicts.json").read_text())["claims"]
+    assert [(claim["id"], claim["verdict"]) for claim in claims] == [("F1", "replicated"), ("F23", "refuted")]
+    assert {s["role"] for claim in claims for s in claim["subjects"]} == {"checkpoint", "control", "rival"}
+    beside = claims[1]["beside"]
+    assert (beside["subject"], beside["role"]) == ("published add-transformer/seed999", "reference")
+    assert beside["asserts"][0]["left"] > claims[1]["subjects"][0]["asserts"][0]["left"]
+    [heading] = [line.split() for line in done.stdout.splitlines() if line.startswith("claim ")]
+    [row] = [line.split() for line in done.stdout.splitlines() if line.startswith("F1 ")]
+    assert heading[2:4] == ["measured", "shipped"]
+    assert row[3:5] == ["1", "1"]
+
+
 def test_a_model_without_claims_is_told_where_to_go(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     weights = analytic.mlp(Task(11), (2, 3, 5))
     weights["W_E_b"] = weights["W_E"][-torch.arange(11) % 11]  # a - b
@@ -76,12 +90,6 @@ def test_verify_says_which_answers_are_not_certified(tmp_path: Path, capsys: pyt
     assert _grok("verify", tmp_path / "m.safetensors") == 2
     told = capsys.readouterr().out
     assert "21 wrong, the worst at (a, b) = " in told
-
-
-def test_verify_outside_a_checkout(adder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(grok, "__file__", str(tmp_path / "site-packages" / "grok" / "__init__.py"))
-    with pytest.raises(GrokError, match="run this from a checkout"):
-        verify.verify(adder)
 
 
 def test_convert_writes_what_it_read(adder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -1,6 +1,7 @@
 """Restricted and excluded loss against the projection of ``post`` written out."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -109,6 +110,9 @@ def test_single_frequencies_are_excluded_one_by_one(p, data):
     )
     assert found.others == pytest.approx(dict.fromkeys(found.others, whole), abs=1e-9)
     assert set(found.others) == set(range(1, (p + 1) // 2)) - set(keys)
+    assert found.greatest_other == max(found.others.values())
+    with pytest.raises(NotEvaluable, match="frequencies are key"):
+        _ = replace(found, others={}).greatest_other
 
 
 def test_other_frequencies_are_evenly_spaced_outside_of_K():

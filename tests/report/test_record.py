@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -10,11 +11,30 @@ import sample
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import grok
 from grok.errors import GrokError
 from grok.report import page, table
 from grok.verdicts import decode
 from grok.verdicts.expected import compare
 from grok.verdicts.record import parse, read_verdicts
+
+
+def test_a_run_as_a_table(tmp_path, monkeypatch):
+    (tmp_path / "v.json").write_text(json.dumps(sample.verdicts(sample.one_of_each()).to_json()))
+    read = grok.verdicts.read(tmp_path / "v.json")
+    claims, subjects = read.to_dataframe(), read.to_dataframe(by="subject")
+    assert list(claims["id"]) == [claim.id for claim in read.claims]
+    assert list(claims["verdict"]) == [claim.verdict for claim in read.claims]
+    assert len(subjects) == sum(len(claim.subjects) for claim in read.claims)
+    one = read.claims[0].subjects[0]
+    row = subjects.iloc[0]
+    assert (row["subject"], row["role"], row["value"]) == (one.subject, one.role, one.asserts[0].left)
+    assert claims["value"].iloc[0] == min(s.asserts[0].left for s in read.claims[0].subjects if s.role == "trained")
+    with pytest.raises(ValueError, match="by is one of claim, subject"):
+        read.to_dataframe(by="seed")
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(GrokError, match="needs pandas, which is not installed"):
+        read.to_dataframe()
 
 
 @given(st.data())

@@ -12,7 +12,6 @@ from grok.site import notebook
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "docs" / "notebook.ipynb"
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:jupyter_client", "ignore::RuntimeWarning:zmq")
 
 
 @pytest.fixture(autouse=True)

@@ -1,10 +1,13 @@
 """The plugin as its users meet it: sessions of pytest on models of their own."""
 
 import json
+from pathlib import Path
 
 import pytest
 from sessions import run, verdicts
 
+from grok.commands.gate import gate
+from grok.errors import GrokError
 from grok.suite.results import Results
 from grok.verdicts.verdict import Result as Verdict
 
@@ -120,6 +123,76 @@ def test_a_verdict_over_some_subjects_is_not_compared(pytester):
     result = run(pytester, "--expected", "expected.json", "--update-expected", "-k", "good")
     result.stdout.fnmatch_lines(["*rewritten, but for A1 (not all of its subjects ran)"])
     assert json.loads((pytester.path / "expected.json").read_text())["claims"]["A1"]["subjects"]["bad"] is False
+
+
+def test_committed_verdicts_lie_where_the_gate_looks_for_them(pytester, monkeypatch):
+    """reports/expected.json below the project is the default of both; where it is not, nothing is expected."""
+    monkeypatch.chdir(pytester.path)
+    pytester.makepyfile(OWN + LARGE)
+    assert run(pytester, "--claims-json", "v.json").ret == 0
+    assert json.loads((pytester.path / "v.json").read_text())["run"]["expected"] is None
+    with pytest.raises(GrokError, match=r"nothing is expected yet.*\n  grok gate v\.json --accept"):
+        gate(Path("v.json"))
+    assert gate(Path("v.json"), accept=True) == 0
+    assert run(pytester, "--claims-json", "v.json").ret == 0
+    assert json.loads((pytester.path / "v.json").read_text())["run"]["expected"] == "reports/expected.json"
+    assert gate(Path("v.json")) == 0
+    pytester.makepyfile(OWN + LARGE.replace("0.8", "0.95"))
+    assert run(pytester, "--claims-json", "v.json").ret == 1
+    assert gate(Path("v.json")) == 1
+
+
+def test_a_claim_has_a_verdict_for_each_of_its_parameters(pytester):
+    pytester.makepyfile(
+        OWN
+        + """
+@claim("A4", "It is above", published=0.95)
+@pytest.mark.parametrize(("bound", "unit"), [(0.5, "m"), (-0.95, "m-k")])
+def test_above(model, evidence, bound, unit):
+    assert evidence("size", model) >= abs(bound)
+
+@claim("A5", "It is above too")
+@pytest.mark.parametrize("model", [0.9, pytest.param(0.1, marks=pytest.mark.control)])
+def test_own(model, evidence):
+    assert model >= 0.5
+"""
+    )
+    run(pytester, "--claims-json", "v.json", "--claims", "A4,A5")
+    found = verdicts(pytester)
+    assert {name: (c["verdict"], c["n"]) for name, c in found.items()} == {
+        "A4[0.5-m]": ("replicated", 1),
+        "A4[-0.95-m-k]": ("refuted", 1),
+        "A5": ("replicated", 1),
+    }
+    roles = {name: [(s["subject"], s["role"]) for s in c["subjects"]] for name, c in found.items()}
+    assert roles["A4[0.5-m]"] == [("good", "trained"), ("bad", "control")]
+    assert [role for _, role in roles["A5"]] == ["trained", "control"]
+
+
+def test_a_plot_of_no_known_kind_or_with_nothing_in_it_is_an_error(pytester):
+    plots = {
+        "B1": 'evidence.plot("pie", "A pie", x=[1], share=[1])',
+        "B2": 'evidence.plot("fve", "No points", x=[1, 2])',
+        "B3": 'evidence.plot("lines", "No points", x=[], y=[])',
+        "B4": 'evidence.plot("lines", "Two lines", x=[1, 2], up=[1, 2], down=[2, 1])',
+    }
+    tests = "".join(
+        f"""
+@claim("{name}", "A plot", no_control="a test of plots")
+def test_{name}(evidence):
+    {plot}
+    assert evidence("one", 1) == 1
+"""
+        for name, plot in plots.items()
+    )
+    written = pytester.makepyfile(OWN + tests).read_text().splitlines()
+    run(pytester, "--claims-json", "v.json")
+    found = verdicts(pytester)
+    assert [found[name]["verdict"] for name in plots] == ["error", "error", "error", "uncontrolled"]
+    told = found["B1"]["reason"]
+    assert "there is no kind 'pie'" in told
+    line = 1 + next(i for i, text in enumerate(written) if "A pie" in text)
+    assert told.endswith(f"line {line})"), "the line of the claim, not of the file that refused"
 
 
 def test_ci_does_not_rewrite_what_is_expected(pytester, monkeypatch):
