@@ -52,7 +52,7 @@ def timed(what: str, count: int) -> Iterator[Clock]:
 
 
 def light_fixture(recipe: Recipe) -> Files:
-    """Files of the sizes of a real light fixture at p = 113: three sets of weights, 401 snapshots of ten columns."""
+    """Files of the sizes of a real light fixture at p = 113: two sets of weights, 401 snapshots of ten columns."""
     steps = list(range(0, recipe.steps + 1, 100))
     values = RANDOM.lognormal(size=(len(COLUMNS), len(steps)))
     columns = {name: row.tolist() for name, row in zip(COLUMNS, values, strict=True)}
@@ -61,7 +61,7 @@ def light_fixture(recipe: Recipe) -> Files:
     trajectory = {"steps": steps, "columns": columns, "key_frequencies": [1, 2, 3]}
     return {
         "model.safetensors": WEIGHTS,
-        "checkpoints.safetensors": 2 * WEIGHTS,
+        "checkpoints.safetensors": WEIGHTS,
         "trajectory.json": json.dumps(trajectory).encode(),
         "card.json": json.dumps(card).encode(),
     }

@@ -379,7 +379,9 @@ def test_ablated_errors_have_the_sign_of_the_edge(model, evidence):
     errors = addition.error_table(logits, model.labels, p)
     a, b = model.task.pairs().T.unflatten(1, (p, p))
     low, high = (a == 0) | (b == 0), (a == p - 1) | (b == p - 1)
-    wrong_low = evidence("pairs with 0 and without the last digit, not over-predicted", (errors[low & ~high] <= 0).sum())
+    wrong_low = evidence(
+        "pairs with 0 and without the last digit, not over-predicted", (errors[low & ~high] <= 0).sum()
+    )
     wrong_high = evidence(
         "pairs with the last digit and without 0, not under-predicted", (errors[high & ~low] >= 0).sum()
     )

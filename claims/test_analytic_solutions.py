@@ -37,7 +37,7 @@ SHOWN = 150  # neurons of a scatter plot
     section="Section 3 of Doshi et al.: a two-hot MLP",
     threshold="convention",
     because="to agree is a resultant length of 0.95; neurons whose outputs are permuted have at most 0.2 in the median",
-    on=MODADD,
+    on=(*MODADD, "quad-mlp"),
 )
 def test_phases_in_and_out_agree(model, evidence):
     r"""A neuron of frequency k reads a as $\cos(w_k a + \varphi_a)$ and b as $\cos(w_k b + \varphi_b)$, and adds
@@ -73,7 +73,7 @@ def test_phases_in_and_out_agree(model, evidence):
     section="Section 3, second-hand",
     threshold="convention",
     because="evenly spread phases balance each other: a resultant length of at most 0.3 in each cluster of 10 or more",
-    on=MODADD,
+    on=MODADD,  # a quadratic neuron has 4/5 of its variance on its frequency, so that no cluster would be found
 )
 def test_phases_are_spread_evenly(model, evidence):
     r"""The neurons that follow one frequency k do so at phases all around the circle. Each of them also writes waves
@@ -145,7 +145,7 @@ def written(request):
     if request.param == "formula":
         return network
     order = torch.randperm(WIDTH, generator=torch.Generator().manual_seed(0))
-    return replace(network, weights={**network.weights, names.MLP_W_U: network.U[order]})
+    return replace(network, weights={**network.weights, names.TWO_HOT_OUT: network.U[order]})
 
 
 @claim(
@@ -188,7 +188,7 @@ def test_the_formula_is_right(written, evidence):
     section="Section 5, second-hand",
     threshold="convention",
     because='"nearly uniformly" is that the weakest frequency has half the power of the strongest',
-    on=MODADD,
+    on=(*MODADD, "quad-mlp"),
 )
 def test_every_frequency_is_used(model, evidence):
     r"""The paper proves, for neurons that square their input, that the margin of the answers is greatest where all
@@ -215,11 +215,11 @@ def test_every_frequency_is_used(model, evidence):
 @claim(
     "M2",
     "Each neuron's input weights are of one frequency",
-    published="≈ 0.9 with a ReLU",
+    published={"modadd-mlp": "≈ 0.9 with a ReLU", "quad-mlp": "≈ 1 with quadratic neurons"},
     section="Section 5, second-hand",
     threshold="source",
     because="the source finds 1 with quadratic neurons and about 0.9 with a ReLU",
-    on=("modadd-mlp",),
+    on=("modadd-mlp", "quad-mlp"),
 )
 def test_input_weights_are_of_one_frequency(model, evidence):
     r"""What each number t tells a neuron, as a function of t, is a single wave $\cos(w_k t + \varphi)$.

@@ -79,7 +79,7 @@ def plot_gradients(evidence, cosines):
     section="Section 4.2 and Table 1",
     threshold="source",
     because="the source tells the two apart by which formula explains more, for each circle",
-    on=MODADD,
+    on=(*MODADD, "pizza-b"),
 )
 def test_each_circle_is_a_clock(model, evidence):
     r"""Two ways to add on a circle. A clock adds the angles of a and b by multiplication; it does not matter where the

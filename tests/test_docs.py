@@ -59,6 +59,12 @@ def test_the_table_of_fixtures_is_up_to_date() -> None:
     assert [line for line in lines if line[:1] == "|"] == card_table(ROOT / "fixtures")
 
 
+def test_the_fixtures_are_small_enough_to_clone() -> None:
+    """45 MiB. A seed that is not the published one ships in the light form (``grok train --light``)."""
+    files = (ROOT / "fixtures").glob("*/seed*/*")
+    assert sum(path.stat().st_size for path in files if path.is_file()) < 45 * 2**20
+
+
 def test_the_table_of_certificates_has_every_fixture_and_its_numbers() -> None:
     """One small network is certified again; what one float32 evaluation is off by depends on the machine."""
     lines = (ROOT / "docs" / "certificate.md").read_text(encoding="utf-8").splitlines()

@@ -32,6 +32,7 @@ def train(
     threads: int = 0,
     eval_every: int = 10,
     keep_work: bool = False,
+    light: bool = False,
 ) -> int:
     """Train RECIPE and write a fixture. Ctrl-C stops it; the same command continues where it stopped.
 
@@ -51,7 +52,9 @@ def train(
         threads: number of CPU threads; 0 lets torch choose. Another number gives other rounding.
         eval_every: number of steps between two test losses.
         keep_work: keep state and snapshots in OUT/work, hundreds of MB, so that more --steps can extend the run.
+        light: keep, of the checkpoints, the memorised one only, as the shipped seeds that are not the published ones.
     """
+    from grok.store.light import lighten
     from grok.train import choose, finish, run
     from grok.train.engines import engine as step
     from grok.train.state import Settings
@@ -69,7 +72,11 @@ def train(
     run.train([chosen], work, settings)
     if keep_work:
         (work / KEEP).touch()
-    finish.finish(work, folder)
+    if light:
+        finish.finish(work, work / "whole")
+        lighten(work / "whole", folder)
+    else:
+        finish.finish(work, folder)
     _clear(work)
     print(f"{folder}: {chosen.name}, seed {chosen.seed}, {chosen.steps} steps")
     return 0

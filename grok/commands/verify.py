@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -155,10 +156,18 @@ def _of_clock_and_pizza(network: Pizza) -> list[str]:
 
     return [
         "as Zhong et al. 2023 measure it:",
-        f"distance irrelevance {clock_pizza.distance_irrelevance(network):.6g}",
-        f"gradient symmetricity {clock_pizza.gradient_symmetricity(network):.6g}",
-        f"circularity {clock_pizza.circularity(network.W_E):.6g}",
+        f"distance irrelevance {_figure(lambda: clock_pizza.distance_irrelevance(network))}",
+        f"gradient symmetricity {_figure(lambda: clock_pizza.gradient_symmetricity(network))}",
+        f"circularity {_figure(lambda: clock_pizza.circularity(network.W_E))}",
     ]
+
+
+def _figure(measure: Callable[[], float]) -> str:
+    """The measured number, or why there is none."""
+    try:
+        return f"{measure():.6g}"
+    except NotEvaluable as reason:
+        return f"not evaluated: {reason}"
 
 
 def _of_representations(network: Concat) -> list[str]:

@@ -30,6 +30,7 @@ TRIPLES = 100
 GROUP = 10  # triples in one forward pass, which computes every pair of their a and b
 SOURCE_SEED = 42
 COMPONENTS = 4
+SUMS = ("add_mod", "sub_mod")  # tasks whose elements are numbers, so that a ± b are numbers too
 ROUNDING = 1e-9  # of the greatest logit
 
 
@@ -40,7 +41,7 @@ def by_answer_and_distance(values: Tensor, task: Task) -> Tensor:
 
     Equation: T[a ± b, a ∓ b] = v(a, b), both modulo p.
     """
-    if not task.modular or task.p % 2 == 0:
+    if task.operation not in SUMS or task.p % 2 == 0:
         raise NotEvaluable(f"distance is defined for addition and subtraction modulo an odd p, not for {task}")
     a, b = task.pairs().unbind(1)
     table = values.new_empty(task.p, task.p)
@@ -121,10 +122,13 @@ def circularity(W_E: Tensor, n: int = COMPONENTS) -> float:
         (1/n) Σ_i max_k 2 |Σ_t u_i(t) exp(2πi k t / p)|² / p,    u_i: scores of the tokens on PC i, of norm one
 
     The embedding is centred over the tokens. 1: each component is a wave of one frequency. A component that the
-    embedding does not have counts as 0. The source's Definition B.1; it calls 0.995 and more circular. p odd.
+    embedding does not have counts as 0. The source's Definition B.1; it calls 0.995 and more circular.
+    Raises NotEvaluable for an even p.
 
     Equation: (1/n) Σ_i max_k 2 |Σ_t u_i(t) exp(2πi k t / p)|² / p.
     """
+    if len(W_E) % 2 == 0:
+        raise NotEvaluable(f"frequencies are defined for an odd number of elements, there are {len(W_E)}")
     found = pca(W_E)
     scores = found.scores[:, :n]
     norms = scores.norm(dim=0)

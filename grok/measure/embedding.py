@@ -17,7 +17,7 @@ TINY = 1e-300  # avoids 0 / 0 for a zero matrix; the share is then 0
 
 
 def fourier_norms(matrix: Tensor, dim: int = 0, blocks: Blocks | None = None) -> Tensor:
-    """Norm of the projection on cos k and sin k along the token axis, k = 1 … (p-1)/2: [(p-1)/2].
+    """Norm of the projection on each block (cos k and sin k) along the token axis: [number of frequencies].
 
     Equation: ‖P_k M‖, P_k the projection on cos w_k t and sin w_k t: √(power of k).
     Source: K (claim K5), B (claim B8), N (claim N3), S (claims S6, S8); Nanda et al. 2023 (arXiv 2301.05217).

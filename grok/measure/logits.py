@@ -16,7 +16,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from grok.fourier.basis import basis
+from grok.fourier.basis import Blocks, basis
 
 
 def sums_by_label(values: Tensor, labels: Tensor, p: int) -> Tensor:
@@ -34,19 +34,24 @@ def cosine_projections(logits: Tensor, labels: Tensor) -> Tensor:
     Equation: ⟨L, C_k⟩ / ‖C_k‖ with C_k(a, b, c) = cos w_k(s - c), ‖C_k‖² = p³/2.
     Source: S, section 4.2.2.
     """
-    return cosine_projections_of_sums(sums_by_label(logits, labels, logits.shape[1]))
-
-
-def cosine_projections_of_sums(table: Tensor) -> Tensor:
-    """The same from the sums of L by s (``sums_by_label``): [p, p] over (s, c), float64 → [(p-1)/2].
-
-    Equation: as ``cosine_projections``: Σ_r cos(w_k r) Σ_c T[r + c, c] √2 / p^(3/2).
-    Source: this project: the fast form.
-    """
+    table = sums_by_label(logits, labels, logits.shape[1])
     p = len(table)
     diagonals = torch.cat([table, table]).as_strided((p, p), (p, p + 1)).sum(1)  # [r]: Σ_c table[r + c mod p, c]
     # A unit cosine of the basis has norm one over r; each r stands for p² entries of the cube.
     return basis(p)[1::2] @ diagonals / p
+
+
+def character_projections(table: Tensor, blocks: Blocks) -> Tensor:
+    """Dot products of L, given as its sums by s [n, n], with the cubes χ_k(s c⁻¹) scaled to norm one, k = 1 …
+
+    One for each block but the constant. The cube of a block with the basis B_k, [size, n], is B_kᵀ B_k at (s, c), of
+    squared norm n · size over all pairs and classes. For Z_p they are those of ``cosine_projections``.
+
+    Equation: ⟨L, C_k⟩ / ‖C_k‖ with C_k(a, b, c) = χ_k(s c⁻¹), from Σ_{s, c} T[s, c] (B_kᵀ B_k)[s, c] / √(n · size).
+    Source: Chughtai et al. 2023 (arXiv 2302.03025).
+    """
+    dots = blocks.summed((blocks.basis @ table * blocks.basis).sum(1))
+    return (dots / torch.tensor(blocks.sizes).double().mul(len(table)).sqrt())[1:]
 
 
 def cosine_similarities(logits: Tensor, labels: Tensor) -> Tensor:

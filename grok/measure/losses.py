@@ -143,7 +143,7 @@ class Ablation:
         Equation: ``mean_loss`` of ``restricted``, for each set of ``random_frequencies``.
         Source: this project.
         """
-        return self.restricted_losses(random_frequencies(key_frequencies, self.logits.shape[1]), pairs)
+        return self.restricted_losses(random_frequencies(key_frequencies, self._n_frequencies), pairs)
 
     def excluded_controls(self, key_frequencies: Sequence[int], pairs: Tensor) -> list[float]:
         """Excluded losses of the matched random controls, ``random_frequencies``.
@@ -151,7 +151,11 @@ class Ablation:
         Equation: ``mean_loss`` of ``excluded``, for each set of ``random_frequencies``.
         Source: this project.
         """
-        return self.excluded_losses(random_frequencies(key_frequencies, self.logits.shape[1]), pairs)
+        return self.excluded_losses(random_frequencies(key_frequencies, self._n_frequencies), pairs)
+
+    @property
+    def _n_frequencies(self) -> int:
+        return len((self.blocks or cyclic(self.logits.shape[1])).sizes) - 1
 
 
 @dataclass(frozen=True)
@@ -214,7 +218,7 @@ def excluded_each(model: Network, pairs: Tensor, n_others: int = 8) -> Each:
     Source: Nanda et al. 2023 (arXiv 2301.05217), which ablates one key frequency at a time.
     """
     cut, keys = Ablation.of(model), model.key_frequencies
-    others = other_frequencies(keys, model.task.p, n_others)
+    others = other_frequencies(keys, len(model.spectrum.blocks.sizes) - 1, n_others)
     found = cut.excluded_losses([(k,) for k in (*keys, *others)], pairs)
     n = len(keys)
     return Each(
@@ -224,16 +228,17 @@ def excluded_each(model: Network, pairs: Tensor, n_others: int = 8) -> Each:
     )
 
 
-def other_frequencies(key_frequencies: Sequence[int], p: int, n: int = 8) -> tuple[int, ...]:
+def other_frequencies(key_frequencies: Sequence[int], n_frequencies: int, n: int = 8) -> tuple[int, ...]:
     """n frequencies that are not in K, evenly spaced in the ascending list of these; all of them if there are fewer.
 
+    n_frequencies: how many there are, (p-1)/2 for Z_p.
     Number i, 0 … n-1, is entry ⌊i · length / n⌋ of the list. They depend on K only, not on what the network does on
     them.
 
     Equation: entry ⌊i · length / n⌋ of the frequencies outside K, i = 0 … n-1.
     Source: this project: the control of the excluded loss.
     """
-    others = [k for k in range(1, (p + 1) // 2) if k not in key_frequencies]
+    others = [k for k in range(1, n_frequencies + 1) if k not in key_frequencies]
     return tuple(others if len(others) <= n else (others[i * len(others) // n] for i in range(n)))
 
 
@@ -248,17 +253,20 @@ def projection_of_sums(sums: Tensor, frequencies: Sequence[int], blocks: Blocks 
     return waves.T @ (waves @ sums) / p
 
 
-def random_frequencies(key_frequencies: Sequence[int], p: int, draws: int = 20, seed: int = 0) -> list[tuple[int, ...]]:
+def random_frequencies(
+    key_frequencies: Sequence[int], n_frequencies: int, draws: int = 20, seed: int = 0
+) -> list[tuple[int, ...]]:
     """Matched random controls: sets of |K| frequencies outside K, drawn from a fixed seed.
 
+    n_frequencies: how many there are, (p-1)/2 for Z_p, or the number of representations but the trivial one.
     Raises NotEvaluable if fewer than |K| frequencies are outside K.
 
     Equation: sets of |K| of the frequencies outside K, uniformly, without replacement.
     Source: this project: the control of both losses.
     """
-    others = torch.tensor([k for k in range(1, (p + 1) // 2) if k not in key_frequencies])
+    others = torch.tensor([k for k in range(1, n_frequencies + 1) if k not in key_frequencies])
     n = len(key_frequencies)
     if len(others) < n:
-        raise NotEvaluable(f"{n} of {(p - 1) // 2} frequencies are key: too few are left for a random control")
+        raise NotEvaluable(f"{n} of {n_frequencies} frequencies are key: too few are left for a random control")
     generator = torch.Generator().manual_seed(seed)
     return [tuple(sorted(others[torch.randperm(len(others), generator=generator)[:n]].tolist())) for _ in range(draws)]

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from grok.fourier.basis import Blocks
 from grok.measure import embedding
-from grok.measure.logits import sums_by_label
+from grok.measure.logits import character_projections, sums_by_label
 from grok.measure.losses import Ablation, mean_loss
 from grok.models.concat import Concat
 from grok.models.network import Network
@@ -46,10 +46,7 @@ def trace_similarities(logits: Tensor, labels: Tensor, blocks: Blocks) -> Tensor
     Equation: ⟨L, χ_k(s c⁻¹)⟩ / (‖L‖ ‖χ_k(s c⁻¹)‖), L centred.
     """
     whole = centred(logits)
-    along = blocks.basis @ sums_by_label(whole, labels, len(blocks.basis))
-    dots = blocks.summed((along * blocks.basis).sum(1))
-    norms = torch.tensor(blocks.sizes).double().mul(len(blocks.basis)).sqrt()
-    return (dots / norms)[1:] / whole.norm()
+    return character_projections(sums_by_label(whole, labels, len(blocks.basis)), blocks) / whole.norm()
 
 
 def percent_logits_explained(similarities: Tensor) -> float:

@@ -18,7 +18,7 @@ import torch
 from torch import Generator, Tensor
 
 from grok.errors import GrokError
-from grok.models import concat, mlp, pizza, transformer
+from grok.models import concat, mlp, pizza, quadratic, transformer
 from grok.models.names import Weights
 from grok.models.network import Network
 from grok.recipe import Recipe
@@ -84,6 +84,7 @@ ARCHITECTURES = {
     for found in (
         Architecture.of(mlp, mlp.MLP),
         Architecture.of(concat, concat.Concat),
+        Architecture.of(quadratic, quadratic.QuadraticMLP),
         Architecture.of(transformer, transformer.Transformer),
         Architecture.of(pizza, pizza.ConstantAttention),
         Architecture.of(pizza, pizza.SoftmaxAttention, *pizza.ATTENTION),

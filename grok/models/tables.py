@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -20,11 +20,36 @@ from grok.kernels.token_mix.bag import PairIndex, gather_pairs, token_mix
 from grok.models import names
 from grok.models.architectures import recognise
 from grok.models.names import Weights
+from grok.models.pizza import ConstantAttention, SoftmaxAttention
 from grok.recipe import Recipe
-from grok.task import Task
 
 BLOCK = 4608  # pairs at most; with fewer pairs threads meet too often, and more pairs gain nothing
 ALIGNED = 16  # floats in a cache line
+
+
+@dataclass(frozen=True, eq=False)
+class PizzaIndex(PairIndex):
+    """Also for a table with a row for each b behind the rows of tokens and heads, which pairs add as it is."""
+
+    @cached_property
+    def rows_and_second(self) -> Tensor:
+        """[N · (2h+1)] int32: ``rows`` of each pair, then the row of its b."""
+        second = (self.n_rows + self.pairs[:, 1:]).int()
+        return torch.cat([self.rows.view(len(self.pairs), -1), second], dim=1).reshape(-1)
+
+    @cached_property
+    def entries_by_row(self) -> Tensor:
+        """Permutation of the N · (2h+1) entries that sorts them by row."""
+        return torch.argsort(self.rows_and_second, stable=True)
+
+    @cached_property
+    def pairs_by_row(self) -> Tensor:
+        return (self.entries_by_row // (2 * self.n_heads + 1)).int()
+
+    @cached_property
+    def ends(self) -> Tensor:
+        counts = torch.bincount(self.rows_and_second.long(), minlength=self.n_rows + self.p)
+        return (counts.cumsum(0) - counts).int()
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,25 +63,28 @@ class Batch:
     def of(cls, recipe: Recipe, which: Tensor) -> Batch:
         """The pairs at these indices, sorted, because neighbours share table rows, which then stay in cache."""
         task, which = recipe.task, which.sort().values
-        index = PairIndex(task.pairs()[which], task.n, max(recipe.n_heads, 1))
-        return cls(index, task.labels()[which])
+        kind = PizzaIndex if recipe.architecture == SoftmaxAttention.architecture else PairIndex
+        heads = 1 if recipe.architecture == ConstantAttention.architecture else max(recipe.n_heads, 1)
+        return cls(kind(task.pairs()[which], task.n, heads), task.labels()[which])
 
     @cached_property
     def blocks(self) -> list[Batch]:
         """The same pairs in pieces of at most ``BLOCK``, of about equal size."""
         n = max(1, math.ceil(len(self.labels) / BLOCK))
         pieces = zip(self.index.pairs.chunk(n), self.labels.chunk(n), strict=True)
-        return [Batch(PairIndex(pairs, self.index.p, self.index.n_heads), labels) for pairs, labels in pieces]
+        kind, p, n_heads = type(self.index), self.index.p, self.index.n_heads
+        return [Batch(kind(pairs, p, n_heads), labels) for pairs, labels in pieces]
 
 
 @dataclass(frozen=True, eq=False)
 class MLPTables:
     """Tables of E[a] + E[b] → ReLU → logits. D = m: only the neurons reach the logits."""
 
-    table: Tensor  # [2p, m]: W_E W_in, twice
+    table: Tensor  # [2n, m]: what a adds to each neuron, then what b adds; the same if both share an embedding
     U: Tensor  # [m, C]
     readout: Tensor  # [m, C']: U, and zeros behind it up to a cache line
     never: Tensor  # [C']: 0 for a class, -inf behind C
+    quadratic: bool = False  # x² in place of the ReLU
 
     def mix(self, index: PairIndex) -> tuple[Tensor, Tensor]:
         """The activations pre of each pair, [N, D], and an empty tensor in place of attention weights."""
@@ -85,21 +113,38 @@ class TransformerTables:
 
 
 @dataclass(frozen=True, eq=False)
-class PairTables:
-    """Of an architecture without tables over tokens: its network's activations of all pairs. There is no way back."""
+class PizzaTables:
+    """Tables of a context a b, read at b. D = m + C': the columns [W_in | W_U | 0].
 
-    table: Tensor  # [n², D]: of each pair [pre | skip | -inf behind C]
-    n: int
-    U: Tensor  # [m, C]
+    The table has a row for each token and head, as the transformer's, then what b adds without attention, [p, D], which
+    is -inf behind C. With constant attention all heads are one, and what b adds without attention is in b's row.
+    """
+
+    x: Tensor  # [2, p, d] residual stream at the positions of a and b
+    read: Tensor  # [d, D]
+    U: Tensor  # [m, C] = W_out W_U
     readout: Tensor  # [m, C']: U, and zeros behind it up to a cache line
+    table: Tensor  # [2p·h + p, D], or [2p, D]
+    v: Tensor  # [2, h, p, k]; of constant attention W_V W_O, [d, d]
+    w_or: Tensor  # [h, k, D] = W_O [W_in | W_U | 0]; of constant attention the rows before ``read``, [2p, d]
+    query: Tensor | None = None  # [h, p, k], scaled; None for constant attention
+    key: Tensor | None = None  # [2, h, p, k]
+    gap: Tensor | None = None  # [p², h]: the score of a less that of b
 
     def mix(self, index: PairIndex) -> tuple[Tensor, Tensor]:
-        """→ [pre | skip | -inf] of each pair, [N, D], and attention weights: none."""
+        """The row [pre | skip | -inf] of each pair, [N, D], and attention weights [N, 2h+1]; empty if constant."""
+        if self.gap is None:
+            return gather_pairs(self.table, index), self.U.new_empty(0)
         a, b = index.pairs.unbind(1)
-        return self.table.index_select(0, a * self.n + b), self.U.new_empty(0)
+        to_a = self.gap.index_select(0, a * index.p + b).sigmoid_()
+        weights = torch.cat([to_a, 1 - to_a, to_a.new_ones(len(a), 1)], dim=1)
+        if not isinstance(index, PizzaIndex):
+            raise TypeError("pairs of a softmax over a and b need a PizzaIndex (``Batch.of``)")
+        rows, offsets = index.rows_and_second, index.offsets_and_constant
+        return torch.embedding_bag(self.table, rows, offsets, False, 0, False, weights.view(-1))[0], weights
 
 
-Tables = MLPTables | TransformerTables | PairTables
+Tables = MLPTables | TransformerTables | PizzaTables
 
 
 def fold(w: Weights) -> Tables:
@@ -111,11 +156,26 @@ def fold(w: Weights) -> Tables:
 
 
 def _fold_mlp(w: Weights) -> MLPTables:
-    U = w[names.MLP_W_U]
+    return _neurons_only((w[names.MLP_W_E] @ w[names.MLP_W_IN]).repeat(2, 1), w[names.MLP_W_U])
+
+
+def _fold_concat(w: Weights) -> MLPTables:
+    reads_a, reads_b = w[names.CONCAT_W].tensor_split([w[names.CONCAT_W_X].shape[1]])
+    table = torch.cat([w[names.CONCAT_W_X] @ reads_a, w[names.CONCAT_W_Y] @ reads_b])
+    return _neurons_only(table, w[names.CONCAT_W_U])
+
+
+def _fold_quadratic(w: Weights) -> MLPTables:
+    return replace(
+        _neurons_only(torch.cat([w[names.TWO_HOT_A], w[names.TWO_HOT_B]]), w[names.TWO_HOT_OUT]), quadratic=True
+    )
+
+
+def _neurons_only(table: Tensor, U: Tensor) -> MLPTables:
     readout = _aligned(U)
     never = readout.new_zeros(readout.shape[1])
     never[U.shape[1] :] = -math.inf
-    return MLPTables((w[names.MLP_W_E] @ w[names.MLP_W_IN]).repeat(2, 1), U, readout, never)
+    return MLPTables(table, U, readout, never)
 
 
 def _fold_transformer(w: Weights) -> TransformerTables:
@@ -139,21 +199,37 @@ def _fold_transformer(w: Weights) -> TransformerTables:
     return TransformerTables(x, read, readout[:, :n_classes], readout, query, key, v, relative, w_or, x @ key.T, table)
 
 
-def _fold_pairs(w: Weights) -> PairTables:
-    architecture = recognise(w)
-    n = len(architecture.embeddings(w)[1])
-    network = architecture.network(Task(n), w, None)
-    readout = _aligned(network.U)
-    never = network.U.new_full((n * n, readout.shape[1] - network.U.shape[1]), -math.inf)
-    table = torch.cat([network.pre, network.skip_logits.expand(n * n, -1), never], dim=1)
-    return PairTables(table, n, network.U, readout)
+def _fold_pizza(w: Weights) -> PizzaTables:
+    x = w[names.W_E] + w[names.W_POS_AB][:, None]
+    W_U = _aligned(w[names.W_U])
+    read = torch.cat([w[names.W_IN], W_U], dim=1)
+    constant = torch.cat([w[names.B_IN], w[names.B_OUT] @ W_U])
+    (m, n_classes), p = (len(w[names.W_OUT]), w[names.W_U].shape[1]), x.shape[1]
+    constant[m + n_classes :] = -math.inf
+    readout = w[names.W_OUT] @ W_U
+    U = readout[:, :n_classes]
+    if names.W_Q not in w:
+        mixed = w[names.W_V].transpose(0, 1).flatten(1) @ w[names.W_O].flatten(0, 1)
+        before = torch.cat([x[0] @ mixed, x[1] + x[1] @ mixed])
+        table = before @ read
+        table[p:] += constant
+        return PizzaTables(x, read, U, readout, table, mixed, before)
+    v, key = (torch.einsum("itd,hdk->ihtk", x, w[name]) for name in (names.W_V, names.W_K))
+    query = x[1] @ w[names.W_Q] / math.sqrt(w[names.W_Q].shape[-1])
+    gap = key[0] @ query.mT - (key[1] * query).sum(-1)[:, None]  # [h, a, b]
+    w_or = w[names.W_O] @ read
+    rows = (v @ w_or).transpose(1, 2).reshape(-1, read.shape[1])  # token-major
+    table = torch.cat([rows, x[1] @ read + constant])
+    return PizzaTables(x, read, U, readout, table, v, w_or, query, key, gap.flatten(1).T.contiguous())
 
 
 FOLDS: dict[str, Callable[[Weights], Tables]] = {
     "mlp": _fold_mlp,
+    "concat": _fold_concat,
+    "quadratic": _fold_quadratic,
     "transformer": _fold_transformer,
-    "pizza-a": _fold_pairs,
-    "pizza-b": _fold_pairs,
+    "pizza-a": _fold_pizza,
+    "pizza-b": _fold_pizza,
 }
 
 
@@ -166,7 +242,9 @@ def outputs(tables: Tables, index: PairIndex) -> tuple[Tensor, Tensor]:
     """Logits of pairs (-inf behind C), and the part that the neurons write, post U (zeros behind C): [N, C'] each."""
     mixed, _ = tables.mix(index)
     m = len(tables.U)
-    written = mixed[:, :m].clamp_min_(0) @ tables.readout
+    pre = mixed[:, :m]
+    post = pre.square_() if isinstance(tables, MLPTables) and tables.quadratic else pre.clamp_min_(0)
+    written = post @ tables.readout
     return written + (tables.never if isinstance(tables, MLPTables) else mixed[:, m:]), written
 
 

@@ -4,6 +4,9 @@ A fixture folder holds ``model.safetensors`` (the final weights), ``checkpoints.
 ``<step>/<matrix>``), ``trajectory.json`` and ``card.json``. The card is written last, so a folder with a card is
 complete. It states the sha256 of the other files and its own: ``digest`` is the sha256 of the card's bytes with that
 digest replaced by zeros. So every byte of a fixture is covered by a digest.
+
+A fixture in the light form does not hold its initial weights. They are drawn again from the recipe's seed, and compared
+with ``initial_sha256`` in the card.
 """
 
 from __future__ import annotations
@@ -33,6 +36,7 @@ SCHEMA = 1
 MODEL, CHECKPOINTS, TRAJECTORY, CARD = "model.safetensors", "checkpoints.safetensors", "trajectory.json", "card.json"
 CONTENTS = (MODEL, CHECKPOINTS, TRAJECTORY)
 FINAL = "final"
+INITIAL_SHA256 = "initial_sha256"  # a key of the card, where the initial weights are not held
 
 _ZEROS = b"0" * 64
 _DIGEST = re.compile(rb'^ "digest": "([0-9a-f]{64})"', re.MULTILINE)
@@ -65,18 +69,40 @@ class Fixture:
 
     @property
     def run(self) -> Run:
-        initial = self.network("initial") if "initial" in self.roles else None
-        return Run.from_json(self.recipe, self.trajectory, self.network(FINAL), initial)
+        """Its initial network is None if the initial weights are neither held nor drawn here with the same bits."""
+        there = "initial" in self.roles and (0 in self.weights or self._drawn() is not None)
+        return Run.from_json(
+            self.recipe, self.trajectory, self.network(FINAL), self.network("initial") if there else None
+        )
 
     def network(self, which: str | int = FINAL) -> Network:
         """The network of a role or a step, with the recipe's split; the same object each time. Raises GrokError."""
         step = which if isinstance(which, int) else self.roles.get(which)
+        if step == 0 and step not in self.weights and INITIAL_SHA256 in self.card:
+            drawn = self._drawn()
+            if drawn is None:
+                raise GrokError(
+                    f"{self.folder}: it holds no initial weights, and those drawn here from seed {self.recipe.seed} "
+                    f"are not the run's: their sha256 is not {self.card[INITIAL_SHA256][:12]}….\n"
+                    "Another version of torch, or a processor without AVX2, rounds the draw in another way"
+                )
+            self.weights[0] = drawn
         if step not in self.weights:
             known = ", ".join(f"{role} ({at})" for role, at in self.roles.items())
             raise GrokError(f"{self.folder}: no checkpoint {which!r}; it holds {known}")
         if step not in self._networks:
             self._networks[step] = network(self.weights[step], self.recipe.task, self.recipe.split())
         return self._networks[step]
+
+    def _drawn(self) -> Weights | None:
+        """The initial weights of the recipe's seed; None if they are not those of the run."""
+        drawn = weights.initial(self.recipe)
+        return drawn if initial_sha256(self.recipe, drawn) == self.card[INITIAL_SHA256] else None
+
+
+def initial_sha256(recipe: Recipe, initial: Weights) -> str:
+    """sha256 of initial weights: of their float32 numbers, little-endian, in the order of ``matrices.shapes``."""
+    return _sha256(weights.flatten(initial, recipe).numpy().astype("<f4").tobytes())
 
 
 def save_fixture(
@@ -90,6 +116,7 @@ def save_fixture(
 ) -> None:
     """Write a fixture: float32 weights, one set for each step of ``checkpoints``, and the card last.
 
+    Without a checkpoint of step 0 ``card_fields`` has its ``initial_sha256``, if ``roles`` names that step.
     Raises OSError. There is then no card, and ``load_fixture`` refuses the folder.
     """
     flat = {f"{step}/{name}": w for step, ws in checkpoints.items() for name, w in ws.items()}
@@ -145,7 +172,8 @@ def parse(folder: Path, read: Mapping[str, bytes]) -> Fixture:
         by_step.setdefault(int(step), {})[name] = w
     for at, ws in by_step.items():
         _check(folder, recipe, at, ws)
-    missing = [role for role, at in card["checkpoints"].items() if at not in by_step]
+    held = {*by_step, 0} if INITIAL_SHA256 in card else by_step
+    missing = [role for role, at in card["checkpoints"].items() if at not in held]
     if missing:
         raise _damaged(folder, CHECKPOINTS, f"it lacks the checkpoints {', '.join(missing)} that card.json names")
     return Fixture(folder, card, recipe, by_step, json.loads(read[TRAJECTORY]))

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 GENERALISED = 1.0  # a control is one because its test loss is not below
 UNITS = (1, 2, 4)  # prime to any odd p; they make three networks of each rival, as if from three seeds
+# Family → families whose published networks are rivals: the pizza is what the source of Z sets against the clock.
+TRAINED_RIVALS = {"modadd-transformer": ("pizza-a",), "pizza-b": ("pizza-a",)}
 DRAWS = 10  # of initial weights, a family: a claim that holds on any of them is vacuous
 
 
@@ -48,6 +50,7 @@ class Subjects:
         """For a claim about a network: the trained ones, then those on which it must fail.
 
         The controls are ten draws of initial weights, and every shipped seed at the moment when it had only memorised.
+        The rivals are written down, and one is trained (``TRAINED_RIVALS``).
         """
         if family is None:
             return self.checkpoints
@@ -60,6 +63,7 @@ class Subjects:
             *self._untrained(family),
             *self._memorised(family),
             *(Rival(family, there, name) for name in _rivals_of(family)),
+            *self._trained_rivals(family),
         )
 
     @functools.cache  # noqa: B019
@@ -125,6 +129,13 @@ class Subjects:
             if _has(f, MEMORISED)
         )
 
+    def _trained_rivals(self, family: str) -> tuple[Subject, ...]:
+        """The shipped networks of other families that solve this one's kind of task with another algorithm."""
+        found = [(name, _published(self.fixtures, name)) for name in TRAINED_RIVALS.get(family, ())]
+        return tuple(
+            Subject(f"{family}/trained-{name}", family, "rival", folder) for name, folder in found if _solves(folder)
+        )
+
     @functools.cache  # noqa: B019
     def _beside(self, family: str) -> tuple[Subject, ...]:
         if self.beside is None or not (folder := _published(self.beside, family)).is_dir():
@@ -171,6 +182,15 @@ def _has(folder: Path, role: str) -> bool:
         return role in json.loads((folder / "card.json").read_text())["checkpoints"]
     except (OSError, ValueError, KeyError, TypeError):
         return True
+
+
+def _solves(folder: Path) -> bool:
+    """Whether a fixture is there and its card says that it is right on all pairs."""
+    try:
+        card = json.loads((folder / "card.json").read_text())
+        return bool(card["train_accuracy"] == card["test_accuracy"] == 1)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _unfinished(folder: Path) -> bool:

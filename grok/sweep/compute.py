@@ -23,14 +23,12 @@ from typing import Literal
 import torch
 
 from grok.recipe import Recipe
-from grok.store.fixture import load_fixture, save_fixture
+from grok.store.light import lighten
 from grok.sweep.plan import digest
 from grok.train import finish, run
 from grok.train.state import Settings, State
 
 Files = dict[str, bytes]
-CONTROLS = ("initial", "memorised")
-_COMPUTED = ("schema", "recipe", "seed", "steps", "checkpoints", "sha256", "digest")  # save_fixture writes these
 
 
 @dataclass(frozen=True)
@@ -80,15 +78,6 @@ def forget(work: Path) -> None:
     """Remove the state of a batch whose results are stored."""
     shutil.rmtree(work, ignore_errors=True)
     _lock_path(work).unlink(missing_ok=True)
-
-
-def lighten(source: Path, target: Path, keep: Sequence[str] = CONTROLS) -> None:
-    """Copy a fixture with its final weights, and only those checkpoints that have a role in ``keep``."""
-    whole = load_fixture(source)
-    roles = {role: step for role, step in whole.card["checkpoints"].items() if role in keep}
-    kept = {step: whole.weights[step] for step in sorted(set(roles.values()))}
-    card = {key: value for key, value in whole.card.items() if key not in _COMPUTED}
-    save_fixture(target, whole.recipe, whole.weights[whole.recipe.steps], kept, roles, whole.trajectory, card)
 
 
 def _fixtures(recipes: Sequence[Recipe], work: Path) -> dict[str, Files]:

@@ -12,7 +12,7 @@ from grok.measure import embedding
 from grok.measure.trajectory import Column
 from grok.models import matrices as weights
 from grok.progress import bar
-from grok.recipe import Recipe, matched_count
+from grok.recipe import CROSS_ENTROPY, Recipe, matched_count
 from grok.train.snapshot import Pairs, Snapshot
 
 EVERY = ("train_loss", "test_loss", "train_accuracy", "test_accuracy", "weight_norm")
@@ -33,8 +33,8 @@ def columns(
 
     K is that of the final model, by rank if no frequency stands out (``fourier.keys.matched`` with
     ``recipe.matched_count``). It is None for a family without a count; then the ``PROGRESS`` columns are None at every
-    step. A recipe without a modulus has only the ``EVERY`` columns. ``train.snapshot`` computes them, within 1e-4 of
-    the definition.
+    step. A task without blocks (plain addition) has only the ``EVERY`` columns. ``train.snapshot`` computes them,
+    within 1e-4 of the definition. Losses are cross-entropies, also of a run that minimised something else.
     """
     pairs = Pairs.of(recipe, recipe.split())
 
@@ -46,9 +46,11 @@ def columns(
     names = EVERY + SPARSITY + PROGRESS if recipe.task.modular else EVERY
     out: dict[str, list[float | None]] = {name: [] for name in names}
     out["train_loss"], out["test_loss"] = list(train_loss), list(test_loss)
-    for flat in bar(snapshots, desc="progress measures", unit="snapshot", disable=not progress):
+    for at, flat in enumerate(bar(snapshots, desc="progress measures", unit="snapshot", disable=not progress)):
         present = vector(flat)
         model = Snapshot(weights.views(present, recipe), pairs)
+        if recipe.loss != CROSS_ENTROPY:
+            out["train_loss"][at], out["test_loss"][at] = model.loss(model.train), model.loss(model.test)
         row = {
             "train_accuracy": model.accuracy(model.train),
             "test_accuracy": model.accuracy(model.test),
@@ -57,8 +59,8 @@ def columns(
         }
         if recipe.task.modular:
             row |= {
-                "gini_W_E": embedding.gini(embedding.fourier_norms(model.W_E)),
-                "gini_U": embedding.gini(embedding.fourier_norms(model.U, dim=1)),
+                "gini_W_E": embedding.gini(embedding.fourier_norms(model.W_E, blocks=model.blocks)),
+                "gini_U": embedding.gini(embedding.fourier_norms(model.U, dim=1, blocks=model.blocks)),
             }
         if keys is not None:
             row |= {
@@ -76,6 +78,6 @@ def columns(
 
 def _final_keys(model: Snapshot, n: int | None) -> Keys | None:
     try:
-        return matched(model.U, n)
+        return matched(model.U, n, model.blocks)
     except NotEvaluable:
         return None

@@ -14,14 +14,16 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from grok.errors import NotEvaluable
+from grok.fourier.basis import Blocks
 from grok.kernels import cross_entropy
-from grok.measure.logits import at, cosine_projections_of_sums
+from grok.measure.logits import at, character_projections
 from grok.measure.losses import projection_of_sums
 from grok.models.architectures import recognise
 from grok.models.names import Weights
 from grok.models.tables import Batch, Tables, fold, keep_memory, outputs
 from grok.recipe import Recipe
-from grok.task import Split
+from grok.task import Split, Task
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +44,7 @@ class Block:
 class Pairs:
     """All pairs of a task, indexed once for all snapshots."""
 
+    task: Task
     train: list[Block]
     test: list[Block]
 
@@ -51,7 +54,7 @@ class Pairs:
             return [Block.of(batch, recipe.task.n_classes) for batch in Batch.of(recipe, which).blocks]
 
         keep_memory()
-        return cls(blocks(split.train), blocks(split.test))
+        return cls(recipe.task, blocks(split.train), blocks(split.test))
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,8 +83,15 @@ class Snapshot:
 
     @property
     def W_E(self) -> Tensor:
-        """Embedding of the p number tokens: [p, d]."""
-        return recognise(self.weights).embeddings(self.weights)[1]
+        """Embedding of the n elements, as the network's: [n, d]."""
+        return recognise(self.weights).network(self.pairs.task, self.weights, None).W_E
+
+    @property
+    def blocks(self) -> Blocks:
+        """The blocks of the task. Raises NotEvaluable for a task without a basis of blocks."""
+        if self.pairs.task.blocks is None:
+            raise NotEvaluable(f"the operation {self.pairs.task.operation} has no basis of blocks")
+        return self.pairs.task.blocks
 
     @property
     def U(self) -> Tensor:
@@ -109,6 +119,10 @@ class Snapshot:
         right = sum(int((part.logits.argmax(-1) == part.labels).sum()) for part in of)
         return right / _n_pairs(of)
 
+    def loss(self, of: list[Outputs]) -> float:
+        """Mean cross-entropy of these pairs."""
+        return _mean_loss(of, lambda part: part.logits)
+
     @cached_property
     def sums(self) -> Tensor:
         """Σ of the logits over the pairs of each s: [p, p], float64."""
@@ -124,12 +138,12 @@ class Snapshot:
 
     @cached_property
     def cosine_projections(self) -> Tensor:
-        """``logits.cosine_projections``: [(p-1)/2]."""
-        return cosine_projections_of_sums(self.sums)
+        """``logits.cosine_projections``, of any group ``logits.character_projections``: [number of frequencies]."""
+        return character_projections(self.sums, self.blocks)
 
     @cached_property
     def cosine_similarities(self) -> Tensor:
-        """``logits.cosine_similarities``: [(p-1)/2]."""
+        """``logits.cosine_similarities``: [number of frequencies]."""
         classes = slice(self.U.shape[1])
         parts = [part.logits[:, classes] for part in self.train + self.test]
         # first the norms of rows, which are adjacent in memory: five times faster
@@ -143,7 +157,7 @@ class Snapshot:
     def restricted_loss(self, frequencies: Sequence[int], *, skip: bool = True) -> float:
         """Restricted loss on the test pairs; see ``losses.Ablation.restricted``."""
         n = _n_pairs(self.train + self.test)
-        kept = projection_of_sums(self.written_sums, frequencies)
+        kept = projection_of_sums(self.written_sums, frequencies, self.blocks)
         if not skip:  # then the logits depend on s only: p rows, as often as there are test pairs of each
             table = self.sums.sum(0) / n + kept
             by_label = cross_entropy.losses(table, torch.arange(len(table)))
@@ -154,7 +168,7 @@ class Snapshot:
 
     def excluded_loss(self, frequencies: Sequence[int]) -> float:
         """Excluded loss on the train pairs; see ``losses.Ablation.excluded``."""
-        table = self._by_label(projection_of_sums(self.written_sums, frequencies))
+        table = self._by_label(projection_of_sums(self.written_sums, frequencies, self.blocks))
         return _mean_loss(self.train, lambda part: part.logits - table.index_select(0, part.labels))
 
     def _by_label(self, table: Tensor) -> Tensor:

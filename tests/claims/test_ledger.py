@@ -42,7 +42,9 @@ def test_every_claim_says_where_its_threshold_comes_from():
 def test_every_control_and_rival_is_evaluated():
     expected = json.loads((CLAIMS.parent / "reports" / "expected.json").read_text())["claims"]
     unknown = {name: [s for s, holds in entry["subjects"].items() if holds is None] for name, entry in expected.items()}
-    assert {name: subjects for name, subjects in unknown.items() if subjects} == {}
+    trained = ["modadd-transformer/trained-pizza-a"]  # its context has no =, which these are about
+    about_equals = (*(f"B{i}" for i in range(2, 8)), "P9 · modadd-transformer")
+    assert {name: subjects for name, subjects in unknown.items() if subjects} == dict.fromkeys(about_equals, trained)
     without = {info.id_on(f) for path in CLAIMS.glob("test_*.py") for f, info in claimed(path) if info.no_control}
     assert {name for name, entry in expected.items() if entry["verdict"] == "uncontrolled"} <= without
 

@@ -55,6 +55,22 @@ def test_the_card_has_the_whole_recipe_and_it_is_read_back(capsys: pytest.Captur
     assert "seed" not in told
 
 
+def test_a_light_fixture_draws_its_initial_weights_again():
+    assert _train("--steps", 20, "--seed", 5, "--light") == 0
+    assert not Path("runs/modadd-mlp/seed5/work").exists()
+    read = load_fixture(Path("runs/modadd-mlp/seed5"))
+    assert set(read.weights) == {20}
+    assert read.network("initial").W_E.shape == (7, 4)
+
+
+@pytest.mark.parametrize("name", ["s5-mlp", "quad-mlp", "pizza-b"])
+def test_every_kind_of_network_is_trained_by_its_name(name: str):
+    assert _grok("train", name, "--device", "cpu", "--steps", 1) == 0
+    (folder,) = Path("runs", name).glob("seed*")
+    assert load_fixture(folder).network().architecture in {"concat", "quadratic", "pizza-b"}
+    assert np.isfinite(load_fixture(folder).trajectory["columns"]["test_loss"]).all()
+
+
 @pytest.mark.parametrize(
     ("recipe", "ids"),
     [("modadd-mlp", "K1,K8,P6"), ("add-transformer", "F1,F8")],  # P6 and F8 were errors where p is another

@@ -27,7 +27,7 @@ def test_agreement_is_the_resultant_of_what_was_added_to_the_phases_out(p, opera
     generator = torch.Generator().manual_seed(seed)
     of_a, of_b = 2 * math.pi * torch.rand(2, 40, generator=generator, dtype=torch.float64)
     angles = 2 * math.pi / p * torch.outer(k, torch.arange(p)).double()
-    turned = model.weights | {names.MLP_W_U: (angles + (of_a + of_b + added)[:, None]).cos()}
+    turned = model.weights | {names.TWO_HOT_OUT: (angles + (of_a + of_b + added)[:, None]).cos()}
     found = phases.agreement(QuadraticMLP(task, turned, None))
     assert found.length == pytest.approx(float(torch.exp(1j * added).mean().abs()), abs=1e-6)
     assert len(set(found.permuted)) > 1

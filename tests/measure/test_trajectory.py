@@ -74,7 +74,7 @@ def test_without_a_gap_the_progress_columns_are_of_the_strongest_frequencies():
     assert columns["key_cos2"][0] == pytest.approx(expected, rel=1e-4)
 
 
-@pytest.mark.parametrize("name", ["modadd-mlp", "modadd-transformer", "modsub-transformer"])
+@pytest.mark.parametrize("name", ["modadd-mlp", "modadd-transformer", "modsub-transformer", "pizza-a", "pizza-b"])
 def test_the_count_of_a_family_is_that_of_its_published_run(name: str):
     recipe = get_recipe(name)
     run = json.loads((FIXTURES / name / f"seed{recipe.seed}" / "trajectory.json").read_text())

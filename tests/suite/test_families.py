@@ -23,8 +23,8 @@ def test_seeds(models, evidence):
     assert len(set(first)) < len(first)
 """
 ELSEWHERE = """
-@claim("P3", "It is a pizza", on=("pizza-a",))
-def test_pizza(model, evidence):
+@claim("P3", "Its fixtures do not ship", on=("c113-mlp",))
+def test_elsewhere(model, evidence):
     assert False
 """
 RAISING = """

@@ -97,3 +97,15 @@ def test_a_run_that_is_not_finished_is_no_subject(tmp_path):
     of_model = names(Subjects(tmp_path, "all").of_model("modadd-mlp"))
     assert of_model[:2] == [("/seed5", "trained"), ("/untrained-seed5", "control")]
     assert [name for name, _ in of_model if "memorised" in name] == ["/memorised-seed5"]
+
+
+@pytest.mark.parametrize(("right", "there"), [(1.0, True), (0.99, False), (None, False)])
+def test_a_trained_pizza_is_a_rival_if_it_is_right_on_all_pairs(tmp_path, right, there):
+    (tmp_path / "pizza-b" / "seed0").mkdir(parents=True)
+    if right is not None:
+        (tmp_path / "pizza-a" / "seed0").mkdir(parents=True)
+        card = {"train_accuracy": 1.0, "test_accuracy": right}
+        (tmp_path / "pizza-a" / "seed0" / "card.json").write_text(json.dumps(card))
+    found = [s for s in Subjects(tmp_path).of_model("pizza-b") if s.role == "rival"]
+    expected = [("pizza-b/trained-pizza-a", tmp_path / "pizza-a" / "seed0")] if there else []
+    assert [(s.name, s.folder) for s in found] == expected

@@ -11,7 +11,7 @@ from grok.errors import GrokError
 from grok.models import matrices as weights
 from grok.models.hooked import definition
 from grok.models.tables import Batch, fold
-from grok.recipe import RECIPES, Recipe
+from grok.recipe import CROSS_ENTROPY, RECIPES, SQUARED_ERROR, Loss, Recipe
 from grok.store.fixture import load_fixture
 from grok.task import Task
 from grok.train.engines import engine, folded, manual
@@ -74,16 +74,48 @@ def test_loss_and_every_gradient_equal_the_definition(recipe: Recipe, compute):
     assert max(errors.values()) < 1e-10, errors
 
 
+@pytest.mark.parametrize("compute", [_folded, _manual, _manual_in_blocks])
 @pytest.mark.parametrize("task", [Task(7), Task(3, "symmetric")], ids=str)
-def test_concatenated_embeddings_are_trained_by_the_folded_engine_alone(task: Task):
+def test_gradients_of_concatenated_embeddings_equal_the_definition(task: Task, compute):
     recipe = replace(RECIPES["c113-mlp"], task=task, train_frac=0.6, **SMALL)
     given, which = _double(recipe), recipe.split().train
-    loss, grads = _folded(given, recipe, which)
+    loss, grads = compute(given, recipe, which)
     expected_loss, expected = definition.loss_and_grads(given, task, which)
     assert abs(loss - expected_loss) < 1e-10
     assert max(_relative(grads[name], expected[name]) for name in expected) < 1e-10
-    with pytest.raises(GrokError, match="does not know the architecture concat"):
-        _manual(given, recipe, which)
+
+
+@pytest.mark.parametrize("loss", [CROSS_ENTROPY, SQUARED_ERROR])
+def test_quadratic_neurons_are_trained_as_the_definition_does(loss: Loss):
+    recipe = replace(_small("quad-mlp"), loss=loss, d_mlp=20)
+    given, which = _double(recipe), recipe.split().train
+    value, grads = _folded(given, recipe, which)
+    expected_value, expected = definition.loss_and_grads(given, recipe.task, which, loss)
+    assert abs(value - expected_value) < 1e-12
+    assert max(_relative(grads[name], expected[name]) for name in expected) < 1e-10
+    state = _state([recipe], torch.float64)
+    stepper = engine.make([recipe], "folded", state)
+    for value, matrices in definition.train(_double(recipe), recipe, 20):
+        assert abs(float(stepper.advance()) / value - 1) < 1e-10
+        assert _relative(state.flat[0], weights.flatten(matrices, recipe)) < 1e-9
+    with pytest.raises(GrokError, match="--engine folded"):
+        engine.make([recipe], "manual", state)
+
+
+@pytest.mark.parametrize("compute", [_folded, _manual, _manual_in_blocks])
+@pytest.mark.parametrize("name", ["pizza-a", "pizza-b"])
+def test_gradients_of_a_pizza_equal_the_definition(name: str, compute):
+    """Biases that are zero, as at the start, would hide a wrong gradient of what they are multiplied with."""
+    recipe = replace(_small(name), n_heads=2, d_head=5)
+    noise = torch.Generator().manual_seed(5)
+    given = {key: w + 0.3 * torch.randn(w.shape, generator=noise).double() for key, w in _double(recipe).items()}
+    which = recipe.split().train
+    loss, grads = compute(given, recipe, which)
+    expected_loss, expected = definition.loss_and_grads(given, recipe.task, which)
+    assert abs(loss - expected_loss) < 1e-10
+    assert grads.keys() == expected.keys()
+    errors = {key: _relative(grads[key], expected[key]) for key in expected}
+    assert max(errors.values()) < 1e-10, errors
 
 
 @pytest.mark.parametrize("compute", [_folded, _manual])

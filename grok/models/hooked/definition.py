@@ -15,7 +15,7 @@ from transformer_lens.model_bridge import TransformerBridge
 
 from grok.models.architectures import ARCHITECTURES, recognise
 from grok.models.names import Weights
-from grok.recipe import Recipe
+from grok.recipe import CROSS_ENTROPY, SQUARED_ERROR, Loss, Recipe
 from grok.task import Task
 
 Model = TransformerBridge | HookedRootModule
@@ -39,10 +39,15 @@ def logits(model: Model, task: Task, which: Tensor | None = None) -> Tensor:
     return _module(model).logits(model, task, which)
 
 
-def loss(model: Model, task: Task, which: Tensor) -> Tensor:
-    """Mean cross-entropy of these pairs by a float64 log-softmax, a scalar. Differentiable."""
-    log_probs = logits(model, task, which).double().log_softmax(-1)
-    return -log_probs.gather(1, task.labels()[which, None]).mean()
+def loss(model: Model, task: Task, which: Tensor, kind: Loss = CROSS_ENTROPY) -> Tensor:
+    """Mean loss of these pairs, a float64 scalar: cross-entropy, or squared error over pairs and classes.
+
+    The squared error is that of the logits from 1 for the label and 0 for the others. Differentiable.
+    """
+    found, labels = logits(model, task, which).double(), task.labels()[which]
+    if kind == SQUARED_ERROR:
+        return torch.nn.functional.mse_loss(found, torch.nn.functional.one_hot(labels, found.shape[1]).double())
+    return -found.log_softmax(-1).gather(1, labels[:, None]).mean()
 
 
 def matrices(model: Model) -> Weights:
@@ -50,10 +55,10 @@ def matrices(model: Model) -> Weights:
     return _module(model).matrices(model)
 
 
-def loss_and_grads(weights: Weights, task: Task, which: Tensor) -> tuple[Tensor, Weights]:
+def loss_and_grads(weights: Weights, task: Task, which: Tensor, kind: Loss = CROSS_ENTROPY) -> tuple[Tensor, Weights]:
     """Mean loss and its gradient by every matrix, by autograd through the hooked model."""
     model = hooked(weights, task)
-    value = loss(model, task, which)
+    value = loss(model, task, which, kind)
     value.backward()
     grads = _renamed(hooked(weights, task), {key: w.grad for key, w in _variables(model).items()})
     return value.detach(), {name: grads[name] for name in weights}
@@ -89,7 +94,7 @@ class Training:
     def advance(self) -> Tensor:
         """Makes one update. Returns the train loss before it, a scalar."""
         self._optimiser.zero_grad()
-        value = loss(self.model, self.recipe.task, self.split.train)
+        value = loss(self.model, self.recipe.task, self.split.train, self.recipe.loss)
         value.backward()
         for group in self._optimiser.param_groups:
             group["lr"] = self.recipe.rate(self.step)
@@ -99,11 +104,11 @@ class Training:
 
     @torch.no_grad()
     def train_loss(self) -> Tensor:
-        return loss(self.model, self.recipe.task, self.split.train)
+        return loss(self.model, self.recipe.task, self.split.train, self.recipe.loss)
 
     @torch.no_grad()
     def test_loss(self) -> Tensor:
-        return loss(self.model, self.recipe.task, self.split.test)
+        return loss(self.model, self.recipe.task, self.split.test, self.recipe.loss)
 
     def weights(self) -> Weights:
         """The present weights."""

@@ -19,11 +19,20 @@ from grok.store.formats import (
     progress_measures_2022,
     transformerlens,
     two_embedding_mlp,
+    two_hot_mlp,
 )
 from grok.store.formats.shapes import Layout, listed, shown
 
 # The pizza's names are also those of 2022; it is tried first, because its context is shorter.
-FORMATS = (transformerlens, pizza, progress_measures_2022, kissane_mlp, two_embedding_mlp, concatenated_mlp)
+FORMATS = (
+    transformerlens,
+    pizza,
+    progress_measures_2022,
+    kissane_mlp,
+    two_embedding_mlp,
+    concatenated_mlp,
+    two_hot_mlp,
+)
 
 
 def recognise(tensors: Mapping[str, Tensor]) -> tuple[str, Layout]:

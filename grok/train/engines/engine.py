@@ -20,7 +20,7 @@ from torch import Tensor
 from grok.errors import GrokError
 from grok.models import matrices as weights
 from grok.models.tables import Batch, Tables, fold, keep_memory
-from grok.recipe import Recipe
+from grok.recipe import CROSS_ENTROPY, Recipe
 from grok.train import graph
 from grok.train.engines import folded, manual
 
@@ -61,7 +61,8 @@ def device_of(name: str) -> str:
 
 def default(recipe: Recipe, device: str) -> str:
     """The engine for a recipe on a device where the user names none and none is checked (``train.choose``)."""
-    return "manual" if device == "cpu" and recipe.architecture in manual.KNOWN else "folded"
+    by_hand = recipe.architecture in manual.KNOWN and recipe.loss == CROSS_ENTROPY
+    return "manual" if device == "cpu" and by_hand else "folded"
 
 
 def check(name: str, device: str) -> None:
@@ -97,6 +98,10 @@ def make(
     if name in ON_CUDA and recipe.warmup:
         raise GrokError(
             f"engine {name!r} has one learning rate for all steps, {recipe.name} has a warm-up: --engine folded"
+        )
+    if recipe.loss != CROSS_ENTROPY and name not in ("folded", "definition"):
+        raise GrokError(
+            f"engine {name!r} minimises the cross-entropy, {recipe.name} the {recipe.loss}: --engine folded"
         )
     if name == "manual":
         return _Manual(recipes, state)
@@ -194,6 +199,7 @@ class _Folded:
         self.adamw = _AdamW(self.recipe, state)
         self.weights = weights.views(state.flat, self.recipe)
         self.grads = weights.views(self.adamw.grad, self.recipe)
+        keep_memory()
 
     @property
     def mutable(self) -> list[Tensor]:

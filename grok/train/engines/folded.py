@@ -16,7 +16,7 @@ from grok.errors import GrokError
 from grok.kernels import cross_entropy
 from grok.models import names
 from grok.models.names import Weights
-from grok.recipe import Recipe
+from grok.recipe import SQUARED_ERROR, Recipe
 
 
 def logits(weights: Weights, pairs: Tensor, recipe: Recipe) -> Tensor:
@@ -27,8 +27,12 @@ def logits(weights: Weights, pairs: Tensor, recipe: Recipe) -> Tensor:
 
 
 def mean_loss(weights: Weights, pairs: Tensor, labels: Tensor, recipe: Recipe) -> Tensor:
-    """Mean cross-entropy of each seed: [S]."""
-    return cross_entropy.losses(logits(weights, pairs, recipe), labels).mean(-1)
+    """Mean loss of each seed, of the recipe's kind: [S]."""
+    found = logits(weights, pairs, recipe)
+    if recipe.loss == SQUARED_ERROR:
+        right = found.gather(-1, labels.unsqueeze(-1))
+        return (found.square().sum(-1) + 1 - 2 * right.squeeze(-1)).mean(-1) / found.shape[-1]
+    return cross_entropy.losses(found, labels).mean(-1)
 
 
 def loss_and_grads(weights: Weights, pairs: Tensor, labels: Tensor, recipe: Recipe) -> tuple[Tensor, Weights]:
@@ -52,6 +56,11 @@ def _concat(w: Weights, pairs: Tensor) -> Tensor:
     a, b = pairs.unbind(-1)
     pre = _rows(w_x @ reads_a, a) + _rows(w_y @ reads_b, b)
     return pre.relu() @ w[names.CONCAT_W_U]
+
+
+def _quadratic(w: Weights, pairs: Tensor) -> Tensor:
+    a, b = pairs.unbind(-1)
+    return (_rows(w[names.TWO_HOT_A], a) + _rows(w[names.TWO_HOT_B], b)).square() @ w[names.TWO_HOT_OUT]
 
 
 def _transformer(w: Weights, pairs: Tensor) -> Tensor:
@@ -116,6 +125,7 @@ def _pizza_b(w: Weights, pairs: Tensor) -> Tensor:
 FORWARD = {
     "mlp": _mlp,
     "concat": _concat,
+    "quadratic": _quadratic,
     "transformer": _transformer,
     "pizza-a": _pizza_a,
     "pizza-b": _pizza_b,

@@ -16,9 +16,10 @@ from grok.kernels import cross_entropy
 from grok.kernels.token_mix.bag import gather_pairs_backward, token_mix_backward
 from grok.models import names
 from grok.models.names import Weights
-from grok.models.tables import Batch, MLPTables, Tables, TransformerTables
+from grok.models.tables import Batch, MLPTables, PizzaTables, Tables, TransformerTables
+from grok.train.engines import manual_pizza
 
-KNOWN = ("mlp", "transformer")  # architectures whose gradients are written out here
+KNOWN = ("mlp", "concat", "transformer", "pizza-a", "pizza-b")  # architectures whose gradients are written out here
 
 
 def loss(tables: Tables, batch: Batch) -> Tensor:
@@ -36,9 +37,10 @@ def loss_and_grads(weights: Weights, tables: Tables, batch: Batch) -> tuple[Tens
     value, dU, *grads = reduce(_added, (_block(tables, block, n) for block in batch.blocks))
     if isinstance(tables, MLPTables):
         (dtable,) = grads
-        return value, _unfold_mlp(weights, dtable, dU.T)
-    if not isinstance(tables, TransformerTables):
-        raise TypeError(f"there is no way back through {type(tables).__name__}")
+        unfold = _unfold_concat if names.CONCAT_W in weights else _unfold_mlp
+        return value, unfold(weights, dtable, dU.T)
+    if isinstance(tables, PizzaTables):
+        return value, manual_pizza.unfold(weights, tables, grads[0], grads[1] if len(grads) > 1 else None, dU.T)
     dscores, drows, dconstant = grads
     return value, _unfold_transformer(weights, tables, dscores, drows, dconstant, dU.T)
 
@@ -50,7 +52,8 @@ def _added(total: list[Tensor], more: list[Tensor]) -> list[Tensor]:
 def _block(tables: Tables, block: Batch, n: int) -> list[Tensor]:
     """Shares of one block in the mean loss over n pairs and in the gradients of U, transposed, and of the tables.
 
-    The tables' are those of the table; for a transformer of the scores, the table's rows and its constant.
+    The tables' are those of the table; for a transformer of the scores, the table's rows and its constant; for a pizza
+    with a softmax of the table and the gaps.
     """
     mixed, attention, logits = _forward(tables, block)
     m, n_classes = tables.U.shape
@@ -62,6 +65,8 @@ def _block(tables: Tables, block: Batch, n: int) -> list[Tensor]:
     torch.ops.aten.threshold_backward.grad_input(dpre, post, 0, grad_input=dpre)
     if isinstance(tables, MLPTables):
         return [value, dU, gather_pairs_backward(dmixed, block.index)]
+    if isinstance(tables, PizzaTables):
+        return [value, dU, *manual_pizza.to_tables(dmixed, tables, attention, block.index)]
     dscores, drows = token_mix_backward(dmixed, tables.table, attention, block.index)
     return [value, dU, dscores, drows, dmixed.sum(0)]
 
@@ -82,6 +87,17 @@ def _unfold_mlp(w: Weights, dtables: Tensor, dU: Tensor) -> Weights:
         names.MLP_W_E: dtable @ w[names.MLP_W_IN].T,
         names.MLP_W_IN: w[names.MLP_W_E].T @ dtable,
         names.MLP_W_U: dU,
+    }
+
+
+def _unfold_concat(w: Weights, dtables: Tensor, dU: Tensor) -> Weights:
+    reads_a, reads_b = w[names.CONCAT_W].tensor_split([w[names.CONCAT_W_X].shape[1]])
+    of_a, of_b = dtables.chunk(2)
+    return {
+        names.CONCAT_W_X: of_a @ reads_a.T,
+        names.CONCAT_W_Y: of_b @ reads_b.T,
+        names.CONCAT_W: torch.cat([w[names.CONCAT_W_X].T @ of_a, w[names.CONCAT_W_Y].T @ of_b]),
+        names.CONCAT_W_U: dU,
     }
 
 

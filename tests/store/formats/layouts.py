@@ -41,6 +41,10 @@ def concatenated(weights: Weights) -> Weights:
     return dict(weights)
 
 
+def two_hot(weights: Weights) -> Weights:
+    return dict(weights)
+
+
 def write(path: Path, held: Any, container: str) -> Path:
     """``safetensors`` or ``pt``."""
     if container == "safetensors":

@@ -17,7 +17,12 @@ from grok.task import Task
 P = st.sampled_from([5, 7, 11])
 SIZE = st.integers(1, 9)
 TYPES = st.sampled_from([torch.float16, torch.bfloat16, torch.float32, torch.float64])
-RECIPE_OF = {"one_embedding": "modadd-mlp", "two_embeddings": "modadd-mlp", "concatenated": "c113-mlp"}
+RECIPE_OF = {
+    "one_embedding": "modadd-mlp",
+    "two_embeddings": "modadd-mlp",
+    "concatenated": "c113-mlp",
+    "two_hot": "quad-mlp",
+}
 TRANSFORMER_BIASES = ("attn.b_Q", "attn.b_K", "attn.b_V", "attn.b_O", "mlp.b_in", "mlp.b_out")
 
 
@@ -48,6 +53,9 @@ def models(draw: st.DrawFn) -> tuple[str, str, Task, dict[str, torch.Tensor]]:
         d, m = draw(SIZE), draw(SIZE)
         shapes: dict[str, tuple[int, ...]] = {"W_x": (task.p, d), "W_y": (task.p, d), "W": (2 * d, m)}
         shapes |= {"W_U": (m, task.p)}
+    elif layout == "two_hot":
+        m = draw(SIZE)
+        shapes = {"W_a": (task.p, m), "W_b": (task.p, m), "W_out": (m, task.p)}
     elif "embedding" in layout:
         d, m = draw(SIZE), draw(SIZE)
         shapes = {"W_E": (task.p, d), "W_in": (d, m), "W_U": (m, task.p)}
