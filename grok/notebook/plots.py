@@ -17,6 +17,9 @@ from grok.models.network import Network
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+LABELLED = 20  # tokens on a circle
+OVER_PAIRS = ("b", "a")  # titles of the axes, across and down
+
 
 @dataclass(frozen=True, eq=False)
 class Plots:
@@ -73,19 +76,19 @@ class Plots:
 
     def neuron(self, index: int) -> go.Figure:
         """Activation of one neuron after the ReLU over all pairs (a, b)."""
-        table = self._over_pairs(self.network.post[:, index])
-        return self._figure("activations", f"neuron {index} over (a, b)", activation=table)
+        tables = {"": self._over_pairs(self.network.post[:, index])}
+        return self._figure("panels", f"neuron {index} over (a, b)", axes=OVER_PAIRS, **tables)
 
-    def attention(self, head: int) -> go.Figure:
-        """Attention of ``=`` to the first number in one head, over all pairs (a, b), 0 … 1.
+    def attention(self) -> go.Figure:
+        """Attention of ``=`` to the first number in each head, over all pairs (a, b), 0 … 1.
 
         Raises NotEvaluable for an architecture without attention.
         """
         pattern = getattr(self.network, "pattern", None)
         if pattern is None:
             raise NotEvaluable(f"the architecture {self.network.architecture} has no attention from =")
-        table = self._over_pairs(pattern[:, head, 0])
-        return self._figure("activations", f"attention to a in head {head}", attention=table)
+        heads = {f"head {h}": self._over_pairs(to_a) for h, to_a in enumerate(pattern[..., 0].T)}
+        return self._figure("panels", "attention to a over (a, b)", axes=OVER_PAIRS, **heads)
 
     def circle(self, frequency: int | None = None) -> go.Figure:
         """The tokens along the two directions of the embedding on which cos w_k t and sin w_k t lie.
@@ -95,9 +98,10 @@ class Plots:
         """
         k = self.network.key_frequencies[0] if frequency is None else frequency
         W_E = self.network.W_E
-        x, y = views.circle(W_E, k).unbind(1)
-        tokens = [str(t) for t in range(len(W_E))]
-        return self._figure("circle", f"tokens on the circle of k = {k}", x=x, sin_k=y, text=tokens)
+        axes = [f"{wave} w_k t, k = {k}" for wave in ("cos", "sin")]
+        tokens = [str(t) if t < LABELLED else "" for t in range(len(W_E))]  # more would cover each other
+        points = {"": views.circle(W_E, k)}
+        return self._figure("planes", f"tokens on the circle of k = {k}", axes=axes, labels=tokens, **points)
 
     def pcs(self) -> go.Figure:
         """Scores of the tokens on the first two principal components of the embedding; their signs are arbitrary."""

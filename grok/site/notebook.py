@@ -38,7 +38,7 @@ def executed(notebook: Any) -> Any:
     from nbclient import NotebookClient
 
     ran = copy.deepcopy(notebook)
-    client = NotebookClient(ran, timeout=TIMEOUT, kernel_name="python3")
+    client = NotebookClient(ran, timeout=TIMEOUT, kernel_name="python3", coalesce_streams=True)
     client.execute(env=os.environ | {"PLOTLY_RENDERER": "plotly_mimetype"})
     for cell in ran.cells:
         cell.metadata.pop("execution", None)  # times of day, different in every run

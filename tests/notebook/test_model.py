@@ -114,14 +114,14 @@ def test_tokens_stand_on_their_circle_at_the_angle_of_their_frequency(file: Mode
 
 def test_functions_of_the_pairs_are_heatmaps(adder: Model, file: Model):
     for drawn, size in (
-        (adder.plot.attention(1), 10),
+        (adder.plot.attention(), 10),
         (adder.plot.errors(), 10),
         (adder.plot.neuron(0), 10),
         (file.plot.spectrum("post"), 7),
     ):
         assert drawn.data[0].type == "heatmap"
         assert (len(drawn.data[0].z), len(drawn.data[0].z[0])) == (size, size)
-    assert adder.plot.attention(1).data[0].z[3][4] == pytest.approx(float(adder.network.pattern[34, 1, 0]), rel=1e-4)
+    assert adder.plot.attention().data[1].z[3][4] == pytest.approx(float(adder.network.pattern[34, 1, 0]), rel=1e-4)
     with pytest.raises(NotEvaluable, match="has no attention"):
-        file.plot.attention(0)
+        file.plot.attention()
     assert [trace.name for trace in adder.plot.pcs().data] == ["PC1", "PC2"]

@@ -59,5 +59,6 @@ def test_a_cell_that_raises_is_an_error():
 
 def test_another_number_and_another_plot_are_seen():
     plot = "import plotly.graph_objects as go\ngo.Figure().update_layout(title_text={!r})"
-    ran = notebook.executed(made("print(1.25)\n2", plot.format("a"), "import sys; print('a warning', file=sys.stderr)"))
-    assert [notebook.outputs(cell) for cell in ran.cells] == [["1.25\n", "2"], ["a"], []]
+    printed = "print(1.25, flush=True)\nprint(3, flush=True)\n2"  # sent in two parts, which are one output
+    ran = notebook.executed(made(printed, plot.format("a"), "import sys; print('a warning', file=sys.stderr)"))
+    assert [notebook.outputs(cell) for cell in ran.cells] == [["1.25\n3\n", "2"], ["a"], []]
