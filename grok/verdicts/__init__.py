@@ -1,8 +1,21 @@
-"""Verdicts of claims, the expected verdicts, and the spread over seeds. This package imports no torch.
+"""Verdicts of claims, the expected verdicts, and the spread over seeds. This package imports no torch."""
 
-``grok.verdicts.read(path)`` reads a verdicts.json into frozen dataclasses.
-"""
+from __future__ import annotations
 
-from grok.verdicts.record import read_verdicts as read
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from grok.verdicts.record import Verdicts
 
 __all__ = ["read"]
+
+
+def read(path: Path | str) -> Verdicts:
+    """The content of a verdicts.json, as frozen dataclasses; docs/verdicts.md describes its fields.
+
+    Raises GrokError, with the command that makes the file, if it is missing or has another shape.
+    """
+    from grok.verdicts.record import read_verdicts  # not before it is used: ``verdict`` imports nothing else of grok
+
+    return read_verdicts(path)

@@ -16,7 +16,6 @@ ALONE = """() => {
     const figures = [...document.querySelectorAll("figure.plot")];
     document.body.replaceChildren(...figures);
     document.body.style.cssText = "display: grid; grid-template-columns: repeat(3, 1fr); gap: 12px; max-width: none";
-    document.head.insertAdjacentHTML("beforeend", "<style>.modebar { display: none }</style>");
     const size = { width: 470, height: 300 };
     for (const canvas of document.querySelectorAll(".canvas")) Plotly.relayout(canvas, size);
 }"""
@@ -47,6 +46,7 @@ def main() -> None:
         drawn = "[...document.querySelectorAll('.canvas')].every(c => c.querySelector('.main-svg'))"
         tab.wait_for_function(drawn, timeout=120_000)
         tab.evaluate(ALONE)
+        tab.mouse.move(1, 1)  # away from every plot: the one under it shows its buttons
         tab.wait_for_timeout(500)
         tab.screenshot(path=DOCS / "plots.png", full_page=True)
         browser.close()
