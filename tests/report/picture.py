@@ -15,7 +15,7 @@ from grok.verdicts.verdict import Plot, Result
 ALONE = """() => {
     const figures = [...document.querySelectorAll("figure.plot")];
     document.body.replaceChildren(...figures);
-    document.body.style.cssText = "display: grid; grid-template-columns: repeat(3, 1fr); gap: 12px; padding: 12px; max-width: none";
+    document.body.style.cssText = "display: grid; grid-template-columns: repeat(3, 1fr); gap: 12px; padding: 12px";
     document.head.insertAdjacentHTML("beforeend", "<style>.modebar { display: none }</style>");
     const size = { width: 470, height: 300 };
     for (const canvas of document.querySelectorAll(".canvas")) Plotly.relayout(canvas, size);
