@@ -5,7 +5,6 @@ A sentence is never cut. Where there is no room beside the numbers, it stands on
 
 from __future__ import annotations
 
-import math
 import shutil
 import unicodedata
 from collections import Counter
@@ -14,7 +13,7 @@ from typing import Any
 
 from grok.verdicts.claim import Claim
 from grok.verdicts.number import fitted, is_number, percent
-from grok.verdicts.verdict import VERDICTS, Assertion, Result, judged
+from grok.verdicts.verdict import VERDICTS, Assertion, Result, deciding, judged
 
 COLOURS = {"replicated": "green", "refuted": "red", "mixed": "yellow", "vacuous": "yellow", "not evaluated": "purple"}
 COLOURS |= {"unspecific": "yellow", "uncontrolled": "purple", "error": "red"}
@@ -128,7 +127,7 @@ def figures(claim: Claim) -> dict[str, str]:
     The values of the control and of the rival that come nearest to passing the same assert are added. They are – if
     none reached the assert. A published text is – too: it stands on the page.
     """
-    subject, decides = deciding(claim)
+    subject, decides = deciding(judged(claim.subjects))
     if subject is None or decides is None:
         return dict.fromkeys(NUMBERS, number(None))
     over = next((a for a in claim.asserted if a.expression == decides.expression), None)
@@ -145,32 +144,19 @@ def figures(claim: Claim) -> dict[str, str]:
     }
 
 
-def deciding(claim: Claim) -> tuple[Result | None, Assertion | None]:
-    """The model and the assert that decide: the failure by most, or else the assert that holds by least.
-
-    None for the assert if it compares no numbers, for then a reason says what failed.
-    """
-    evaluated = [s for s in judged(claim.subjects) if s.holds is not None and s.asserts]
-    failing = [s for s in evaluated if not s.holds] or evaluated
-    subject = min(failing, key=lambda s: _room(s.margin), default=None)
-    if subject is None:
-        return None, None
-    made = [a for a in subject.asserts if not a.passed] or subject.asserts
-    return subject, min((a for a in made if a.left is not None), key=lambda a: _room(a.margin), default=None)
-
-
 def _published(claim: Claim, subject: Result, decides: Assertion) -> float | None:
-    """The published number of the quantity that decides; that of the claim, if it asserts of one quantity only."""
-    of_same = [e for e in subject.evidence if _same(e.value, decides.left)]
-    numbers = {e.published for e in of_same if is_number(e.published)}
+    """The published number of the quantity that decides; that of the claim, if it asserts of one quantity only.
+
+    The quantity is the evidence that the assert names. One without a name, as the least of a table, is told by its
+    value.
+    """
+    named = [e for e in subject.evidence if e.name == decides.name and is_number(e.value)]
+    same = [e for e in named or subject.evidence if _same(e.value, decides.left)]
+    numbers = {e.published for e in same if is_number(e.published)}
     if len(numbers) == 1:
         return numbers.pop()
     alone = len({a.left for a in subject.asserts}) == 1 and not any(e.published is not None for e in subject.evidence)
     return claim.published if alone and is_number(claim.published) else None
-
-
-def _room(margin: float | None) -> float:
-    return math.inf if margin is None else margin
 
 
 def _same(value: Any, other: Any) -> bool:

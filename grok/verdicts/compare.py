@@ -55,7 +55,7 @@ def pairs(one: Iterable[Claim], other: Iterable[Claim]) -> list[Pair]:
         both = ours.get(name), theirs.get(name)
         said = both[0] or both[1]
         assert said is not None
-        decide = [made.expression for claim in both if claim and (made := deciding(judged(claim.subjects)))]
+        decide = [made.expression for claim in both if claim and (made := deciding(judged(claim.subjects))[1])]
         reached = [e for e in decide if all(claim and _value(claim, e) is not None for claim in both)]
         asked = next(iter(reached or decide), None)
         first, second = (Side(c.verdict, _value(c, asked), c.reason) if c else None for c in both)

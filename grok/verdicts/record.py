@@ -116,7 +116,7 @@ _COLUMNS = {
 
 
 def _value(subjects: Iterable[Result]) -> float | None:
-    decides = deciding(subjects)
+    _, decides = deciding(subjects)
     return decides.left if decides else None
 
 

@@ -110,14 +110,21 @@ def judged(subjects: Iterable[Result]) -> list[Result]:
     return [s for s in subjects if not must_fail(s.role)]
 
 
-def deciding(subjects: Iterable[Result]) -> Assertion | None:
-    """The assert that decides: of the subject with the least margin, the assert of numbers with the least margin."""
+def deciding(subjects: Iterable[Result]) -> tuple[Result | None, Assertion | None]:
+    """The subject and the assert that decide: the failure by most or, if nothing fails, the assert that holds by least.
+
+    None for the assert if what failed compares no numbers, and for both if nothing was asserted.
+    """
 
     def room(of: Result | Assertion) -> float:
         return math.inf if of.margin is None else of.margin
 
-    made = [[a for a in s.asserts if a.left is not None] for s in sorted(subjects, key=room)]
-    return min(next(filter(None, made), []), key=room, default=None)
+    asserted = [s for s in subjects if s.asserts]
+    subject = min([s for s in asserted if s.holds is False] or asserted, key=room, default=None)
+    if subject is None:
+        return None, None
+    made = [a for a in subject.asserts if not a.passed] or subject.asserts
+    return subject, min((a for a in made if a.left is not None), key=room, default=None)
 
 
 def must_fail(role: str) -> bool:

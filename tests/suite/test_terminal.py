@@ -155,6 +155,17 @@ def test_the_assert_that_decides_is_shown(asserts, shown):
     assert tuple(found[name] for name in ("measured", "threshold", "published", "margin")) == shown
 
 
+def test_the_name_of_a_quantity_goes_before_its_value():
+    """Two quantities that happen to be equal: the published value is that of the one which the assert names."""
+    evidence = [Evidence("train accuracy", 1.0, published=0.99), Evidence("test accuracy", 1.0)]
+    made = replace(assertion("test >= 0.9", 1.0, ">=", 0.9, 0.11), name="test accuracy")
+    found = claim({"published": 0.7}, [Result("m/seed0", "trained", True, evidence=evidence, asserts=[made])])
+    assert terminal.figures(found)["published"] == "–"
+    made = replace(made, name="train accuracy")
+    found = claim(subjects=[Result("m/seed0", "trained", True, evidence=evidence, asserts=[made])])
+    assert terminal.figures(found)["published"] == "0.99"
+
+
 def test_of_several_models_the_one_that_fails_by_most_is_shown():
     worst = replace(trained(0.4, 0.98), subject="m/seed2")
     broken = Result("m/seed3", "trained", None, "no train pairs")
