@@ -63,16 +63,14 @@ def random_controls(model, removed) -> list[float]:
 
 
 def table(values) -> torch.Tensor:
-    """A value for each pair as a table over (a, b): [p²] → [p, p]."""
+    """A value for each pair as a table over (a, b): [p²] → [p, p], rows a."""
     p = math.isqrt(len(values))
     return values.unflatten(0, (p, p))
 
 
 def plot_errors(evidence, title, see, model, logits):
     errors = addition.error_table(logits, model.labels, model.task.p)
-    evidence.plot(
-        "error_table", title, x=range(model.task.p), y=range(model.task.p), error=errors, see=see, axes=PAIR_AXES
-    )
+    evidence.plot("error_table", title, error=errors, see=see, axes=PAIR_AXES)
 
 
 def plot_ablated(evidence, model, logits):
@@ -141,8 +139,6 @@ def test_it_adds(model, evidence):
         "matrix",
         "The sum that the network gives for each pair",
         see="It is a + b, the same along each diagonal.",
-        x=range(model.task.p),
-        y=range(model.task.p),
         sum=table(model.logits.argmax(1)),
         axes=PAIR_AXES,
     )
@@ -380,8 +376,7 @@ def test_ablated_errors_have_the_sign_of_the_edge(model, evidence):
     $$ e(0, b) > 0 > e(9, b'), \quad b \ne 9, \; b' \ne 0, \quad e(0, 9) = e(9, 0) = 0 $$"""
     logits = pc1_only(model).logits
     plot_ablated(evidence, model, logits)
-    p = model.task.p
-    errors = addition.error_table(logits, model.labels, p)
+    p, errors = model.task.p, addition.error_table(logits, model.labels, model.task.p)
     a, b = model.task.pairs().T.unflatten(1, (p, p))
     low, high = (a == 0) | (b == 0), (a == p - 1) | (b == p - 1)
     wrong_low = evidence(
@@ -421,8 +416,6 @@ def test_skip_is_not_needed(model, evidence):
             "whole network": table(certificate.margins_of(model.logits, model.labels)),
             "without the residual path": table(certificate.margins_of(without, model.labels)),
         },
-        x=range(model.task.p),
-        y=range(model.task.p),
         axes=PAIR_AXES,
     )
     right = evidence("accuracy without the residual path", accuracy(model, without), published=1.0)
@@ -494,8 +487,6 @@ def test_ablated_predictions_depend_on_the_sum_only(model, evidence):
         "matrix",
         "The sum that the network gives with PC1 only",
         see="It is the same for (a, b) and (b, a), and nearly the same along each diagonal.",
-        x=range(model.task.p),
-        y=range(model.task.p),
         sum=table(predicted),
         axes=PAIR_AXES,
     )

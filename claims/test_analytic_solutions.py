@@ -229,13 +229,16 @@ def test_input_weights_are_of_one_frequency(model, evidence):
     are those with more than a millionth of the greatest norm squared.
 
     $$ \max_k \frac{\| F_k w \|^2}{\| w - \bar w \|^2}, \quad \text{mean} \ge 0.9 $$"""
-    evidence.plot(
-        "lines",
-        "Greatest share of one frequency in each neuron's input weights",
-        see="The neurons are sorted; the mean is to be above the line.",
-        share=lambda: neurons.token_frequency_shares(model.W_neur).sort(descending=True).values,
-        line=0.9,
-        axes=("live neuron, by share", "share of the squared norm, 0 to 1"),
-    )
+    shares = neurons.token_frequency_shares(model.W_neur)
+    if len(shares):
+        evidence.plot(
+            "lines",
+            "Greatest share of one frequency in each neuron's input weights",
+            x=range(1, len(shares) + 1),
+            share=shares.sort(descending=True).values,
+            see="The neurons are sorted; the mean is to be above the line.",
+            line=0.9,
+            axes=("live neuron, by share", "share of the squared norm, 0 to 1"),
+        )
     share = evidence("mean share of one frequency in a neuron's weights", neurons.token_frequency_share(model.W_neur))
     assert share >= 0.9
