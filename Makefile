@@ -40,11 +40,15 @@ gpu: $(READY)
 	$(BIN)/python -m benchmarks.gpu.suite --out gpu-results
 
 # The GPU suite on a CPU in an environment of its own, as a machine with a GPU may have it: nothing but what the suite
-# needs, the torch of constraints.txt with its triton, and the newest numpy.
+# needs, the torch of constraints.txt, and the newest triton and numpy that pip finds for this Python. Another one:
+#   make rehearse PYTHON=python3.12 TORCH=torch==2.11.0
+PYTHON := python3
+TORCH := -c constraints.txt torch
 rehearse:
-	python3 -m venv .venv-rehearse
-	.venv-rehearse/bin/python -m pip install --quiet --upgrade -c constraints.txt \
-		torch triton numpy einops safetensors tqdm pytest hypothesis pytest-benchmark
+	$(PYTHON) -m venv --clear .venv-rehearse
+	.venv-rehearse/bin/python -m pip install --quiet --upgrade $(TORCH) \
+		triton numpy einops safetensors tqdm pytest hypothesis pytest-benchmark
+	.venv-rehearse/bin/python -m pip list
 	.venv-rehearse/bin/python -m benchmarks.gpu.suite --rehearse --tests --out gpu-results/rehearsal
 
 $(READY): pyproject.toml constraints.txt

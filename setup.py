@@ -15,14 +15,14 @@ from setuptools.command.sdist import sdist
 ROOT = Path(__file__).parent
 
 # The networks of a wheel, each with the checkpoints that it keeps. They are the canonical runs, their controls, and of
-# the further seeds those whose memorised network decides a verdict (F8 and F17, N9b). tests/test_wheel.py checks that
-# every verdict is the same on these as on all networks of the checkout.
+# the further seeds those whose memorised network decides a verdict (F8 and F17, N9b). Claim S1 reads initial weights.
+# tests/test_wheel.py checks that every verdict is the same on these as on all networks of the checkout.
 KEPT = {
-    "modadd-mlp/seed0": ("initial", "memorised"),
-    "modadd-transformer/seed999": ("initial", "memorised"),
+    "modadd-mlp/seed0": ("memorised",),
+    "modadd-transformer/seed999": ("memorised",),
     "modadd-transformer/seed1": ("memorised",),
     "modsub-transformer/seed999": ("initial", "memorised"),
-    "add-transformer/seed999": ("initial", "memorised"),
+    "add-transformer/seed999": ("memorised",),
     "add-transformer/seed4": ("memorised",),
     "modadd-mlp-wd0/seed0": (),
     "modadd-transformer-wd0/seed999": (),
@@ -42,11 +42,10 @@ class BuildWithClaims(build_py):
 
 
 class SourcesWithClaims(sdist):
-    def add_defaults(self) -> None:
-        super().add_defaults()
+    def make_release_tree(self, base_dir: str, files: list[str]) -> None:
         fixtures = [path for fixture in KEPT for path in (ROOT / "fixtures" / fixture).iterdir()]
-        files = [*(ROOT / "claims").glob("*.py"), *fixtures, ROOT / "reports" / "expected.json"]
-        self.filelist.extend(sorted(str(path.relative_to(ROOT)) for path in files))
+        more = [*(ROOT / "claims").glob("*.py"), *fixtures, ROOT / "reports" / "expected.json"]
+        super().make_release_tree(base_dir, [*files, *sorted(str(path.relative_to(ROOT)) for path in more)])
 
 
 def published() -> dict[str, bytes]:
@@ -102,6 +101,8 @@ def is_there(subject: str) -> bool:
     """Whether the network, or the run, of this name is in the package, or made by it."""
     if match := re.fullmatch(r"(.*)/(?:memorised-)?(seed\d+)", subject):
         return f"{match[1]}/{match[2]}" in KEPT
+    if match := re.fullmatch(r".*/trained-(.*)", subject):  # the network of another family as a rival
+        return any(fixture.startswith(f"{match[1]}/") for fixture in KEPT)
     return not subject.endswith("-seeds")
 
 

@@ -47,6 +47,11 @@ def gpu_report(data: dict[str, Any]) -> str:
         lines.append("\nA rehearsal with small sizes on a CPU: these times are about nothing.")
     for name in data["failed"]:
         lines.append(f"\n**{name} failed**: {data[name]['error'].strip().splitlines()[-1]}")
+    lines += ["", "**runs to their end**", "", *_header("recipe", "seeds", "steps", "engine", "time", "groks at step")]
+    for name in ("canonical", "rest", "seeds", "compared"):
+        for r in data.get(name, {}).get("result", {}).get("runs", []):
+            steps = ", ".join("–" if step is None else str(step) for step in r["grok_step"])
+            lines.append(_row(r["recipe"], len(r["seeds"]), r["steps"], r["engine"], _time(r["seconds"]), steps))
     timing = data.get("timing", {}).get("result", {})
     for part in ("ladder", "growth"):
         lines += ["", f"**{part}**", ""]

@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, get_args
 
@@ -34,7 +35,8 @@ def claim(
     no_control: str | None = None,
     on: Sequence[str] = (),
 ) -> Callable[[Test], Test]:
-    """Make a test a claim. ``id`` is unique in a test session; ``title`` is the sentence.
+    """Make a test a claim. ``id`` is unique in a test session; ``title`` is the sentence. The page shows the test's
+    docstring, with equations between dollar signs in LaTeX.
 
     published: the source's own figure (a number, a text, or a tuple of them). section: the place in the source.
     about: what the sentence is about. A claim about the "mechanism" by which a network gets its answers must also fail
@@ -62,7 +64,8 @@ def claim(
         )
 
     def decorate(test: Test) -> Test:
-        info = Info(id, title, published, section, about, threshold, because, no_control, tuple(on), recorded(test))
+        said = (id, title, published, section, about, threshold, because, no_control, tuple(on))
+        info = Info(*said, recorded(test), inspect.getdoc(test))
         return pytest.mark.claim(info)(test)
 
     return decorate

@@ -18,17 +18,23 @@ ROOT = Path(__file__).parent.parent
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel. Built without a network, and from a copy, so that no build folder appears in the checkout."""
+    """The wheel, made from a source distribution without a network. Both are built from a copy, so that no build folder
+    appears in the checkout."""
     pytest.importorskip("setuptools", reason="setuptools builds the wheel")
     tmp = tmp_path_factory.mktemp("wheel")
     for folder in ("grok", "claims", "fixtures", "reports"):
         shutil.copytree(ROOT / folder, tmp / "src" / folder, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, tmp / "src")
-    command = (sys.executable, "-m", "pip", "--disable-pip-version-check", "-q", "wheel", "--no-deps", "--no-index")
-    done = subprocess.run(
-        [*command, "--no-build-isolation", "-w", tmp / "dist", tmp / "src"], capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    build = "import setuptools.build_meta as build; print(build.build_sdist('../dist'))"
+    sources = _run(sys.executable, "-c", build, cwd=tmp / "src").split()[-1]
+    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "-q", "wheel", "--no-deps", "--no-index")
+    _run(*pip, "--no-build-isolation", "-w", tmp / "dist", tmp / "dist" / sources, cwd=tmp)
     [made] = (tmp / "dist").glob("*.whl")
     return made
+
+
+def _run(*command: str | Path, cwd: Path) -> str:
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout

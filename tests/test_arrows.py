@@ -25,18 +25,19 @@ ARROWS: dict[str, set[str]] = {
     "kernels": set(),
     "models": {"task", "recipe", "fourier", "kernels"},
     "measure": {"task", "fourier", "kernels", "models"},
+    "views": {"fourier", "models", "measure"},
     "store": {"task", "recipe", "models"},
     "verdicts": set(),
     "train": {"task", "recipe", "fourier", "kernels", "models", "measure", "store", "verdicts"},
     "sweep": {"recipe", "measure", "store", "train", "verdicts"},
-    "suite": {"recipe", "kernels", "models", "store", "verdicts", "report"},
+    "suite": {"recipe", "kernels", "models", "measure", "store", "verdicts", "report"},
     "report": {"verdicts"},
-    "notebook": {"recipe", "fourier", "models", "measure", "store", "report"},
+    "notebook": {"views", "recipe", "models", "measure", "store", "report"},
     "site": {"measure", "report", "verdicts"},
     "claim": {"suite"},
     "commands": {"recipe", "measure", "models", "store", "train", "sweep", "report", "verdicts"},
     "cli": {"commands", "train"},
-    "claims": {"claim", "measure", "models", "task"},
+    "claims": {"views", "claim", "measure", "models", "task"},
 }
 
 # TransformerLens takes seconds to import and is not on every machine with a GPU.

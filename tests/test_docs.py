@@ -3,6 +3,7 @@
 import html
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from grok.commands.info import card_table
 from grok.store.fixture import load_fixture
 from grok.sweep import certificates
+from grok.verdicts import plots
 from grok.verdicts.number import percent
 
 ROOT = Path(__file__).parents[1]
@@ -43,6 +45,13 @@ def test_findings_discuss_every_claim_that_did_not_replicate() -> None:
     text = (ROOT / "docs" / "findings.md").read_text(encoding="utf-8")
     missing = [name for name in EXPECTED if not re.search(rf"\b{re.escape(name)}\b", text)]
     assert [name for name in missing if EXPECTED[name]["verdict"] != "replicated"] == []
+
+
+def test_every_kind_of_plot_is_in_the_document_and_drawn() -> None:
+    sys.path.insert(0, str(ROOT / "tests" / "report"))
+    import picture
+
+    assert [plot.kind for plot in picture.plots()] == list(plots.KINDS)
 
 
 def test_the_table_of_fixtures_is_up_to_date() -> None:

@@ -18,6 +18,8 @@ from grok.verdicts.verdict import Result, Role, verdict
 ROOT = Path(__file__).parent.parent
 EXPECTED = json.loads((ROOT / "reports" / "expected.json").read_text(encoding="utf-8"))["claims"]
 EXAMPLE = ROOT / "examples" / "own_claims"
+# as in docs/notebook.ipynb
+MEMORISED = "import grok; print(grok.fixture('modadd-transformer', seed=1).at('memorised'))"
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +94,7 @@ def test_a_first_hour_without_a_checkout(environment: Path, tmp_path: Path):
     smaller = ("--seed", "5", "--steps", "20", "--set", "d_mlp=64", "--set", "weight_decay=0.5")
     for command, code, last in (
         (("python", "-c", "import grok; print(grok.__file__)"), 0, r".*/site-packages/grok/__init__\.py"),
+        (("python", "-c", MEMORISED), 0, "<modadd-transformer/seed1 memorised: .*>"),
         (("grok", "list"), 0, "claims and their verdicts: grok list --claims"),
         (("grok", "list", "--claims"), 0, r"\d+ claims, \d+ with a verdict here; .*"),
         (("pytest", "--pyargs", "grok.claims", "-q", *few), 0, r"\d+ passed, \d+ deselected in .*"),
@@ -101,12 +104,12 @@ def test_a_first_hour_without_a_checkout(environment: Path, tmp_path: Path):
             1,
             "strict: .*: F23",
         ),
+        (("grok", "verify", "good.safetensors", "--claims", "K8"), 2, "grok: K8: not about add-transformer; .*"),
         (("grok", "compare", "a.json", "b.json"), 0, "2 claims in both: 1 with another verdict, 1 with another value"),
         ((*own, "--claims-html", "own.html"), 0, "4 passed in .*"),
         (("grok", "gate", "own.json"), 2, r" *grok gate own\.json --accept"),
         (("grok", "gate", "own.json", "--accept"), 0, r"wrote reports/expected\.json: 2 replicated; .*"),
         (("grok", "gate", "own.json"), 0, "ok: 2 replicated; none unexpected"),
-        (own, 0, "4 passed in .*"),
         (
             ("grok", "train", "add-transformer", *smaller),
             0,

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy
 import torch
 
 from benchmarks.gpu.plan import Plan
-from grok import files
 from grok.recipe import Recipe
 from grok.train.engines import engine
 from grok.train.state import State
 
 ROOT = Path(__file__).parent.parent.parent
-TESTS = ("tests/kernels", "tests/train/test_gpu_engines.py")
+TESTS = ("tests/kernels", *(f"tests/train/test_{name}.py" for name in ("gpu_engines", "launches", "choose")))
+LOG = 12_000  # characters
 
 
 def environment(device: str) -> dict[str, Any]:
@@ -25,6 +27,7 @@ def environment(device: str) -> dict[str, Any]:
     found: dict[str, Any] = {
         "python": platform.python_version(),
         "torch": torch.__version__,
+        "numpy": numpy.__version__,
         "platform": platform.platform(),
     }
     if device == "cuda":
@@ -46,17 +49,22 @@ def environment(device: str) -> dict[str, Any]:
     return found
 
 
-def kernel_tests(out: Path) -> str:
-    """The last line of pytest. Raises RuntimeError if a test fails; the log is ``kernels.log``."""
+def kernel_tests(seconds: float) -> str:
+    """The last line of pytest. Raises RuntimeError, with the end of its output, if a test fails or it takes longer."""
     if not all((ROOT / t).exists() for t in TESTS):
         raise RuntimeError(f"the tests are not beside the package, in {ROOT}: run the suite in a checkout")
     command = [sys.executable, "-m", "pytest", "-q", "-c", "/dev/null", "--rootdir", str(ROOT), "--noconftest"]
     command += ["-p", "no:cacheprovider", "-p", "no:grok", *(str(ROOT / t) for t in TESTS)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    files.write_bytes(out / "kernels.log", (done.stdout + done.stderr).encode())
-    if done.returncode:
-        raise RuntimeError(f"pytest exited with {done.returncode}; see kernels.log: {done.stdout[-2000:]}")
-    return done.stdout.strip().splitlines()[-1]
+    running = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        output, _ = running.communicate(timeout=seconds if math.isfinite(seconds) else None)
+    except subprocess.TimeoutExpired:
+        running.kill()
+        output, _ = running.communicate()
+        raise RuntimeError(f"pytest took longer than {seconds:.0f} s:\n{output[-LOG:]}") from None
+    if running.returncode:
+        raise RuntimeError(f"pytest exited with {running.returncode}:\n{output[-LOG:]}")
+    return output.strip().splitlines()[-1]
 
 
 def determinism(plan: Plan) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmarks.gpu.eager import Eager
 from grok.kernels.adamw import reference as adamw_reference
 from grok.kernels.cross_entropy import reference as cross_entropy_reference
 from grok.kernels.fixed_order import reference as fixed_reference
@@ -26,6 +27,7 @@ from grok.train.graph import Graphed
 from grok.train.state import State
 
 Times = dict[str, Any]
+EAGER = "eager"  # a rung that is no engine of ours
 
 
 def timed(call: Callable[[], object], device: str, repeats: int) -> list[float]:
@@ -59,7 +61,7 @@ def summary(seconds: list[float], per: float = 1.0) -> Times:
 def step_time(recipes: list[Recipe], name: str, device: str, eval_every: int, repeats: int) -> Times:
     """Time of one step of the whole batch with its share of test losses, and of one seed's step."""
     state = State.fresh(recipes, device)
-    step = engine.make(recipes, name, state, eval_every)
+    step: Any = Eager(recipes[0], state) if name == EAGER else engine.make(recipes, name, state, eval_every)
     began = time.perf_counter()
     if isinstance(step, Graphed):
         step.advance_chunk()
@@ -86,16 +88,35 @@ def batch(recipe: Recipe, n: int) -> list[Recipe]:
     return [recipe] + [recipe.with_seed(recipe.seed + i) for i in range(1, n)]
 
 
-def ladder(recipes: Iterable[Recipe], engines: Iterable[str], seeds: Iterable[int], device: str, n: int) -> list[Times]:
-    """Every rung on every recipe; eager ``folded`` is the foot, so the algebra's gain is not taken for the kernels'."""
+def ladder(
+    recipes: Iterable[Recipe],
+    engines: Iterable[str],
+    seeds: Iterable[int],
+    device: str,
+    in_time: Callable[[], bool],
+    n: int,
+) -> list[Times]:
+    """Every rung on every recipe: with ``folded`` between the sources' own step (of a transformer, one seed) and the
+    kernels, the algebra's gain is not taken for theirs.
+    """
     cells = [(r, e, s, every) for r in recipes for s in seeds for e in engines for every in (1, 10)]
-    return [step_time(batch(r, s), e, device, every, n) for r, e, s, every in cells]
+    cells = [cell for cell in cells if cell[1] != EAGER or (cell[0].architecture == "transformer" and cell[2] == 1)]
+    return [step_time(batch(r, s), e, device, every, n) for r, e, s, every in cells if in_time()]
 
 
-def growth(recipe: Recipe, name: str, ps: Iterable[int], seeds: Iterable[int], device: str, n: int) -> list[Times]:
+def growth(
+    recipe: Recipe,
+    name: str,
+    ps: Iterable[int],
+    seeds: Iterable[int],
+    device: str,
+    in_time: Callable[[], bool],
+    n: int,
+) -> list[Times]:
     """Over p at one seed, and over seeds at the recipe's p."""
     wider = [[replace(recipe, task=Task(p, recipe.task.operation))] for p in ps]
-    return [step_time(rs, name, device, 10, n) for rs in [*wider, *(batch(recipe, s) for s in seeds)]]
+    cells = [*wider, *(batch(recipe, s) for s in seeds)]
+    return [step_time(rs, name, device, 10, n) for rs in cells if in_time()]
 
 
 def ceilings(device: str, n: int = 20) -> Times:
@@ -209,11 +230,13 @@ def cases(device: str, n_seeds: int, p: int = 113, h: int = 4, m: int = 512) -> 
     ]
 
 
-def kernel_times(device: str, sizes: Iterable[tuple[int, int, int]], peak: Times, repeats: int) -> list[Times]:
+def kernel_times(
+    sizes: Iterable[tuple[int, int, int]], peak: Times, device: str, in_time: Callable[[], bool], repeats: int
+) -> list[Times]:
     """Every kernel beside its reference, and its share of the nearer ceiling; sizes are (seeds, p, d_mlp)."""
     rows = []
     for n_seeds, p, m in sizes:
-        for case in cases(device, n_seeds, p, m=m):
+        for case in cases(device, n_seeds, p, m=m) if in_time() else []:
             kernel, reference = (summary(timed(f, device, repeats)) for f in (case.kernel, case.reference))
             floor = max(case.flops / peak["float32_tflops"] / 1e12, case.bytes / peak["bytes_per_s"])
             rows.append(

@@ -15,10 +15,12 @@ from safetensors.numpy import save
 
 from grok import files
 from grok.fourier.keys import Keys
+from grok.models import matrices
 from grok.recipe import Recipe
 from grok.train import finish, record, run
 from grok.train.run import SNAPSHOT_EVERY, open_snapshots
 from grok.train.state import Settings, State
+from grok.verdicts.runs import GROKKED_TEST_LOSS
 
 MOST_BYTES = 15_000_000  # of one result file, so that results travel
 EVERY = 5  # a seed's trajectory keeps every fifth snapshot
@@ -35,15 +37,39 @@ class Job:
     def train(self) -> dict[str, Any]:
         """Run to the end; what it took and where it ended."""
         state = run.train(self.recipes, self.work, self.settings, progress=False)
+        started = json.loads((self.work / "run.json").read_text())
         return {
             "recipe": self.recipes[0].name,
             "seeds": [r.seed for r in self.recipes],
             "steps": state.step,
-            "engine": self.settings.engine,
+            "engine": started["engine"],
+            "engine_check": started.get("engine_check", ""),
             "seconds": state.seconds,
             "train_loss": state.train_loss[:, -1].tolist(),
             "test_loss": state.test_loss[:, -1].tolist(),
+            "grok_step": [_first(seed < GROKKED_TEST_LOSS) for seed in state.test_loss],
         }
+
+
+def _first(holds: torch.Tensor) -> int | None:
+    """Index of the first entry that is true; a loss that was not computed is NaN, and no step where it groks."""
+    found = holds.nonzero()
+    return int(found[0]) if len(found) else None
+
+
+def write_finals(jobs: list[Job], path: Path) -> None:
+    """What a run has shown, until its fixture is measured: ``<recipe>/weights`` [P], ``/train_loss``, ``/test_loss``.
+
+    Losses are of every hundredth step.
+    """
+    tensors: dict[str, np.ndarray] = {}
+    for job in jobs:
+        state, name = State.load(job.work / "state.safetensors", "cpu"), job.recipes[0].name
+        tensors[f"{name}/weights"] = state.flat[0].numpy()
+        for column in ("train_loss", "test_loss"):
+            tensors[f"{name}/{column}"] = getattr(state, column)[0, ::SNAPSHOT_EVERY].numpy()
+    recipes = json.dumps([job.recipes[0].to_json() for job in jobs])
+    files.write_bytes(path, save(tensors, metadata={"recipes": recipes}))
 
 
 def finish_fixture(work: Path, folder: Path) -> str:
@@ -70,47 +96,54 @@ def _standing(keys: Keys | None) -> tuple[int, ...] | None:
     return None if keys is None or keys.by_rank else keys.frequencies
 
 
-def write_seeds(work: Path, out: Path, found: list[tuple]) -> list[Path]:
-    """Final weights and trajectories of a batch, in as many files as their size asks for.
+def write_seeds(work: Path, out: Path, found: list[tuple] | None = None) -> list[Path]:
+    """Final weights of a batch, and its trajectories once they are ``found``, in as many files as their size asks for.
 
     ``<recipe>-seeds<first>-<last>.safetensors``: ``seed<N>/weights`` flat [P] float32 in the order of
     ``grok.models.matrices.shapes``, ``seed<N>/trajectory`` [columns, steps] float64 (NaN where null), ``…/steps``;
     metadata: the recipes, the names of the columns and the key frequencies as JSON.
     """
     recipes, state = _recipes(work), State.load(work / "state.safetensors", "cpu")
-    size = state.flat.shape[1] * 4 + 8 * max(len(c) * len(s) for _, s, c in found)
-    at_once, paths = max(1, MOST_BYTES // size), []
+    at_once, paths = max(1, MOST_BYTES // bytes_of_seed(recipes[0])), []
     for first in range(0, len(recipes), at_once):
         rows = range(first, min(first + at_once, len(recipes)))
-        tensors: dict[str, np.ndarray] = {}
-        for i in rows:
-            _, steps, columns = found[i]
-            name = f"seed{recipes[i].seed}"
-            tensors[f"{name}/weights"] = state.flat[i].numpy()
-            tensors[f"{name}/trajectory"] = np.array([list(c) for c in columns.values()], dtype=np.float64)
-            tensors[f"{name}/steps"] = np.array(steps)
-        metadata = {
-            "recipes": json.dumps([recipes[i].to_json() for i in rows]),
-            "columns": json.dumps(list(found[0][2])),
-            "key_frequencies": json.dumps([_standing(found[i][0]) for i in rows]),
-        }
+        tensors = {f"seed{recipes[i].seed}/weights": state.flat[i].numpy() for i in rows}
+        metadata = {"recipes": json.dumps([recipes[i].to_json() for i in rows])}
+        if found is not None:
+            for i in rows:
+                _, steps, columns = found[i]
+                table = [list(c) for c in columns.values()]
+                tensors[f"seed{recipes[i].seed}/trajectory"] = np.array(table, dtype=np.float64)
+                tensors[f"seed{recipes[i].seed}/steps"] = np.array(steps)
+            metadata["columns"] = json.dumps(list(found[0][2]))
+            metadata["key_frequencies"] = json.dumps([_standing(found[i][0]) for i in rows])
         label = f"seeds{recipes[first].seed}-{recipes[rows[-1]].seed}"
         paths.append(out / f"{recipes[0].name}-{label}.safetensors")
         files.write_bytes(paths[-1], save(tensors, metadata=metadata))
     return paths
 
 
+def bytes_of_seed(recipe: Recipe) -> int:
+    """Of a seed's weights, trajectory and steps in a file; its header comes on top."""
+    steps = recipe.steps // (SNAPSHOT_EVERY * EVERY) + 1
+    return 4 * matrices.size(recipe) + 8 * (len(record.COLUMNS) + 1) * steps
+
+
 def pack(folders: list[Path], root: Path, out: Path) -> list[Path]:
-    """Folders under ``root`` into fixtures-0.tar, fixtures-1.tar …, none above ``MOST_BYTES`` if a folder fits."""
-    archives: list[list[Path]] = [[]]
-    total = 0
+    """Folders under ``root`` into fixtures-0.tar, fixtures-1.tar …, none above ``MOST_BYTES`` if a folder fits.
+
+    Each goes to the first archive that has room.
+    """
+    archives: list[list[Path]] = []
+    totals: list[int] = []
     for folder in folders:
         size = sum(f.stat().st_size for f in folder.iterdir())
-        if archives[-1] and total + size > MOST_BYTES:
+        at = next((i for i, total in enumerate(totals) if total + size <= MOST_BYTES), len(totals))
+        if at == len(totals):
             archives.append([])
-            total = 0
-        archives[-1].append(folder)
-        total += size
+            totals.append(0)
+        archives[at].append(folder)
+        totals[at] += size
     paths = []
     for i, group in enumerate(archives):
         buffer = io.BytesIO()

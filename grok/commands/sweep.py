@@ -56,7 +56,8 @@ def sweep(
         device: auto uses the GPUs if there are any.
         workers: number of processes; default: one per CPU core or GPU.
         batch: number of seeds that one worker trains together; default: 1 on a CPU, 32 on a GPU.
-        engine: how a step is computed, as in `grok train`.
+        engine: how a step is computed, as in `grok train`; default: manual on a CPU, and on a GPU the fastest that
+            passes a check there.
         out: folder of the results; other machines need no access to it.
         claims: folder of claims to run on every finished run; the table then has their verdicts.
         export: also copy finished runs to EXPORT/RECIPE/seedN, where claims find them; only for a sweep without --set.
@@ -64,8 +65,7 @@ def sweep(
     """
     from grok.sweep import driver, estimate, local, plan, ray_engine, verdicts
     from grok.sweep.store import Store
-    from grok.train import fields
-    from grok.train.engines import engine as step
+    from grok.train import choose, fields
 
     for option, value in (("--workers", workers), ("--batch", batch), ("--steps", steps)):
         if value is not None and value < 1:
@@ -83,14 +83,14 @@ def sweep(
     runs = plan.runs(chosen, set_, plan.seeds(seeds))
     devices = [] if on == "ray" else local.devices(device, workers)
     if devices:  # the devices of a Ray cluster are not visible from here
-        settings = _settings(chosen, devices[0], engine)
-        step.check(settings.engine, settings.device)
+        settings = _settings(devices[0], engine)
+        choose.check(settings)
     store = Store(out)
     with nullcontext() if dry_run else store.locked():
         if on == "ray":
             ray_engine.connect(address, workers)
             device_type, n = ray_engine.slots(device)
-            settings = _settings(chosen, device_type, engine)
+            settings = _settings(device_type, engine)
         else:
             n = len(devices)
         gpu = settings.device == "cuda"
@@ -113,12 +113,11 @@ def sweep(
         return _conclude(store, summary, runs)
 
 
-def _settings(recipe: Recipe, device: str, name: str | None) -> Settings:
-    from grok.train.engines import engine
+def _settings(device: str, engine: str | None) -> Settings:
+    from grok.train.choose import AUTO
     from grok.train.state import Settings
 
-    kind = device.partition(":")[0]
-    return Settings(device=kind, engine=name or engine.default(recipe, kind), threads=1)
+    return Settings(device=device.partition(":")[0], engine=engine or AUTO, threads=1)
 
 
 def _announce(name: str, runs: Sequence[Recipe], missing: Sequence[Recipe], batches: Sequence[Batch]) -> None:

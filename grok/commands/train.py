@@ -46,24 +46,23 @@ def train(
         steps: number of steps; default: that of the published run.
         device: auto (a GPU if there is one), cpu, cuda or cuda:N.
         out: folder of the fixture; default: runs/RECIPE/seedN.
-        engine: how a step is computed: manual (CPU; the default there for what it can train), folded (any device),
-            definition (CPU, slow: the hooked model with autograd, with which the others are compared), or a faster one
-            if there is a GPU.
+        engine: how a step is computed: manual (CPU), folded (any device), definition (CPU, slow: the hooked model with
+            autograd, with which the others are compared), cuda_graph or triton (GPU); default: the fastest. On a GPU
+            that one is checked against folded first.
         threads: number of CPU threads; 0 lets torch choose. Another number gives other rounding.
         eval_every: number of steps between two test losses.
         keep_work: keep state and snapshots in OUT/work, hundreds of MB, so that more --steps can extend the run.
         light: keep, of the checkpoints, the memorised one only, as the shipped seeds that are not the published ones.
     """
     from grok.store.light import lighten
-    from grok.train import finish, run
+    from grok.train import choose, finish, run
     from grok.train.engines import engine as step
     from grok.train.state import Settings
 
     chosen = _recipe(recipe, recipe_file, set_, steps, seed, split)
     _at_least(1, "--eval-every", eval_every)
     _at_least(0, "--threads", threads)
-    device = step.device_of(device)
-    settings = Settings(device, engine or step.default(chosen, device), threads, eval_every)
+    settings = Settings(step.device_of(device), engine or choose.AUTO, threads, eval_every)
     folder = out or Path("runs") / chosen.name / f"seed{chosen.seed}"
     work = folder / "work"
     if (folder / "card.json").exists() and _is_finished(chosen, folder):

@@ -94,6 +94,8 @@ def verify(
         # the warning is about what the grok command has imported before pytest could rewrite it
         quiet = ["-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
         code = int(pytest.main([str(folder), f"--rootdir={folder.parent}", *quiet, *given]))
+        if claims and code == pytest.ExitCode.NO_TESTS_COLLECTED:
+            raise GrokError(f"{claims}: not about {loaded.recipe_name}; `grok list --claims` says what is about which")
         if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             return 2
         refuted = [claim.id for claim in read_verdicts(written).claims if claim.verdict == "refuted"] if strict else []

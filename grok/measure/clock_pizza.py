@@ -78,9 +78,15 @@ def gradient_symmetricity(model: Network) -> float:
 
     Equation: mean over (a, b, c) of ⟨∂L_c/∂E_a, ∂L_c/∂E_b⟩ / (‖∂L_c/∂E_a‖ ‖∂L_c/∂E_b‖).
     """
-    triples = source_triples(model.task.n)
-    cosines = [_cosines(model, group) for group in triples.split(GROUP)]
-    return float(torch.cat(cosines).mean())
+    return float(gradient_cosines(model).mean())
+
+
+def gradient_cosines(model: Network) -> Tensor:
+    """The cosine of each triple: [100], -1 … 1; see ``gradient_symmetricity``, their mean.
+
+    Equation: ⟨∂L_c/∂E_a, ∂L_c/∂E_b⟩ / (‖∂L_c/∂E_a‖ ‖∂L_c/∂E_b‖).
+    """
+    return torch.cat([_cosines(model, group) for group in source_triples(model.task.n).split(GROUP)])
 
 
 def _cosines(model: Network, triples: Tensor) -> Tensor:
@@ -166,6 +172,38 @@ def circles(model: Network) -> list[Circle]:
     Equation: as ``circle``, for each k in K.
     """
     return [circle(model, k) for k in model.key_frequencies]
+
+
+@dataclass(frozen=True, eq=False)
+class Profile:
+    """Logits of one circle, centred over c and in the mean over s, against the angle w_k(s - c): [p] each.
+
+    turns: the angle in turns, ascending, 0 … 1. together: of pairs with d = 0; opposite: of the d at which a and b
+    lie most nearly across the circle of k from each other. clock, pizza: the formulas in their best multiple, the
+    pizza's at d = 0; at the opposite d it is nearly 0, and the clock's is the same.
+    """
+
+    turns: Tensor
+    together: Tensor
+    opposite: Tensor
+    clock: Tensor
+    pizza: Tensor
+
+
+def profile(model: Network, frequency: int) -> Profile:
+    """What ``circle`` compares, at two distances. Raises NotEvaluable as ``circle`` does.
+
+    Equation: mean over s of L_{s - r}(s, d), centred over c, at d = 0 and at the d of the least |cos(w_k d/2)|.
+    """
+    p = model.task.p
+    table = _logits_of_circle(model, frequency)
+    across = int((math.pi * frequency / p * torch.arange(p)).cos().abs().argmin())
+    turns, order = (frequency * torch.arange(p) % p / p).sort()
+    s = torch.arange(p)
+    classes = (s[:, None] - order) % p  # [s, r]: c at the angle of r
+    clock, pizza = (f * ((table * f).sum() / f.expand_as(table).square().sum()) for f in formulas(p, frequency))
+    four = (table[:, 0], table[:, across], clock[:, 0], pizza[:, 0])
+    return Profile(turns, *(values.gather(1, classes).mean(0) for values in four))
 
 
 def formulas(p: int, frequency: int) -> tuple[Tensor, Tensor]:

@@ -81,11 +81,29 @@ def top_share(matrix: Tensor, n: int) -> float:
     return float(squares[:n].sum() / squares.sum())
 
 
+def squared_shares(matrix: Tensor) -> Tensor:
+    """Squared singular values over their sum, descending: [p, n] → [min(p, n)], 0 … 1.
+
+    Equation: σ_i² / Σ σ_i².
+    Source: N (claim N1), S (claim S5).
+    """
+    squares = torch.linalg.svdvals(matrix).square()
+    return squares / squares.sum()
+
+
 def gaussian_top_share(matrix: Tensor, n: int, seed: int = 0) -> float:
     """``top_share`` of a standard normal matrix of the same shape, from a fixed seed.
 
     Equation: as ``top_share``, of G with entries from N(0, 1).
     Source: N (claim N1), S (claim S5).
     """
-    generator = torch.Generator().manual_seed(seed)
-    return top_share(torch.randn(matrix.shape, generator=generator, dtype=torch.float64), n)
+    return top_share(gaussian_like(matrix, seed), n)
+
+
+def gaussian_like(matrix: Tensor, seed: int = 0) -> Tensor:
+    """A standard normal matrix of the same shape, float64, from a fixed seed.
+
+    Equation: G_ij from N(0, 1).
+    Source: N (claim N1), S (claim S5).
+    """
+    return torch.randn(matrix.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)

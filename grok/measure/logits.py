@@ -63,6 +63,20 @@ def cosine_similarities(logits: Tensor, labels: Tensor) -> Tensor:
     return cosine_projections(logits, labels) / logits.double().norm()
 
 
+def mean_by_offset(logits: Tensor, labels: Tensor) -> Tensor:
+    """Mean over all pairs of the logit of class s - r, centred over r: [p², p] → [p], r = 0 … p-1.
+
+    It is what L has in common with a function of s - c, as the formula is; r = 0 is the right answer.
+
+    Equation: mean_{a, b} L_{s - r}(a, b), less its mean over r.
+    Source: N (claim N7).
+    """
+    p = logits.shape[1]
+    s = torch.arange(p)
+    by_r = sums_by_label(logits, labels, p).gather(1, (s[:, None] - s) % p).mean(0) / p
+    return by_r - by_r.mean()
+
+
 def at(values: Tensor, key_frequencies: Sequence[int]) -> Tensor:
     """The entries of the frequencies K in a list that starts with k = 1: [(p-1)/2] → [|K|].
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -79,10 +79,14 @@ def nine_waves(p: int, k: int) -> Tensor:
 
 @dataclass(frozen=True)
 class OtherShare:
-    """Median over the n live single-frequency neurons, 0 … 1; it is 1 if there are none, and says nothing then."""
+    """Shares of the n live single-frequency neurons, [n], 0 … 1, and their median.
+
+    The median is 1 if there are none, and says nothing then.
+    """
 
     median: float
     n: int
+    shares: Tensor = field(compare=False, repr=False)
 
 
 def other_share(post: Tensor, found: Frequencies, p: int, sign: int = 1) -> OtherShare:
@@ -106,25 +110,36 @@ def other_share(post: Tensor, found: Frequencies, p: int, sign: int = 1) -> Othe
         cos, sin = cos_cos + sign * sin_sin, sin_cos - sign * cos_sin
         shares.append((cos.square() + sin.square()) / 2 / terms[1:].square().sum(0))
     every = torch.cat(shares) if shares else torch.ones(1)
-    return OtherShare(float(every.quantile(0.5)), int(found.single.sum()))
+    return OtherShare(float(every.quantile(0.5)), int(found.single.sum()), every)
 
 
 def token_frequency_share(W_neur: Tensor) -> float:
-    """Greatest share of one frequency in a neuron's input weights, in the mean over live neurons: [p, m] → 0 … 1.
+    """``token_frequency_shares`` in the mean over live neurons: [p, m] → 0 … 1; 0 if no neuron is live.
 
-    W_neur: tokens → neurons, W_E W_in. The share is the power of k over the squared norm of the column, centred over
-    the tokens. Live are the columns with more than 1e-6 of the greatest such norm; without any, it is 0. Two
-    embeddings, of a and of b, are given side by side, [p, 2m]. Morwani et al. 2023 (arXiv 2311.07568) prove 1 for
-    quadratic neurons, and find nearly 1 for a ReLU.
+    Morwani et al. 2023 (arXiv 2311.07568) prove 1 for quadratic neurons, and find nearly 1 for a ReLU.
 
     Equation: mean over live columns of max_k power of k / Σ_k power of k.
+    Source: Morwani et al. 2023 (arXiv 2311.07568).
+    """
+    shares = token_frequency_shares(W_neur)
+    return float(shares.mean()) if len(shares) else 0.0
+
+
+def token_frequency_shares(W_neur: Tensor) -> Tensor:
+    """Greatest share of one frequency in each live neuron's input weights: [p, m] → [live neurons], 0 … 1.
+
+    W_neur: tokens → neurons, W_E W_in. The share is the power of k over the squared norm of the column, centred over
+    the tokens. Live are the columns with more than 1e-6 of the greatest such norm. Two embeddings, of a and of b, are
+    given side by side, [p, 2m].
+
+    Equation: max_k power of k / Σ_k power of k.
     Source: Morwani et al. 2023 (arXiv 2311.07568).
     """
     coefficients = basis(len(W_neur))[1:] @ W_neur.double()
     power = coefficients.square().unflatten(0, (-1, 2)).sum(1)  # [(p-1)/2, m]
     whole = power.sum(0)
     live = (whole > LIVE * whole.max()) & (whole > ROUNDING * W_neur.double().square().sum())
-    return float((power.amax(0)[live] / whole[live]).mean()) if live.any() else 0.0
+    return power.amax(0)[live] / whole[live]
 
 
 def key_norm_ratio(unembedding: Tensor, key_frequencies: Sequence[int], blocks: Blocks | None = None) -> float:

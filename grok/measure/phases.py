@@ -7,7 +7,7 @@ A token t tells the neuron Σ_k A_k cos(w_k t + φ), w_k = 2πk / p, and the neu
 from __future__ import annotations
 
 import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from einops import rearrange
@@ -67,10 +67,16 @@ def resultant(angles: Tensor, weights: Tensor) -> float:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Resultant length of φ_a ± φ_b - φ_out over all neurons, 0 … 1, and the same of networks with permuted outputs."""
+    """Resultant length of φ_a ± φ_b - φ_out over all neurons, 0 … 1, and the same of networks with permuted outputs.
+
+    read, written: φ_a ± φ_b and φ_out of each neuron, radians, -π … π. weights: its weight in ``length``. [d_mlp] each.
+    """
 
     length: float
     permuted: tuple[float, ...]
+    read: Tensor = field(compare=False, repr=False)
+    written: Tensor = field(compare=False, repr=False)
+    weights: Tensor = field(compare=False, repr=False)
 
     @property
     def median(self) -> float:
@@ -100,7 +106,9 @@ def agreement(model: Network, draws: int = 20, seed: int = 0) -> Agreement:
 
     generator = torch.Generator().manual_seed(seed)
     orders = [torch.randperm(len(k), generator=generator) for _ in range(draws)]
-    return Agreement(length(model.U), tuple(length(model.U[order]) for order in orders))
+    out = waves(model.U.T, k)
+    permuted = tuple(length(model.U[order]) for order in orders)
+    return Agreement(length(model.U), permuted, both.angle(), out.angle(), strength * out.abs())
 
 
 @dataclass(frozen=True)
@@ -111,11 +119,13 @@ class Spread:
     drawn uniformly, and near 1 if they lie in a clump. folded: |mean e^{inφ}|, the resultant of φ_in times the size of
     the cluster. It is 1 if the phases stand at equal distances 2π/n, and about 1/√n if they are random. A clump that is
     wider than 2π/n has a small one, too, so ``folded`` does not tell a clump from an even spread. ``first`` does.
+    phases: of the neurons, [n], radians, -π … π.
     """
 
     n: int
     first: float
     folded: float
+    phases: Tensor = field(compare=False, repr=False)
 
 
 def spread(model: Network, least: int = CLUSTER) -> dict[int, Spread]:
@@ -135,4 +145,4 @@ def spread(model: Network, least: int = CLUSTER) -> dict[int, Spread]:
 
 def _spread(phases: Tensor) -> Spread:
     n, ones = len(phases), torch.ones_like(phases)
-    return Spread(n, resultant(phases, ones), resultant(n * phases, ones))
+    return Spread(n, resultant(phases, ones), resultant(n * phases, ones), phases)

@@ -60,6 +60,25 @@ def quadratic_share(powers: Tensor, frequencies: Sequence[int] | None = None) ->
     return float(chosen.sum() / variance(powers).sum())
 
 
+def quadratic_shares(powers: Tensor) -> Tensor:
+    """``quadratic_share`` of each k alone: [h, h, n] → [h - 1], 0 … 1.
+
+    Equation: P_kk / (centred power).
+    Source: K (claim K7).
+    """
+    return powers.diagonal().sum(0)[1:] / variance(powers).sum()
+
+
+def kinds(powers: Tensor) -> tuple[float, float, float]:
+    """Shares of the linear terms, of the quadratic terms of one frequency, and of products of two; their sum is 1.
+
+    Equation: Σ_k (P_k0 + P_0k), Σ_k P_kk and Σ_{j ≠ k} P_jk with j, k ≥ 1, each / (centred power).
+    Source: K (claim K11).
+    """
+    linear, quadratic = linear_share(powers), quadratic_share(powers)
+    return linear, quadratic, 1 - linear - quadratic
+
+
 def nine_terms(powers: Tensor) -> Tensor:
     """Power on the nine terms {1, cos k, sin k}² of each k, without the constant: [h, h, n] → [h - 1, n].
 

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import torch
 from einops import rearrange
 from torch import Tensor
 
+from grok import views
 from grok.errors import NotEvaluable
-from grok.fourier.basis import basis, rows
 from grok.measure import addition, components, embedding, spectrum, trajectory
 from grok.models.network import Network
 
@@ -96,8 +95,7 @@ class Plots:
         """
         k = self.network.key_frequencies[0] if frequency is None else frequency
         W_E = self.network.W_E
-        directions = basis(len(W_E))[rows([k])] @ W_E  # [2, d_model]
-        x, y = (W_E @ torch.nn.functional.normalize(directions, dim=1).T).unbind(1)
+        x, y = views.circle(W_E, k).unbind(1)
         tokens = [str(t) for t in range(len(W_E))]
         return self._figure("circle", f"tokens on the circle of k = {k}", x=x, sin_k=y, text=tokens)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from grok.verdicts.number import show
@@ -21,9 +21,13 @@ class Axis:
     log: bool
 
     @classmethod
-    def over(cls, values: list[float]) -> Axis:
+    def over(cls, values: Sequence[float], main: Sequence[float] = ()) -> Axis:
+        """An axis with room for the values. main: those that must be told apart (all, if none is given).
+
+        A control whose value is nearly nought makes no axis logarithmic; it stands at the end of a linear one.
+        """
         low, high = min(values), max(values)
-        log = low > 0 and high / low > _LOG_FROM
+        log = low > 0 and high / min(main or values) > _LOG_FROM
         if low == high:
             half = abs(low) / 2 or 0.5
             low, high = low - half, high + half

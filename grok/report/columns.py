@@ -98,6 +98,48 @@ def column(subject: Result, fixture: str | None, names: Sequence[str], asserted:
     )
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a claim on the networks of one kind. shape: the kind of their mark. mood: good or bad, or none."""
+
+    shape: str
+    text: str
+    mood: str
+
+
+def outcomes(claim: Claim) -> tuple[Outcome, ...]:
+    """For the trained networks, and for each kind on which the claim must fail."""
+    groups: dict[tuple[str, str], list[Result]] = {}
+    for s in claim.subjects:
+        groups.setdefault((shape(s), kind(s.subject) if must_fail(s.role) else s.role), []).append(s)
+    return tuple(Outcome(mark, *_outcome(name, group, claim.fixture)) for (mark, name), group in groups.items())
+
+
+def _outcome(name: str, group: list[Result], fixture: str | None) -> tuple[str, str]:
+    must, n = must_fail(group[0].role), len(group)
+    who = short(group[0].subject, fixture) if n == 1 else f"{n} {short(name, fixture) if must else 'seeds'}"
+    known = [s for s in group if s.holds is not None]
+    holding = sum(s.holds is True for s in known)
+    if any(s.error for s in group):
+        return f"{who}: error", "bad"
+    if not known:
+        return f"{who}: not evaluated", "none"
+    if n == 1:
+        said = "holds" if holding else "fails"
+    else:
+        said = f"holds on {holding} of {len(known)}" if holding or not must else "fails on all"
+        said += f", {n - len(known)} not evaluated" if n > len(known) else ""
+    good = not holding if must else holding == len(known)
+    return f"{who}: {said}{', but must fail' if must and holding else ''}", "good" if good else "bad"
+
+
+def shape(subject: Result) -> str:
+    """The kind of mark of a network: its role; of a control, untrained or memorised if it is."""
+    if subject.role != "control":
+        return subject.role
+    return next((word for word in ("untrained", "memorised") if word in subject.subject), "control")
+
+
 def _values(subjects: Sequence[Result]) -> dict[str, list[Any]]:
     values: dict[str, list[Any]] = {}
     for subject in subjects:

@@ -21,8 +21,10 @@ import jinja2
 import plotly.offline
 
 from grok.files import write_bytes
+from grok.report.families import families
 from grok.report.history import Earlier
-from grok.report.view import Card, Pool, cards, counts, runs_note
+from grok.report.lists import lead, lists
+from grok.report.view import Pool, cards, counts, legend
 from grok.verdicts.number import show
 from grok.verdicts.record import Verdicts
 
@@ -32,16 +34,19 @@ TEMPLATES = importlib.resources.files("grok.report") / "templates"
 def render(verdicts: Verdicts, history: Sequence[Earlier] = ()) -> str:
     """The page of these verdicts; history: earlier runs, oldest first."""
     pool = Pool()
-    shown = cards(verdicts, history, pool)
-    style, script = _asset("page.css"), _asset("page.js") + _asset("plots.js")
+    found = families(verdicts, cards(verdicts, history, pool))
+    shown = [card for family in found for card in family.cards]
+    style, script = _asset("page.css"), "".join(map(_asset, ("page.js", "kinds.js", "plots.js")))
     return _template().render(
         run=verdicts.run,
+        lead=lead(verdicts.claims),
         cards=shown,
-        groups=_groups(shown),
+        families=found,
+        lists=list(lists(shown)),
         counts=counts(shown),
+        legend=legend(shown),
         surprises=[card for card in shown if card.claim.moved],
         sources=sorted({card.source for card in shown}),
-        fixtures=list(dict.fromkeys(card.fixture for card in shown)),
         policy=_policy(style, script),
         style=style,
         script=script,
@@ -62,13 +67,6 @@ def _moment(started: Any) -> str:
     except ValueError:
         return str(started)
     return f"{when.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if when.tzinfo else str(started)
-
-
-def _groups(shown: Sequence[Card]) -> list[tuple[str, list[Card], str | None]]:
-    """Cards by fixture, fixtures in order of appearance, and what is to be said of their runs."""
-    names = dict.fromkeys(card.fixture for card in shown)
-    groups = [(name, [card for card in shown if card.fixture == name]) for name in names]
-    return [(name, group, runs_note(group)) for name, group in groups]
 
 
 def _policy(style: str, script: str) -> str:
@@ -103,7 +101,11 @@ def _asset(name: str) -> str:
 @functools.cache
 def _template() -> jinja2.Template:
     environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.ChainableUndefined
+        loader=jinja2.FunctionLoader(_asset),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.ChainableUndefined,
     )
     environment.filters |= {"show": show, "moment": _moment}
-    return environment.from_string(_asset("page.html"))
+    return environment.get_template("page.html")

@@ -1,103 +1,55 @@
-"""One asserted number on one line: threshold, published, every subject, random controls. Positions in per cent."""
+"""One asserted number on one line: threshold, published, every network, random controls. Positions in per cent."""
 
 from __future__ import annotations
 
 import ast
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from grok.report.axis import Axis
 from grok.report.columns import short
+from grok.report.lanes import Lane, Value, lanes
 from grok.verdicts import seeds
 from grok.verdicts.claim import Claim
-from grok.verdicts.number import is_number, show
+from grok.verdicts.number import is_number, percent, show
 from grok.verdicts.verdict import Assertion, Evidence, Result, must_fail
 
 _SIGNS = {"<": "<", "<=": "≤", ">": ">", ">=": "≥", "==": "=", "!=": "≠"}
 
 
 @dataclass(frozen=True)
-class Mark:
-    """A point. kind: a role, untrained, memorised or published; row: how far up it dodges."""
+class Separation:
+    """From the worst trained network to the nearest that must fail, drawn and in words. x: None if there is no gap."""
 
-    kind: str
-    x: float
-    label: str
-    number: float
-    row: int = 0
-
-    @property
-    def value(self) -> str:
-        return show(self.number)
+    x: tuple[float, float] | None
+    text: str
 
 
 @dataclass(frozen=True)
 class Scale:
     """What is drawn; all x in per cent of the width. passes: where the assert holds, None for an equality.
 
-    spread: of the trained models; None if there are few enough to name each. middle: its median, then the ends of that
-    one's interval, drawn. trained: how many models there are; some may have failed before they came here.
+    name: the assert in words, None where the claim gives none.
     """
 
     expression: str
+    name: str | None
     threshold: str
     thresholds: tuple[float, ...]
     passes: tuple[float, float] | None
-    random: tuple[float, float] | None
-    random_text: str
-    marks: tuple[Mark, ...]
+    lanes: tuple[Lane, ...]
     ticks: tuple[tuple[float, str], ...]
-    margin: float  # the least of the trained subjects; infinite if there is none
-    spread: seeds.Spread | None
-    middle: tuple[float, float, float] | None
-    trained: int
-
-    @property
-    def measured(self) -> str:
-        """The first trained (or the user's) value; of many seeds their median."""
-        if self.spread:
-            return show(self.spread.median)
-        return next((m.value for m in self.marks if m.kind in ("trained", "checkpoint")), "–")
-
-    @property
-    def published(self) -> str | None:
-        return next((m.value for m in self.marks if m.kind == "published"), None)
-
-    @property
-    def seeds(self) -> str | None:
-        """Many trained models in one phrase; None if there are few enough to name each."""
-        s = self.spread
-        if s is None or s.median_interval is None:
-            return None
-        who = f"{s.n} seeds" if s.n == self.trained else f"{s.n} of {self.trained} seeds"
-        low, high = map(show, s.median_interval)
-        return f"median {show(s.median)} (95 % {low} … {high}), range {show(s.low)} … {show(s.high)}, {who}"
-
-    @property
-    def legend(self) -> list[tuple[str, str, str]]:
-        """(kind, label, value) of the marks that are not published; untrained or memorised networks are one range."""
-        groups: dict[str, list[Mark]] = {}
-        for mark in self.marks:
-            if mark.kind != "published":
-                one = mark.kind not in ("untrained", "memorised")
-                groups.setdefault(mark.label if one else mark.kind, []).append(mark)
-        return [(marks[0].kind, *_told(name, marks)) for name, marks in groups.items()]
+    margin: float  # the least of the trained networks; infinite if there is none
+    measured: str  # the first trained (or the user's) value; of many seeds their median
+    many: int  # how many seeds that is the median of; 0 if they are too few
+    separation: Separation | None
 
     @property
     def text(self) -> str:
         """The whole drawing in words, for who cannot see it."""
-        parts = [f"threshold {self.threshold}", *(f"{label} {value}" for _, label, value in self.legend)]
-        parts += [f"published {self.published}"] if self.published else []
-        parts += [f"measured: {self.seeds}"] if self.seeds else []
-        return "; ".join(parts + ([f"random controls {self.random_text}"] if self.random_text else []))
-
-
-def _told(name: str, marks: list[Mark]) -> tuple[str, str]:
-    if len(marks) == 1:
-        return marks[0].label, marks[0].value
-    numbers = [mark.number for mark in marks]
-    return f"{len(marks)} {name}", f"{show(min(numbers))} … {show(max(numbers))}"
+        parts = [f"threshold {self.threshold}", *(f"{lane.label} {lane.text}" for lane in self.lanes)]
+        return "; ".join(parts + ([f"separation: {self.separation.text}"] if self.separation else []))
 
 
 def scales(claim: Claim) -> list[Scale]:
@@ -106,44 +58,89 @@ def scales(claim: Claim) -> list[Scale]:
     return [_scale(claim, expression, alone=len(expressions) == 1) for expression in expressions]
 
 
+def named(claim: Claim, expression: str) -> str | None:
+    """An assert in words, or None: ``share of the logits on K ≥ 0.9``. Its sides are called by their evidence.
+
+    A side without a name is the number that is written there, or its code.
+    """
+    made = [a for s in claim.subjects for a in s.asserts if a.expression == expression]
+    called = {(a.name, a.against, a.op) for a in made}
+    if len(called) != 1:
+        return None
+    name, against, op = called.pop()
+    if name is None or op not in _SIGNS:
+        return None
+    subject = f"{name}: each" if expression.startswith("all(") else name
+    if bounds := _interval(expression):
+        return f"{subject} {' and '.join(f'{_SIGNS[sign]} {show(at)}' for sign, at in bounds)}"
+    other = against or _other(expression)
+    return f"{subject} {_SIGNS[op]} {other}" if other else None
+
+
+def _other(expression: str) -> str | None:
+    """The side that is not measured, of ``a >= b`` or ``all(a >= b for …)``: its number, or else its code."""
+    match _tree(expression):
+        case ast.Compare(left=left, ops=[_], comparators=[right]):
+            pass
+        case ast.Call(args=[ast.GeneratorExp(elt=ast.Compare(left=left, ops=[_], comparators=[right]))]):
+            pass
+        case _:
+            return None
+    for side in (left, right):
+        try:
+            return show(ast.literal_eval(side))
+        except ValueError:
+            continue
+    return ast.unparse(right)
+
+
 def _scale(claim: Claim, expression: str, alone: bool) -> Scale:
     readings = list(_readings(claim, expression))
     first = readings[0]
     bounds = _interval(expression) or [(first.op, first.right)]
-    published, spread = _context(first, claim.published if alone else None)
-    measured = [*((reading.subject, reading.left) for reading in readings), *_unreached(claim, readings)]
-    values = [value for _, value in measured] + [at for _, at in bounds] + [*published, *(spread or ())]
-    axis = Axis.over(values)
-    marks = [Mark(_kind(s), axis(value), short(s.subject, claim.fixture), value) for s, value in measured]
-    marks += [Mark("published", axis(v), "published", v) for v in published]
+    published, random = _context(first, claim.published if alone else None)
+    reached = [Value(r.subject, r.left, r.margin) for r in readings]
+    values = [*reached, *_unreached(claim, readings)]
+    models = [v.number for v in values if not must_fail(v.subject.role)]
+    main = [*models, *(at for _, at in bounds), *published]
+    axis = Axis.over([*(v.number for v in values), *main, *(random or ())], main)
     low = max((axis(at) for op, at in bounds if op in (">", ">=")), default=0.0)
     high = min((axis(at) for op, at in bounds if op in ("<", "<=")), default=100.0)
-    found = [value for s, value in measured if s.role == "trained"]
-    over = seeds.spread(found) if len(found) >= seeds.LEAST else None
+    many = len(models) if len(models) >= seeds.LEAST else 0
+    trained = len(seeds.trained(claim)) or None
     return Scale(
         expression=expression,
+        name=named(claim, expression),
         threshold=" and ".join(f"{_SIGNS[op]} {show(at)}" for op, at in bounds),
         thresholds=tuple(axis(at) for _, at in bounds),
         passes=(low, high) if (low, high) != (0.0, 100.0) and low <= high else None,
-        random=(axis(spread[0]), axis(spread[1])) if spread else None,
-        random_text=f"{show(spread[0])} … {show(spread[1])}" if spread else "",
-        marks=tuple(_dodged(marks)),
+        lanes=lanes(values, axis, claim.fixture, published, random, trained),
         ticks=tuple(axis.ticks()),
-        margin=min((r.margin for r in readings if not must_fail(r.subject.role)), default=math.inf),
-        spread=over,
-        middle=_middle(axis, over),
-        trained=len(seeds.trained(claim)),
+        margin=min((v.margin for v in reached if not must_fail(v.subject.role)), default=math.inf),
+        measured=show(seeds.spread(models).median) if many else show(models[0]) if models else "–",
+        many=many,
+        separation=_separation(claim, expression, axis),
     )
 
 
-def _middle(axis: Axis, over: seeds.Spread | None) -> tuple[float, float, float] | None:
-    if over is None or over.median_interval is None:
+def _separation(claim: Claim, expression: str, axis: Axis) -> Separation | None:
+    """Of one assert: where the worst trained network is, and the control or rival that comes nearest."""
+    found = next((a for a in claim.asserted if a.expression == expression), None)
+    others = [r for r in (found.control, found.rival) if r] if found else []
+    if found is None or found.trained is None or not others or found.op not in ("<", "<=", ">", ">="):
         return None
-    low, high = over.median_interval
-    return axis(over.median), axis(low), axis(high)
+    sign = 1 if found.op in (">", ">=") else -1
+    nearest = max(others, key=lambda rank: sign * rank.value)
+    name, gap = short(nearest.subject, claim.fixture), sign * (found.trained.value - nearest.value)
+    if gap <= 0:
+        return Separation(None, f"none: {name} comes as far")
+    by = percent(gap / abs(found.threshold)).lstrip("+") if found.threshold else show(gap)
+    unit = " of the threshold" if found.threshold else ""
+    outside = "" if found.separated else "; the threshold is not between"
+    return Separation((axis(nearest.value), axis(found.trained.value)), f"{by}{unit}, to {name}{outside}")
 
 
-def _unreached(claim: Claim, readings: list[_Reading]) -> Iterator[tuple[Result, float]]:
+def _unreached(claim: Claim, readings: list[_Reading]) -> Iterator[Value]:
     """Subjects on which an earlier assert failed, with the evidence that is the asserted number on all the others."""
     reached = {reading.subject.subject for reading in readings}
     left = [s for s in claim.subjects if s.subject not in reached]
@@ -152,7 +149,7 @@ def _unreached(claim: Claim, readings: list[_Reading]) -> Iterator[tuple[Result,
         for subject in left:
             values = [e.value for e in subject.evidence if e.name == common[0]]
             if values and is_number(values[-1]):
-                yield subject, values[-1]
+                yield Value(subject, values[-1], -math.inf)
 
 
 @dataclass(frozen=True)
@@ -188,11 +185,7 @@ def _same(reading: _Reading) -> dict[str, Evidence]:
 
 def _interval(expression: str) -> list[tuple[str, float]] | None:
     """The two bounds of ``low <= x <= high`` as comparisons of x; a record keeps only the tighter one."""
-    try:
-        node = ast.parse(expression, mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-    match node:
+    match _tree(expression):
         case ast.Compare(
             left=ast.Constant(low),
             ops=[ast.Lt() | ast.LtE(), ast.Lt() | ast.LtE()],
@@ -200,6 +193,13 @@ def _interval(expression: str) -> list[tuple[str, float]] | None:
         ):
             return [(">=", low), ("<=", high)] if is_number(low) and is_number(high) else None
     return None
+
+
+def _tree(expression: str) -> ast.expr | None:
+    try:
+        return ast.parse(expression, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
 
 
 def _context(reading: _Reading, published: object) -> tuple[list[float], tuple[float, float] | None]:
@@ -211,22 +211,3 @@ def _context(reading: _Reading, published: object) -> tuple[list[float], tuple[f
     figures: list[object] = [e.published for e in same[:1] if is_number(e.published)] or [published]
     ranges = [e.control_range for e in same or reading.subject.evidence if e.control_range]
     return list(filter(is_number, figures)), (min(ranges[0]), max(ranges[0])) if ranges else None
-
-
-def _kind(subject: Result) -> str:
-    if subject.role != "control":
-        return subject.role
-    return next((word for word in ("untrained", "memorised") if word in subject.subject), "control")
-
-
-def _dodged(marks: list[Mark]) -> Iterator[Mark]:
-    """Marks of one kind that would cover each other move up, at most four rows."""
-    rows: list[tuple[float, int]] = []
-    for mark in marks:
-        if mark.kind not in ("trained", "checkpoint"):
-            yield mark
-            continue
-        taken = {row for x, row in rows if abs(x - mark.x) < 2.2}
-        row = next((row for row in range(5) if row not in taken), 0)
-        rows.append((mark.x, row))
-        yield replace(mark, row=row)

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from grok.report import columns, spread
+from grok.report import columns, docstring, spread
 from grok.report.history import Earlier
-from grok.report.scale import Scale, scales
+from grok.report.scale import Scale, named, scales
 from grok.verdicts import seeds
 from grok.verdicts.claim import Claim
 from grok.verdicts.number import percent, show
@@ -19,16 +19,30 @@ from grok.verdicts.runs import grokked, grokked_note
 from grok.verdicts.verdict import VERDICTS, judged
 
 OVERLAID = ("loss_curves", "progress")  # one figure with every subject; the other kinds show one subject at a time
+_MARKS = (
+    ("trained", "trained network"),
+    ("checkpoint", "checkpoint"),
+    ("threshold", "threshold, shaded where the claim holds"),
+    ("untrained", "untrained"),
+    ("memorised", "memorised"),
+    ("control", "control"),
+    ("rival", "rival"),
+    ("published", "published"),
+    ("random", "random draws"),
+    ("span", "range of several, with the mark at the nearest"),
+)
+NO_FIXTURE = "no fixture"
 _ARXIV = re.compile(r"(?:arxiv[:\s]*)?(\d{4}\.\d{4,5})(?:v\d+)?", re.IGNORECASE)
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9_][\w.-]*")
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A plot of a card: one kind and name, and which pooled data each subject has."""
+    """A plot of a card: one kind and name, what to see on it, and which pooled data each subject has."""
 
     kind: str
     name: str
+    see: str
     overlaid: bool
     series: tuple[dict[str, Any], ...]
 
@@ -55,16 +69,23 @@ class Card:
     fixture: str
     source: str
     link: str | None
+    text: tuple[docstring.Block, ...]
+    outcomes: tuple[columns.Outcome, ...]
     scales: tuple[Scale, ...]
     head: Scale | None  # the one with the least margin
     measured: str
     rows: tuple[tuple[str, str], ...]  # name of the evidence, published value
-    expressions: tuple[str, ...]
+    expressions: tuple[tuple[str, str | None], ...]  # as written, and in words
     subjects: tuple[columns.Subject, ...]
     figures: tuple[Figure, ...]
     past: Past | None
     spread: tuple[spread.Row, ...]
     runs: dict[str, bool]  # trained run → whether it grokked
+
+    @property
+    def id(self) -> str:
+        """The claim's id without its family, which stands beside it."""
+        return self.claim.id.removesuffix(f" · {self.fixture}")
 
     @property
     def published(self) -> str:
@@ -153,6 +174,14 @@ def counts(shown: Sequence[Card]) -> list[tuple[str, str, int]]:
     return [tally for tally in tallies if tally[2]]
 
 
+def legend(shown: Sequence[Card]) -> list[tuple[str, str]]:
+    """(mark, what it means) of those that the lines of the list have."""
+    lanes = [lane for card in shown if card.head for lane in card.head.lanes]
+    found = {lane.kind for lane in lanes} | {"threshold"} if lanes else set()
+    found |= {"span"} if any(lane.span and lane.marks for lane in lanes) else set()
+    return [(mark, text) for mark, text in _MARKS if mark in found]
+
+
 def css(verdict: str) -> str:
     """The class name of a verdict."""
     return verdict.replace(" ", "-")
@@ -165,14 +194,16 @@ def _card(claim: Claim, history: Sequence[Earlier], pool: Pool, fixtures: Sequen
     return Card(
         claim=claim,
         css=css(claim.verdict),
-        fixture=claim.fixture or "no fixture",
+        fixture=claim.fixture or NO_FIXTURE,
         source=claim.source or "no source",
         link=_link(claim.url) or _link(claim.ref),
+        text=docstring.blocks(claim.text),
+        outcomes=columns.outcomes(claim),
         scales=drawn,
         head=head,
         measured=head.measured if head else next((show(e.value) for s in claim.subjects for e in s.evidence), "–"),
         rows=rows,
-        expressions=expressions,
+        expressions=tuple((expression, named(claim, expression)) for expression in expressions),
         subjects=tuple(
             columns.column(subject, claim.fixture, [name for name, _ in rows], expressions)
             for subject in columns.merged(claim.subjects)
@@ -186,12 +217,14 @@ def _card(claim: Claim, history: Sequence[Earlier], pool: Pool, fixtures: Sequen
 
 def _figures(claim: Claim, pool: Pool) -> tuple[Figure, ...]:
     found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    told: dict[tuple[str, str], str] = {}
     for subject in claim.subjects:
         name = columns.short(subject.subject, claim.fixture)
         for plot in subject.plots:
             series = {"subject": name, "role": subject.role, "data": pool.add(plot.data)}
             found.setdefault((plot.kind, plot.name), []).append(series)
-    return tuple(Figure(kind, name, kind in OVERLAID, tuple(s)) for (kind, name), s in found.items())
+            told[plot.kind, plot.name] = str(plot.data.get("see") or told.get((plot.kind, plot.name), ""))
+    return tuple(Figure(kind, name, told[kind, name], kind in OVERLAID, tuple(s)) for (kind, name), s in found.items())
 
 
 def _link(reference: str | None) -> str | None:

@@ -15,11 +15,13 @@ import math
 import operator
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 from types import CodeType
 from typing import Any
 
 from grok.errors import NotEvaluable
+from grok.suite import naming
 from grok.suite.evidence import NotFinite, active
 from grok.verdicts.verdict import Assertion
 
@@ -44,21 +46,34 @@ _SELF = "@grok_asserts"  # not an identifier, so it cannot clash with a name of 
 # ── while a claim runs ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def compare(text: str, ops: tuple[str, ...], literal: tuple[bool, ...], operands: tuple[Any, ...]) -> bool:
-    """Record a comparison, possibly chained, of these operands. ``literal``: which of them are written as constants."""
-    tightest, shown, passed = _chain(text, ops, literal, operands)
-    return _record(Assertion(text, shown, passed, *tightest))
+@dataclass(frozen=True)
+class Written:
+    """A comparison, possibly chained, as the claim writes it. ``text``: the whole expression.
+
+    literal: which operands are constants. names: what each is called, if it is (see ``grok.suite.naming``).
+    """
+
+    text: str
+    ops: tuple[str, ...]
+    literal: tuple[bool, ...]
+    names: tuple[str | None, ...]
 
 
-def every(text: str, ops: tuple[str, ...], literal: tuple[bool, ...], rows: Iterable[tuple[Any, ...]]) -> bool:
+def compare(written: Written, operands: tuple[Any, ...]) -> bool:
+    """Record a comparison of these operands."""
+    tightest, shown, passed = _chain(written, operands)
+    return _record(Assertion(written.text, shown, passed, *tightest))
+
+
+def every(written: Written, rows: Iterable[tuple[Any, ...]]) -> bool:
     """Record ``all(a >= b for …)`` by its tightest comparison. Raises NotEvaluable if there is no comparison."""
-    chains = [_chain(text, ops, literal, row) for row in rows]
+    chains = [_chain(written, row) for row in rows]
     if not chains:
-        raise NotEvaluable(f"nothing to compare in {text}")
+        raise NotEvaluable(f"nothing to compare in {written.text}")
     tightest, shown, passed = min(chains, key=lambda chain: _tightness(chain[2], chain[0][3]))
     failed = sum(not chain[2] for chain in chains)
     count = f"{failed} of {len(chains)} fail, the worst by" if failed else f"all {len(chains)}, the tightest:"
-    return _record(Assertion(text, f"{count} {shown}", passed, *tightest))
+    return _record(Assertion(written.text, f"{count} {shown}", passed, *tightest))
 
 
 def truth(text: str, value: Any) -> bool:
@@ -87,27 +102,25 @@ def margin(left: Any, op: str, right: Any) -> float | None:
     return -abs(gap) if op == "==" and gap else None
 
 
-Tightest = tuple[Any, str, Any, float | None]  # left, op, right, margin: the measured side is on the left
+# left, op, right, margin, and what the two sides are called: the measured side is on the left
+Tightest = tuple[Any, str, Any, float | None, str | None, str | None]
 
 
-def _chain(
-    text: str, ops: tuple[str, ...], literal: tuple[bool, ...], operands: tuple[Any, ...]
-) -> tuple[Tightest, str, bool]:
+def _chain(written: Written, operands: tuple[Any, ...]) -> tuple[Tightest, str, bool]:
     """The tightest of these neighbouring comparisons, the numbers as a text, and whether all hold."""
-    values = [_scalar(text, operand) for operand in operands]
+    values = [_scalar(written.text, operand) for operand in operands]
+    sides = list(zip(values, written.names, strict=True))
     pairs: list[tuple[bool, Tightest]] = []
-    for op, left, right, left_is_literal in zip(ops, values, values[1:], literal, strict=False):
-        passed = bool(_OPERATORS[op](left, right))
-        if left_is_literal and op in _FLIPPED:
-            left, op, right = right, _FLIPPED[op], left
-        pairs.append((passed, (left, op, right, margin(left, op, right))))
-    tightest = min(pairs, key=lambda pair: _tightness(pair[0], pair[1][3]))[1]
+    for op, one, other, one_is_literal in zip(written.ops, sides, sides[1:], written.literal, strict=False):
+        passed = bool(_OPERATORS[op](one[0], other[0]))
+        if one_is_literal and op in _FLIPPED:
+            one, op, other = other, _FLIPPED[op], one
+        (left, name), (right, against) = one, other
+        pairs.append((passed, (left, op, right, margin(left, op, right), name, against)))
+    left, op, right, room, *called = min(pairs, key=lambda pair: _tightness(pair[0], pair[1][3]))[1]
     digits = _digits(values)
-    shown = "".join(f"{_shown(v, digits)} {op} " for v, op in zip(values, ops, strict=False)) + _shown(
-        values[-1], digits
-    )
-    left, op, right, room = tightest
-    return (_number(left), op, _number(right), room), shown, all(passed for passed, _ in pairs)
+    shown = "".join(f"{_shown(v, digits)} {op} " for v, op in zip(values, (*written.ops, ""), strict=True)).rstrip()
+    return (_number(left), op, _number(right), room, *called), shown, all(passed for passed, _ in pairs)
 
 
 def _tightness(passed: bool, room: float | None) -> tuple[bool, float]:
@@ -167,7 +180,7 @@ def recorded(function: Callable[..., Any]) -> tuple[str, ...]:
     found = sorted((a for a in ast.walk(node) if isinstance(a, ast.Assert)), key=lambda a: a.lineno)
     texts = tuple(_text(source, a.test) for a in found)
     # Decorators stay in the tree: a function's first line is that of the first of them, and lines are counted from it.
-    tree = ast.fix_missing_locations(ast.Module([_Recording(source).visit(node)], []))
+    tree = ast.fix_missing_locations(ast.Module([_Recording(source, naming.bound(node)).visit(node)], []))
     flags = code.co_flags & __future__.annotations.compiler_flag
     module = compile(tree, code.co_filename, "exec", flags=flags, dont_inherit=True)
     again = next(c for c in module.co_consts if isinstance(c, CodeType) and c.co_name == code.co_name)
@@ -206,8 +219,9 @@ def _text(source: str, node: ast.AST) -> str:
 
 
 class _Recording(ast.NodeTransformer):
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, names: naming.Names) -> None:
         self.source = source
+        self.names = names
 
     def visit_Assert(self, node: ast.Assert) -> ast.Assert:
         node.test = self.recorded(node.test)
@@ -219,20 +233,20 @@ class _Recording(ast.NodeTransformer):
             case ast.BoolOp(op=ast.And(), values=values):
                 return ast.copy_location(ast.BoolOp(ast.And(), [self.recorded(v) for v in values]), test)
             case ast.Compare():
-                return self.call("compare", test, *self.parts(test, test), self.operands(test))
+                return self.call("compare", test, self.written(test, test, self.names), self.operands(test))
             case ast.Call(
                 func=ast.Name("all"), args=[ast.GeneratorExp(elt=ast.Compare() as each) as rows], keywords=[]
             ):
-                parts = self.parts(test, each)
+                written = self.written(test, each, naming.within(rows, self.names))
                 rows.elt = self.operands(each)
-                return self.call("every", test, *parts, rows)
+                return self.call("every", test, written, rows)
         return self.call("truth", test, ast.Constant(_text(self.source, test)), test)
 
-    def parts(self, whole: ast.expr, test: ast.Compare) -> tuple[ast.expr, ast.expr, ast.expr]:
-        literal = [_is_literal(operand) for operand in (test.left, *test.comparators)]
-        ops: list[ast.expr] = [ast.Constant(_SYMBOLS[type(op)]) for op in test.ops]
-        text = ast.Constant(_text(self.source, whole))
-        return text, ast.Tuple(ops, ast.Load()), ast.Tuple([ast.Constant(x) for x in literal], ast.Load())
+    def written(self, whole: ast.expr, test: ast.Compare, names: naming.Names) -> ast.expr:
+        literal = tuple(_is_literal(operand) for operand in (test.left, *test.comparators))
+        ops = tuple(_SYMBOLS[type(op)] for op in test.ops)
+        parts: tuple[Any, ...] = (_text(self.source, whole), ops, literal, naming.sides(test, names))
+        return self.call("Written", whole, *(ast.Constant(part) for part in parts))
 
     def operands(self, test: ast.Compare) -> ast.Tuple:
         return ast.copy_location(ast.Tuple([test.left, *test.comparators], ast.Load()), test)

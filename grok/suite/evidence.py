@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -14,7 +14,7 @@ from grok.verdicts.verdict import Assertion, Evidence, Plot
 
 MAX_BYTES = 60_000  # of one plot or table, as JSON; a page can hold a hundred of them
 VALUE_DIGITS = 10  # significant digits; more would differ between machines and have no meaning
-PLOT_DIGITS = 5
+PLOT_DIGITS = 4
 
 
 class NotFinite(ValueError):
@@ -83,16 +83,18 @@ class Recorder:
         self.evidence.append(Evidence(name, _checked(value, VALUE_DIGITS, name), figure, limits, len(draws) or None))
         return value.tolist() if getattr(value, "ndim", None) == 0 else value
 
-    def plot(self, kind: str, name: str, **data: Any) -> None:
+    def plot(self, kind: str, name: str, arrays: Callable[[], Mapping[str, Any]] | None = None, **data: Any) -> None:
         """Record arrays for a plot of this kind on the page (``grok.verdicts.plots.KINDS``), to 5 significant digits.
 
         An array that is expensive to compute may be given as a function without arguments. It is called only if the
         plot is kept. Of many networks of one kind, such as the draws of initial weights, only one keeps its plots.
+        arrays: a function that makes several of them, by name.
         Raises as ``__call__``, and ValueError for an unknown kind and for a plot in which nothing would be drawn.
         """
         plots.check(kind, name)
         if self.keeps_plots:
-            made = {key: value() if callable(value) else value for key, value in data.items()}
+            made = dict(arrays() if arrays else {})
+            made |= {key: value() if callable(value) else value for key, value in data.items()}
             recorded = _checked(made, PLOT_DIGITS, f"plot {name}")
             plots.check_data(kind, name, recorded)
             self.plots.append(Plot(kind, name, recorded))

@@ -13,6 +13,7 @@ Threshold = Literal["source", "convention"]
 class Info:
     """The arguments of the decorator; see ``grok.claim.claim``. ``expressions``: the asserts as written.
 
+    text: the docstring of the test, None if it has none.
     on: the recipes that the claim runs on, each with its own verdict; empty if it runs on the recipe of its source.
     """
 
@@ -26,6 +27,7 @@ class Info:
     no_control: str | None
     on: tuple[str, ...]
     expressions: tuple[str, ...]
+    text: str | None = None
 
     def id_on(self, family: str | None, variant: str = "") -> str:
         """The id under which a verdict is kept: ``P6 · modadd-mlp``, or without ``on`` the id alone.

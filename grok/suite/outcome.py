@@ -87,6 +87,7 @@ def describe(
     said = Statement(
         id=name,
         title=claim.title,
+        text=claim.text,
         source=source.key if source else None,
         source_title=source.title if source else None,
         ref=source.ref if source else None,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from grok import commit
+from grok.suite.curves import curves
 from grok.verdicts import expected
 from grok.verdicts.claim import Claim, Statement
 from grok.verdicts.expected import Entry
@@ -122,6 +123,7 @@ def environment(root: Path, arguments: Iterable[str], **more: Any) -> Run:
     return Run(command, versions, "cpu", commit.of(root), **more)
 
 
-def verdicts(results: Results, run: Run) -> Verdicts:
-    """The content of verdicts.json for a session."""
-    return Verdicts(replace(run, fixtures=tuple(results.fixtures())), tuple(results.claims()))
+def verdicts(results: Results, run: Run, fixtures: Path) -> Verdicts:
+    """The content of verdicts.json for a session. fixtures: the folder of the trained networks."""
+    claims = tuple(results.claims())
+    return Verdicts(replace(run, fixtures=tuple(results.fixtures()), curves=curves(claims, fixtures)), claims)

@@ -74,7 +74,7 @@ class Session:
             expected=options.compared_with,
             subjects_note=tuple(self.pytest_report_header()),
         )
-        verdicts = results.verdicts(self.results, run)
+        verdicts = results.verdicts(self.results, run, options.fixtures)
         if options.json_file:
             files.write_json(options.json_file, verdicts.to_json())
         if options.html_file:

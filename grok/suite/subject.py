@@ -70,10 +70,11 @@ class Subject:
         names = ("device", "torch", "steps", "train_loss", "test_loss", "train_accuracy", "test_accuracy")
         known = {name: self._fixture.card.get(name) for name in names}
         recipe = self._fixture.recipe
+        learned = {"operation": recipe.task.operation, "p": recipe.task.p, "architecture": recipe.architecture}
         changes = recipe.changes(RECIPES.get(recipe.name))
         changed = {"changes": changes} if changes else {}
         other = {} if recipe.loss == CROSS_ENTROPY else {"loss": recipe.loss}
-        return {"fixture": recipe.name, **self.about(), **known, **other, **changed}
+        return {"fixture": recipe.name, **learned, **self.about(), **known, **other, **changed}
 
     def drop(self) -> None:
         """Forget weights and activations."""

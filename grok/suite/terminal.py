@@ -20,8 +20,8 @@ COLOURS = {"replicated": "green", "refuted": "red", "mixed": "yellow", "vacuous"
 COLOURS |= {"unspecific": "yellow", "uncontrolled": "purple", "error": "red"}
 Line = list[tuple[str, dict[str, bool]]]  # pieces of text, each with its markup
 
-# Columns of numbers and their sizes, the least needed last: what does not fit is left out. ``shipped``, the value of the
-# published network, is there only beside a user's own model.
+# Columns of numbers and their sizes, the least needed last: what does not fit is left out. ``shipped``, the value of
+# the published network, is there only beside a user's own model.
 NUMBERS = {"measured": 8, "shipped": 8, "threshold": 10, "control": 8, "rival": 8, "published": 9, "margin": 10}
 VERDICT, INTERVAL = 14, 8
 SENTENCE = 36  # columns that a sentence needs at least to stand beside its numbers

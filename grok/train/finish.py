@@ -80,6 +80,7 @@ def _finish_one(
         _run(recipe, steps, keys, columns).to_json(),
         {
             **{key: run[key] for key in ("device", "engine", "threads", "torch", "commit")},
+            **{key: run[key] for key in ("engine_check",) if key in run},
             "determinism": DETERMINISM,
             "seconds": round(state.seconds, 1),
             **{name: columns[name][-1] for name in ("train_loss", "test_loss", "train_accuracy", "test_accuracy")},

@@ -29,9 +29,9 @@ class Graphed:
     Without a GPU (in tests) a chunk makes the same steps one after another.
     """
 
-    def __init__(self, inner: Capturable, eval_every: int):
+    def __init__(self, inner: Capturable, eval_every: int, chunk: int = CHUNK):
         self.inner, self.eval_every = inner, eval_every
-        self.chunk = CHUNK if CHUNK % eval_every == 0 else 1
+        self.chunk = chunk if chunk % eval_every == 0 else 1
         flat = inner.mutable[0]
         self.on_gpu = flat.is_cuda
         self.train_record = torch.zeros(self.chunk, len(flat), device=flat.device, dtype=flat.dtype)

@@ -30,6 +30,7 @@ from grok.errors import GrokError
 from grok.models import matrices as weights
 from grok.progress import bar as progress_bar
 from grok.recipe import Recipe
+from grok.train import choose
 from grok.train.engines import engine
 from grok.train.graph import Graphed
 from grok.train.state import DEFAULTS, Settings, State
@@ -49,11 +50,14 @@ class Interrupted(Exception):
 def train(recipes: list[Recipe], work: Path, settings: Settings = DEFAULTS, *, progress: bool = True) -> State:
     """Train recipes that differ only in their seeds, to the end, resuming what ``work`` holds. Returns the last state.
 
-    If ``work`` holds the same run with fewer steps, finished or not, it goes on to as many as the recipes have.
-    Raises GrokError (a work folder of another run, an engine or a device that is not there), Diverged, and Interrupted
-    (Ctrl-C, SIGTERM).
+    If ``work`` holds the same run with fewer steps, finished or not, it goes on to as many as the recipes have. The
+    engine ``auto`` stands for the one that ``train.choose`` takes. Raises GrokError (a work folder of another run, an
+    engine or a device that is not there), Diverged, and Interrupted (Ctrl-C, SIGTERM).
     """
+    settings = choose.resolved(recipes[0], settings, work)
     engine.check(settings.engine, settings.device)
+    if progress and settings.engine_check:
+        print(settings.engine_check, flush=True)
     if settings.threads:
         torch.set_num_threads(settings.threads)
     work.mkdir(parents=True, exist_ok=True)

@@ -23,10 +23,12 @@ class Settings:
     engine: str = "manual"
     threads: int = 0  # 0: torch's default
     eval_every: int = 10
+    engine_check: str = ""  # why this engine was taken (``train.choose``)
 
     def describe(self) -> dict[str, Any]:
         cuda = self.device.startswith("cuda")
-        return {
+        check = {"engine_check": self.engine_check} if self.engine_check else {}
+        return check | {
             "engine": self.engine,
             "device": torch.cuda.get_device_name(self.device) if cuda else "cpu",
             "threads": torch.get_num_threads(),

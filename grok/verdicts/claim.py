@@ -15,12 +15,14 @@ from grok.verdicts.verdict import Result, Verdict, judged, least, verdict, wilso
 class Statement:
     """What does not depend on a run. ``expression``: the asserts as written.
 
+    text: what is meant and how it is measured, the docstring of the test.
     fixture: the recipe that it is about; None for the tests' own models. threshold: where it comes from, and because:
     the reason. no_control: why there is no control; None if there is.
     """
 
     id: str
     title: str
+    text: str | None = None
     source: str | None = None
     source_title: str | None = None
     ref: str | None = None

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-# Kind → what is drawn of the data. A series is an array of numbers, a matrix an array of arrays of numbers.
+# Kind → what is drawn of the data. A series is an array of numbers, a matrix an array of arrays of numbers. With any
+# kind, see: a sentence under the title; axes: the titles of x and y. grok/report/templates/kinds.js draws them.
 KINDS = {
     "lines": "each series as a line over x",
+    "points": "each series as points over x",
+    "bars": "each series as bars over x or frequencies",
     "fourier_norms": "each series as bars over frequencies",
     "attention": "each series as bars over heads",
     "fve": "each series as points over x; line: a threshold",
@@ -14,6 +17,8 @@ KINDS = {
     "loss_curves": "each series as a line over steps, all subjects in one figure; phases: {name: step}",
     "progress": "each series as a line over x, all subjects in one figure; phases: {name: step}",
     "matrix": "a matrix as a map of colours; x, y: the labels",
+    "panels": "each matrix as a map of colours under its name, all with one scale; x, y: the labels",
+    "planes": "each list of [x, y] as points in a plane under its name; labels: the texts beside the points",
     "spectrum_2d": "a matrix over the frequencies of b (x) and of a (y)",
     "error_table": "a matrix over b (x) and a (y)",
 }
@@ -27,8 +32,8 @@ def check(kind: str, name: str) -> None:
 
 
 def check_data(kind: str, name: str, data: dict[str, Any]) -> None:
-    """Raises ValueError if nothing would be drawn, because the data has no series and no matrix, or an empty one."""
+    """Raises ValueError if nothing would be drawn: there is no series and no matrix, or none of them has an entry."""
     drawn = {key: value for key, value in data.items() if key not in NOT_DRAWN and isinstance(value, list)}
-    if not drawn or not all(drawn.values()):
-        empty = ", ".join(drawn) or "nothing but the axis"
-        raise ValueError(f"plot {name}, of the kind {kind}, is empty: it has {empty}")
+    if not any(drawn.values()):
+        has = ", ".join(drawn) or "nothing but the axis"
+        raise ValueError(f"plot {name}, of the kind {kind}, is empty: it has {has}")

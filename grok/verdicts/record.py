@@ -20,11 +20,34 @@ MAKE = "pytest claims/ --claims-json verdicts.json"
 
 
 @dataclass(frozen=True)
+class Curve:
+    """The losses of one training run, thinned to draw them.
+
+    columns: train_loss, test_loss and, where K is known, restricted_loss and excluded_loss; a value for each of
+    ``steps``. phases: name and step at which it ends. key_frequencies: K of the final network, None if it has none.
+    """
+
+    subject: str
+    steps: tuple[int, ...]
+    columns: dict[str, tuple[float | None, ...]]
+    phases: tuple[tuple[str, int], ...] = ()
+    key_frequencies: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        for name, column in self.columns.items():
+            if len(column) != len(self.steps):
+                raise decode.Malformed(
+                    f"the curve of {self.subject} has {len(column)} values of {name} for {len(self.steps)} steps"
+                )
+
+
+@dataclass(frozen=True)
 class Run:
     """How the claims were run. started: ISO 8601. fixtures: the cards of the fixtures that were loaded.
 
     expected: the file of committed verdicts that the run was compared with, or ``PUBLISHED``; None if nothing is
     expected of it.
+    curves: of the trained networks.
     """
 
     command: str | None = None
@@ -36,6 +59,7 @@ class Run:
     seconds: float | None = None
     subjects_note: tuple[str, ...] = ()
     fixtures: tuple[dict[str, Any], ...] = ()
+    curves: tuple[Curve, ...] = ()
 
 
 @dataclass(frozen=True)

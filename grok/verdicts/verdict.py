@@ -37,6 +37,7 @@ class Assertion:
     """One asserted expression. ``left op right`` is its tightest comparison, measured value on the left.
 
     margin: signed distance to the threshold over max(|threshold|, 1e-12), positive if it holds; None if not numbers.
+    name, against: what the left and the right side are called, by the evidence that they are; None if they are not.
     """
 
     expression: str
@@ -46,6 +47,8 @@ class Assertion:
     op: str | None = None
     right: float | None = None
     margin: float | None = None
+    name: str | None = None
+    against: str | None = None
 
     @property
     def shown(self) -> str:

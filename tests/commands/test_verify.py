@@ -66,10 +66,9 @@ def test_the_shipped_network_is_shown_beside_the_model_and_decides_nothing(tmp_p
     beside = claims[1]["beside"]
     assert (beside["subject"], beside["role"]) == ("published add-transformer/seed999", "reference")
     assert beside["asserts"][0]["left"] > claims[1]["subjects"][0]["asserts"][0]["left"]
-    [heading] = [line.split() for line in done.stdout.splitlines() if line.startswith("claim ")]
-    [row] = [line.split() for line in done.stdout.splitlines() if line.startswith("F1 ")]
-    assert heading[2:4] == ["measured", "shipped"]
-    assert row[3:5] == ["1", "1"]
+    told = " ".join(done.stdout.split())
+    assert "measured shipped threshold" in told
+    assert re.search(r"F23 PC2 shifts [^≥]* 0\.0029\d+ 0\.95\d+ ≥ 0\.9 ", told)
 
 
 def test_a_model_without_claims_is_told_where_to_go(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

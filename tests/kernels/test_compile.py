@@ -31,14 +31,16 @@ def compile(kernel, **constants):
     source = ASTSource(kernel, signature={n: kind(n) for n in kernel.arg_names}, constexprs=constants)
     assert triton.compile(source, target=GPUTarget("cuda", 90, 32)).asm["cubin"]
 
-tile = {"ROWS": 64, "COLS": 64, "DEPTH": 32}
+tile = {"ROWS": 64, "COLS": 64, "DEPTH": 32, "PRECISION": "ieee"}
 compile(cross_entropy._cross_entropy, GRAD=True, ROWS=16, COLS=128)
 compile(cross_entropy._mean, BLOCKS=240, ROWS=128)
-compile(readout._forward, DIRECT=True, M=512, **tile)
-compile(readout._backward_pre, C=113, **tile)
-compile(readout._backward_readout, rows_per_split=240, **tile)
+for precision in ("ieee", "tf32x3"):
+    tile = {"ROWS": 64, "COLS": 64, "DEPTH": 32, "PRECISION": precision}
+    compile(readout._forward, DIRECT=True, M=512, **tile)
+    compile(readout._backward_pre, C=113, **tile)
+    compile(readout._backward_readout, rows_per_split=240, **tile)
+    compile(fixed_order._multiply, PRECISION=precision, MOST=16, DEEP=128, SIDE=32, DEPTH=32)
 compile(readout._add_partial, SPLITS=16, COLS=1024)
-compile(fixed_order._multiply, MOST=16, DEEP=128, SIDE=32, DEPTH=32)
 compile(mix._mix, SCORED=True, H=4, ROWS=16, COLS=128)
 compile(mix._score_grads, D=625, H=4, ROWS=16, COLS=128)
 compile(mix._row_sums, LONGEST=48, SCORED=True, H=4, ROWS=16, COLS=128)

@@ -158,3 +158,17 @@ def test_nothing_depends_on_the_order_of_the_neurons_or_the_basis_of_the_residua
     plain = {key: w.double() for key, w in matrices.initial(recipe).items()}
     one, other = (_all(network(w, recipe.task)) for w in (plain, rivals.hide(plain, seed=3)))
     assert one == pytest.approx(other, abs=1e-4)  # hidden weights are float32
+
+
+@pytest.mark.parametrize("build", [pizza_network, None])
+def test_the_profile_of_a_pizza_is_flat_across_the_circle_and_that_of_a_clock_is_not(build):
+    task = Task(23)
+    model = build(0) if build else network(analytic.mlp(task, KEYS), task)
+    for k in KEYS:
+        found = clock_pizza.profile(model, k)
+        assert found.turns.tolist() == pytest.approx([r / 23 for r in range(23)])
+        fits = found.pizza if build else found.clock
+        assert float((found.together - fits).norm() / fits.norm()) < (0.15 if build else 1e-3)
+        ratio = float(found.opposite.norm() / found.together.norm())
+        most = math.sin(math.pi / 2 / 23)  # |cos(w_k d/2)| of the d nearest to half a turn: p is odd
+        assert ratio == pytest.approx(most if build else 1, abs=0.002)

@@ -57,6 +57,15 @@ def test_formula_is_the_least_squares_fit_of_the_cubes(operation, seed, keys):
     assert losses.mean_loss(found.table, torch.arange(13)) == pytest.approx(on_pairs, rel=1e-12)
 
 
+@settings(max_examples=10, deadline=None)
+@given(operation=OPERATIONS, seed=SEEDS)
+def test_mean_by_offset_is_the_mean_over_the_pairs_written_out(operation, seed):
+    task = Task(7, operation)
+    values, labels = random_logits(task, seed), task.labels().tolist()
+    by_r = torch.stack([sum(row[(s - r) % 7] for row, s in zip(values, labels, strict=True)) / 49 for r in range(7)])
+    torch.testing.assert_close(logits.mean_by_offset(values, task.labels()), by_r - by_r.mean())
+
+
 def test_a_constant_per_pair_changes_the_uncentred_share_only():
     task = Task(13)
     values = random_logits(task, 0)

@@ -105,6 +105,7 @@ def test_sparsity_and_rank():
     assert embedding.gini(torch.tensor([1.0, 3.0])) == pytest.approx(1 / 4)
     matrix = torch.diag(torch.tensor([1.0, 2, 3])).double()
     assert embedding.top_share(matrix, 1) == pytest.approx(9 / 14)
+    assert embedding.squared_shares(matrix).tolist() == pytest.approx([9 / 14, 4 / 14, 1 / 14])
     assert 0.1 < embedding.gaussian_top_share(torch.empty(113, 128), 8) < 0.3
 
 

@@ -31,6 +31,8 @@ def test_agreement_is_the_resultant_of_what_was_added_to_the_phases_out(p, opera
     found = phases.agreement(QuadraticMLP(task, turned, None))
     assert found.length == pytest.approx(float(torch.exp(1j * added).mean().abs()), abs=1e-6)
     assert len(set(found.permuted)) > 1
+    torch.testing.assert_close((found.written - found.read - added).cos(), torch.ones(40).double(), atol=1e-6, rtol=0)
+    assert phases.resultant(found.read - found.written, found.weights) == pytest.approx(found.length)
 
 
 @settings(max_examples=10, deadline=None)
@@ -75,6 +77,7 @@ def test_spread_of_chosen_phases(which):
     phi, n = 2 * math.pi / 23 * torch.tensor(chosen).double(), len(chosen)
     assert list(found) == [4]
     assert found[4].n == n
+    torch.testing.assert_close((found[4].phases - phi).cos(), torch.ones(n).double(), atol=1e-9, rtol=0)
     assert found[4].first == pytest.approx(float(torch.exp(1j * phi).mean().abs()), abs=1e-9)
     assert found[4].folded == pytest.approx(float(torch.exp(1j * n * phi).mean().abs()), abs=1e-9)
 

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-import math
 import random
+from dataclasses import replace
 from typing import Any
 
+from sample_plots import plots
+
 from grok.verdicts.claim import Claim, Statement
-from grok.verdicts.record import Run, Verdicts
+from grok.verdicts.record import Curve, Run, Verdicts
 from grok.verdicts.verdict import Assertion, Evidence, Plot, Result, verdict
 
 HOSTILE = (
     "</script><script>window.stolen=1</script>\"'`${window.stolen=1}"
     "<img src=x onerror=window.stolen=1>{{7*7}}|\n::error::@all #1"
 )
+TEXT = r"""The unembedding is made of the key frequencies.
+
+Measured: the norm of `W_U` on $\cos(w_k c)$ and $\sin(w_k c)$.
+
+$$ \frac{\lVert W_K \rVert}{\lVert W \rVert} $$"""
 FIXTURES = ("modadd-mlp", "modadd-transformer", "modsub-transformer", "add-transformer")
 
 
@@ -50,6 +57,7 @@ def claim(id: str, subjects: list[Result], expected: Any = None, **meta: Any) ->
     about = {
         "id": id,
         "title": f"W_U lives on the key frequencies ({id})",
+        "text": TEXT,
         "source": "kissane",
         "source_title": "One-hidden-layer MLP on modular addition",
         "ref": "ckkissane/mech-interp-practice",
@@ -103,6 +111,9 @@ def verdicts(claims: list[Claim] | None = None) -> Verdicts:
         {
             "fixture": name,
             "seed": 0,
+            "operation": "add_mod",
+            "p": 113,
+            "architecture": "mlp",
             "device": "cpu",
             "torch": "2.13.0",
             "digest": "ab" * 32,
@@ -120,73 +131,18 @@ def verdicts(claims: list[Claim] | None = None) -> Verdicts:
         started="2026-11-21T22:49:00Z",
         seconds=81.3,
         fixtures=fixtures,
+        curves=tuple(curve(f"{name}/seed0") for name in FIXTURES),
     )
     return Verdicts(run, tuple(one_of_each() if claims is None else claims))
 
 
-def plots(rng: random.Random, p: int = 113) -> tuple[Plot, ...]:
-    """One plot of every kind, of the size real ones have."""
-    steps = list(range(0, 50_000, 250))
-    fall = [round(5 * math.exp(-s / 900) + 1e-6, 8) for s in steps]
-    late = [round(20 / (1 + math.exp((s - 9000) / 700)) + 2e-5, 8) for s in steps]
-    frequencies = list(range(1, p // 2 + 1))
-    keys = rng.sample(frequencies, 5)
-    norms = [round(8 + rng.random() if k in keys else rng.random() * 0.1, 4) for k in frequencies]
-    matrix = [[round(rng.random() * (10 if i in keys and j in keys else 0.3), 3) for j in range(60)] for i in range(60)]
-    return (
-        Plot(
-            "loss_curves",
-            "loss over training",
-            {
-                "steps": steps,
-                "train_loss": fall,
-                "test_loss": late,
-                "phases": [["memorised", 1500], ["circuit formed", 9000]],
-            },
-        ),
-        Plot(
-            "progress",
-            "restricted and excluded loss",
-            {"steps": steps, "restricted_loss": late[::-1], "excluded_loss": fall},
-        ),
-        Plot("fourier_norms", "norms of W_E and U", {"frequencies": frequencies, "W_E": norms, "U": norms[::-1]}),
-        Plot("spectrum_2d", "2-D spectrum of the logits", {"matrix": matrix}),
-        Plot(
-            "fve",
-            "FVE of each direction",
-            {
-                "frequencies": keys,
-                "sin": [0.95, 0.9, 0.83, 0.97, 0.91],
-                "cos": [0.96, 0.92, 0.88, 0.99, 0.9],
-                "line": 0.84,
-            },
-        ),
-        Plot(
-            "pcs",
-            "principal components against the token",
-            {
-                "tokens": list(range(10)),
-                "PC1": [x - 4.5 for x in range(10)],
-                "PC2": [(x - 4.5) ** 2 / 6 - 1.4 for x in range(10)],
-            },
-        ),
-        Plot(
-            "error_table",
-            "error without PC2",
-            {"matrix": [[(a == 0 or b == 0) - (a == 9 or b == 9) for b in range(10)] for a in range(10)]},
-        ),
-        Plot(
-            "attention",
-            "mean attention of each head",
-            {
-                "heads": [0, 1, 2, 3],
-                "to_a": [0.49, 0.5, 0.5, 0.44],
-                "to_b": [0.5, 0.5, 0.48, 0.44],
-                "to_equals": [0.01, 0, 0.02, 0.12],
-            },
-        ),
-        Plot("something new", "an unknown kind", {"x": [1, 2, 3], "y": [1, 4, 9]}),
-    )
+def curve(subject: str, keys: tuple[int, ...] | None = (3, 14, 35), **more: Any) -> Curve:
+    """A run that groks at step 10,000."""
+    losses = {"train_loss": (4.7, 1e-3, 1e-6, 1e-7), "test_loss": (4.7, 20.0, 10.0, 1e-6)}
+    if keys:
+        losses |= {"restricted_loss": (4.7, 10.0, 0.1, 1e-7), "excluded_loss": (4.7, 1e-2, 10.0, 5.0)}
+    phases = (("memorisation", 100), ("circuit formation", 1000), ("cleanup", 10_000))
+    return Curve(subject, (0, 100, 1000, 10_000), losses, **{"phases": phases, "key_frequencies": keys} | more)
 
 
 def many(n: int = 100, seed: int = 0) -> list[Claim]:
@@ -212,13 +168,14 @@ def many(n: int = 100, seed: int = 0) -> list[Claim]:
 
 def hostile() -> Claim:
     """A claim whose every text tries to be markup, a template or a script."""
-    data = {"x": [1, 2], HOSTILE: [3, 4]}
-    bad = subject(
-        f"{HOSTILE}/seed0", 0.99, plots=(Plot("lines", HOSTILE, data),), reason=HOSTILE, device=HOSTILE, digest=HOSTILE
-    )
+    data = {"x": [1, 2], HOSTILE: [3, 4], "see": HOSTILE, "axes": [HOSTILE, HOSTILE], "phases": [[HOSTILE, 1]]}
+    made = replace(assertion(0.99, ">=", 0.98), name=HOSTILE, against=HOSTILE)
+    told = {"reason": HOSTILE, "device": HOSTILE, "digest": HOSTILE, "asserts": [made]}
+    bad = subject(f"{HOSTILE}/seed0", 0.99, plots=(Plot("lines", HOSTILE, data),), **told)
     text = dict.fromkeys(
         (
             "title",
+            "text",
             "source",
             "source_title",
             "section",

@@ -131,10 +131,13 @@ def test_an_anchor_opens_its_claim_and_the_plots_are_drawn(opened, short_address
     opened.wait_for_plots("P1")
     card = opened.tab.locator("#P1")
     assert card.get_attribute("open") is not None
-    assert card.locator(".canvas").count() == 9
-    assert card.locator(".heatmaplayer image").count() == 2
-    assert card.locator(".barlayer .bars").count() == 2 + 3  # norms of W_E and U; attention to a, b, =
+    assert card.locator(".canvas").count() == 14
+    assert card.locator(".heatmaplayer image").count() == 2 + 1 + 4
+    assert card.locator(".barlayer .bars").count() == 2 + 3 + 1  # norms of W_E and U; attention to a, b, =; losses
     assert card.locator(".scatterlayer .js-line").count() >= 2 + 2 + 2
+    assert card.locator("[data-kind=planes] .textpoint").count() == 2 * 3
+    assert card.locator("[data-kind=panels] small").text_content() == "Heads 1 and 2 agree."
+    assert card.locator("[data-kind=panels] .annotation-text").all_text_contents() == [f"head {i}" for i in range(4)]
     assert opened.tab.locator("details.claim[open]").count() == 1
 
 
@@ -150,7 +153,7 @@ def test_another_subject_is_drawn_when_chosen(opened, short_address):
 
 def test_hostile_text_executes_nothing(opened):
     card = opened.tab.locator("details.claim:has(.plot[data-kind=lines])")
-    card.locator("summary").click()
+    card.locator("summary").first.click()
     opened.tab.wait_for_selector(".plot[data-kind=lines] .main-svg")
     assert opened.tab.evaluate("window.stolen") is None
     # it is shown as it is, in the plot's legend too
@@ -161,7 +164,7 @@ def test_hostile_text_executes_nothing(opened):
 
 
 # the structure is the same in both; colours are not
-@pytest.mark.parametrize(("scheme", "width", "rules"), [("light", 1280, None), ("dark", 400, ["color-contrast"])])
+@pytest.mark.parametrize(("scheme", "width", "rules"), [("light", 1280, None), ("dark", 390, ["color-contrast"])])
 def test_axe_finds_nothing_and_nothing_runs_out_of_the_page(browser, short_address, scheme, width, rules):
     opened = Opened(browser, color_scheme=scheme, viewport={"width": width, "height": 800})
     opened.tab.goto(short_address)
@@ -178,10 +181,55 @@ def test_axe_finds_nothing_and_nothing_runs_out_of_the_page(browser, short_addre
     assert overflow <= 0
 
 
-def test_print_shows_the_claims_without_the_tools(opened):
+def test_on_paper_everything_asked_for_is_there_and_nothing_is_cut(opened, short_address):
+    opened.tab.set_viewport_size({"width": 703, "height": 1000})  # A4 without its margins, in CSS pixels
+    opened.tab.goto(f"{short_address}#all")
+    opened.wait_for_plots("P1")
     opened.tab.emulate_media(media="print")
     assert not opened.tab.locator(".tools").is_visible()
-    assert opened.tab.locator("#K1 > summary").is_visible()
+    assert opened.tab.locator("details.claim[open]").count() == len(ONE_OF_EACH_SORT)
+    for word in ("replicated", "refuted", "vacuous"):
+        assert opened.tab.locator("main .verdict", has_text=word).first.is_visible()
+    assert opened.tab.locator("#K1 .lanes").is_visible()
+    assert not opened.tab.locator("#K1 .subjects").is_visible()  # a fold that nobody opened
+    edges = """() => [...document.querySelectorAll('.main-svg, .curve, .lanes, math, .list, .network')]
+        .filter(one => one.checkVisibility()).map(one => one.getBoundingClientRect().right)"""
+    assert max(opened.tab.evaluate(edges)) <= 703
+
+
+def test_a_dark_plot_is_drawn_in_light_for_paper(browser, short_address):
+    opened = Opened(browser, color_scheme="dark")
+    opened.tab.goto(f"{short_address}#P1")
+    opened.wait_for_plots("P1")
+    drawn = "document.querySelector('#P1 .plot').dataset.drawn"
+    before = opened.tab.evaluate(drawn)
+    opened.tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+    ink = opened.tab.locator("#P1 .xtick text").first.evaluate("text => getComputedStyle(text).fill")
+    on_paper = opened.tab.evaluate(drawn)
+    opened.tab.evaluate("dispatchEvent(new Event('afterprint'))")
+    after = opened.tab.evaluate(drawn)
+    opened.context.close()
+    assert (before, on_paper, after) == ("dark", "light", "dark")
+    assert ink == "rgb(22, 25, 31)"
+
+
+def test_the_first_screen_leads_to_networks_and_claims(opened):
+    tab = opened.tab
+    assert tab.locator(".network svg.curve polyline.excluded").count() == 1
+    tab.locator(".network a").first.click()
+    assert tab.locator("[id='networks/modadd-mlp']").evaluate("one => Math.abs(one.getBoundingClientRect().top) < 200")
+    tab.locator(".list a", has_text="K2").click()
+    assert tab.locator("#K2").get_attribute("open") is not None
+    assert tab.locator("#K2 math[display=block]").is_visible()
+
+
+def test_all_claims_open_and_close_by_one_button(opened):
+    button = opened.tab.get_by_role("button", name="Open all")
+    button.click()
+    assert opened.tab.locator("details.claim[open]").count() == len(ONE_OF_EACH_SORT)
+    opened.wait_for_plots("P1")
+    button.click()
+    assert opened.tab.locator("details.claim[open]").count() == 0
 
 
 def test_keys_walk_the_claims(opened):

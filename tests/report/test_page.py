@@ -17,7 +17,7 @@ from grok.commands import report
 from grok.errors import GrokError
 from grok.report import page
 from grok.report.history import Earlier, Kept
-from grok.report.scale import scales
+from grok.verdicts import plots
 from grok.verdicts.expected import Entry, judge
 from grok.verdicts.number import percent, show
 from grok.verdicts.record import parse
@@ -43,6 +43,11 @@ def test_a_hundred_claims_fit_and_each_distinct_plot_is_kept_once():
     assert text.count('<details class="claim ') == 100
     # 100 claims × 5 subjects × 2 plots, of 12 made-up runs with 9 kinds
     assert len(json.loads(unpacked(text, "plots"))) <= 12 * 9
+
+
+def test_the_page_draws_the_kinds_of_plots_that_a_claim_can_record():
+    drawn = re.search(r"const KINDS = \{(.*?)\n\};", page._asset("kinds.js"), re.DOTALL)[1]
+    assert set(re.findall(r"^  (\w+):", drawn, re.MULTILINE)) == set(plots.KINDS)
 
 
 def unpacked(text: str, name: str) -> str:
@@ -100,8 +105,8 @@ def test_hostile_text_becomes_no_markup_and_no_link():
 )
 def test_only_known_forms_of_reference_become_links(given, link):
     text = page.render(sample.verdicts([sample.claim("K1", sample.subjects(), ref=given)]))
-    links = [a["href"] for tag, a in Tree(text).tags if tag == "a" and not a["href"].startswith("#")]
-    assert links == ([link] if link else [])
+    links = {a["href"] for tag, a in Tree(text).tags if tag == "a" and not a["href"].startswith("#")}
+    assert links == ({link} if link else set())
 
 
 def test_the_least_a_verdict_file_may_say_is_enough():
@@ -139,7 +144,7 @@ def seeds_page(values, losses, **more) -> str:
 def test_five_seeds_or_more_have_a_spread_with_intervals_and_three_have_none():
     """Of nine values the exact bootstrap interval of the median runs from the second to the eighth."""
     text = seeds_page(NINE, [1e-6] * 9)
-    assert "median 0.96 (95 % 0.93 … 0.985), range 0.91 … 0.99, 9 seeds" in text
+    assert "median 0.96 (95 % 0.93 … 0.985), range 0.91 … 0.99" in text
     assert " 0.96 (0.93 … 0.985) " in text  # in the table
     assert " 7 of 9 " in text  # at or below the published 0.98241
     assert f" {np.std(NINE, ddof=1):.2g} (" in text
@@ -150,14 +155,6 @@ def test_five_seeds_or_more_have_a_spread_with_intervals_and_three_have_none():
     for word in ("median", "over seeds", "(0.9", "(95 % 0."):
         assert word not in few
     assert "Holds on 1 of 3 models (95 % interval 6 … 79 %)." in few
-
-
-def test_a_scale_that_some_seeds_did_not_reach_says_so():
-    first = sample.assertion(0.2, ">=", 0.9, "other >= 0.9")
-    short = [sample.subject(f"modadd-mlp/seed{i}", 0.4, asserts=[first], evidence=[]) for i in (5, 6)]
-    claim = sample.claim("K1", [*sample.subjects(trained=NINE[:5])[:5], *short])
-    scale = next(s for s in scales(claim) if s.expression == "ratio >= 0.98")
-    assert scale.seeds.endswith(", 5 of 7 seeds")
 
 
 def test_runs_that_did_not_grok_are_counted_and_named():
@@ -176,58 +173,7 @@ def test_a_verdict_that_only_further_seeds_changed_is_no_surprise():
         assert ("expected: replicated" in page.render(sample.verdicts([claim]))) == surprising
 
 
-# ── the scale ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def positions(claim) -> dict[str, float]:
-    (scale,) = scales(claim)
-    marks = {mark.label: mark.x for mark in scale.marks}
-    return marks | {"threshold": scale.thresholds[0]} | dict(zip(("low", "high"), scale.random or (), strict=False))
-
-
-def test_everything_stands_on_one_scale_in_its_order():
-    at = positions(sample.claim("K1", sample.subjects()))
-    order = ["low", "untrained", "memorised", "threshold", "seed0", "published"]
-    # 0.2 < 0.31 = high < 0.42 < 0.98 < 0.9823 < 0.98241
-    assert sorted(order, key=at.get) == order
-    assert at["high"] == at["untrained"]
-    assert min(at.values()) >= 0
-    assert max(at.values()) <= 100
-    part = (at["memorised"] - at["low"]) / (at["published"] - at["low"])
-    assert part == pytest.approx((0.42 - 0.2) / (0.98241 - 0.2), abs=1e-3)
-
-
-def test_numbers_far_apart_get_a_logarithmic_scale():
-    subjects = [sample.subject(f"x/{n}", v, "<=", 1e-5, evidence=[]) for n, v in (("seed0", 1e-6), ("untrained", 10.0))]
-    at = positions(sample.claim("K2", subjects, published=1e-4))
-    assert at["published"] - at["threshold"] == pytest.approx(at["threshold"] - at["seed0"], abs=0.02)
-
-
-def test_the_side_that_passes_is_shaded():
-    (above,) = scales(sample.claim("K1", sample.subjects()))
-    (below,) = scales(sample.claim("K1", sample.subjects(op="<=")))
-    assert above.passes == (above.thresholds[0], 100)
-    assert below.passes == (0, below.thresholds[0])
-    assert (above.threshold, below.threshold) == ("≥ 0.98", "≤ 0.98")
-
-
-def test_a_control_that_failed_earlier_still_stands_on_the_scale_if_its_value_is_known():
-    first = sample.assertion(0.2, ">=", 0.9, "other >= 0.9")
-    short = sample.subject("x/memorised", 0.42, asserts=[first])
-    claim = sample.claim("K1", [sample.subject("x/seed0", 0.9823), short])
-    scale = next(s for s in scales(claim) if s.expression == "ratio >= 0.98")
-    assert {mark.label: mark.number for mark in scale.marks} == {
-        "seed0": 0.9823,
-        "memorised": 0.42,
-        "published": 0.98241,
-    }
-
-
-def test_both_bounds_of_an_interval_are_drawn():
-    subjects = [sample.subject("x/seed0", 0.7, asserts=[sample.assertion(0.7, ">=", 0.6, "0.6 <= share <= 0.85")])]
-    (scale,) = scales(sample.claim("F2", subjects, published=None))
-    assert scale.threshold == "≥ 0.6 and ≤ 0.85"
-    assert scale.passes == scale.thresholds
+# ── numbers ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,22 @@ def _sets(x, xs=()):
     assert x == {1, 5, 34}
 
 
-EXPRESSIONS = {f: asserts.recorded(f) for f in (_plain, _several, _every, _sets)}
+def _named(x, xs=()):
+    evidence = Recorder()
+    share = evidence("share of the logits", x)
+    table = evidence("share of each head", {"a": 2 * x})
+    again = evidence("first", x)
+    again = x + 1
+    kept = 1 if xs else 0
+    assert share >= 0.5
+    assert 0.1 < share  # noqa: SIM300
+    assert evidence("twice", 2 * x) > share
+    assert all(value > 0.2 for value in table.values())
+    assert all(value > 0 for value in [x])
+    assert again > x * kept
+
+
+EXPRESSIONS = {f: asserts.recorded(f) for f in (_plain, _several, _every, _sets, _named)}
 
 
 def record(function, *args):
@@ -86,6 +101,19 @@ def test_all_is_recorded_by_its_tightest():
         record(_every, None, [])
 
 
+def test_a_side_is_called_by_the_evidence_that_its_variable_holds():
+    recorder, passed = record(_named, 0.75)
+    assert passed
+    assert [(a.name, a.against) for a in recorder.asserts] == [
+        ("share of the logits", None),
+        ("share of the logits", None),
+        ("twice", "share of the logits"),
+        ("share of each head", None),
+        (None, None),  # the list is no evidence
+        (None, None),  # bound twice
+    ]
+
+
 def test_what_is_no_comparison_of_numbers_has_no_margin():
     recorder, passed = record(_sets, {1, 5})
     assert not passed
@@ -122,6 +150,15 @@ def test_evidence_is_plain_json_and_comes_back():
         evidence.plot("spectrum_2d", "all", norm=torch.rand(113, 113))
     with pytest.raises(TypeError, match="evidence is numbers"):
         evidence("object", object())
+
+
+def test_arrays_of_a_plot_are_made_only_if_it_is_kept():
+    evidence = Recorder()
+    evidence.plot("panels", "heads", lambda: {"head 0": [[1.0]]}, axes=["b", "a"])
+    assert evidence.plots[0].data == {"head 0": [[1.0]], "axes": ["b", "a"]}
+    evidence.keeps_plots = False
+    evidence.plot("panels", "heads", lambda: pytest.fail("made"), share=lambda: pytest.fail("made"))
+    assert len(evidence.plots) == 1
 
 
 @pytest.mark.parametrize(

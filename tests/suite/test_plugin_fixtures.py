@@ -131,7 +131,7 @@ def test_more_seeds_are_shown_and_change_nothing_that_is_committed(shipped, monk
     assert result.ret == 0
     assert not verdicts(shipped)["T1"]["moved"]
     seeds = "tiny: 2 of 2 runs did not grok (test loss at the end ≥ 0.01): seeds 0, 3"
-    result.stdout.fnmatch_lines(["T1 *mixed 1/2 *9–91 %", seeds])
+    result.stdout.fnmatch_lines(["T1 *", "* mixed 1/2 *9–91 %", seeds])
     committed = json.loads((shipped.path / "e.json").read_text())
     committed["claims"]["T1"]["subjects"]["tiny/seed3"] = True
     (shipped.path / "e.json").write_text(json.dumps(committed))
@@ -204,7 +204,7 @@ def test_a_checkpoint_takes_the_place_of_the_shipped_models(mine):
     result = run(mine, "--checkpoint", "mine.safetensors", "--claims-json", "v.json", "--expected", "none.json")
     assert result.ret == 0, "a verdict on a model of the user's is told, not judged"
     result.assert_outcomes(passed=24, skipped=6)
-    result.stdout.fnmatch_lines(["mine.safetensors: *right on 1.0000 of all a + b*", "T2 *vacuous"])
+    result.stdout.fnmatch_lines(["mine.safetensors: *right on 1.0000 of all a + b*", "T2 *", "* vacuous"])
     found = verdicts(mine)
     assert set(found) == {"T1", "T2", "T3", "T4"}
     subjects = {s["subject"]: (s["role"], s["holds"]) for s in found["T1"]["subjects"]}

@@ -3,6 +3,7 @@
 On a machine with a GPU the same tests run on it. TransformerLens need not be there.
 """
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from grok.train.engines import engine, folded
 from grok.train.graph import CHUNK, Graphed
 from grok.train.state import Settings, State
 
-DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+DEVICE = "cuda" if torch.cuda.is_available() and os.environ.get("TRITON_INTERPRET") != "1" else "cpu"
 
 
 def _small(name: str) -> Recipe:
@@ -142,6 +143,16 @@ def test_an_engine_that_cannot_run_here_says_what_can(monkeypatch: pytest.Monkey
     for name, expected in (("cuda_graph", "--device cuda"), ("triton", "--device cuda"), ("fast", "known: manual")):
         with pytest.raises(GrokError, match=expected):
             engine.make([recipe], name, State.fresh([recipe], "cpu"))
+
+
+def test_the_interpreter_gets_no_addresses_of_a_gpu(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("TRITON_INTERPRET", "1")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    engine.check("cuda_graph", "cuda")
+    for name in ("triton", "triton_tf32x3"):
+        engine.check(name, "cpu")
+        with pytest.raises(GrokError, match="TRITON_INTERPRET=1 is for a CPU"):
+            engine.check(name, "cuda")
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,10 @@ import subprocess
 import sys
 import tarfile
 import time
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -17,10 +19,12 @@ from safetensors import safe_open
 from benchmarks.gpu import checks
 from benchmarks.gpu import suite as gpu_suite
 from benchmarks.gpu import training as gpu_training
-from benchmarks.gpu.plan import rehearsal_plan
+from benchmarks.gpu.eager import Eager
+from benchmarks.gpu.plan import full_plan, rehearsal_plan
 from grok.models import matrices as weights
 from grok.recipe import Recipe
 from grok.store.fixture import load_fixture
+from grok.train.engines import engine
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +42,7 @@ def test_every_section_ran_and_says_that_it_was_a_rehearsal(out: Path):
     assert report["failed"] == [], {k: report[k]["error"] for k in report["failed"]}
     assert report["rehearsal"] is True
     assert report["environment"]["device"] == "cpu"
-    assert {"determinism", "canonical", "timing", "seeds", "results"} <= report.keys()
+    assert {"determinism", "canonical", "timing", "seeds", "compared", "results"} <= report.keys()
     assert all(row["same_twice"] for row in report["determinism"]["result"])
 
 
@@ -55,6 +59,22 @@ def test_the_rehearsal_by_its_command(tmp_path: Path):
         "cross_entropy",
         "token_mix",
     }
+
+
+@pytest.mark.parametrize("name", ["modsub-transformer", "add-transformer"])
+def test_the_foot_of_the_ladder_is_the_same_network(name: str):
+    recipe = next(r for r in rehearsal_plan().canonical if r.name == name)
+    state = checks.State.fresh([recipe], "cpu")
+    foot, reference = Eager(recipe, state), engine.make([recipe], "folded", state)
+    for _ in range(3):
+        torch.testing.assert_close(foot.test_loss().float(), reference.test_loss(), rtol=1e-5, atol=0)
+        torch.testing.assert_close(foot.advance().float(), reference.advance(), rtol=1e-5, atol=0)
+    torch.testing.assert_close(foot.train_loss().float(), reference.train_loss(), rtol=1e-5, atol=0)
+
+
+def test_kernel_tests_do_not_take_all_the_time():
+    with pytest.raises(RuntimeError, match="longer than 0 s"):
+        checks.kernel_tests(1e-3)
 
 
 def test_an_engine_whose_bits_depend_on_the_batch_fails(monkeypatch: pytest.MonkeyPatch):
@@ -108,3 +128,49 @@ def test_folders_are_packed_below_the_size_that_travels(tmp_path: Path, monkeypa
         with tarfile.open(path) as archive:
             contents.append([member.name for member in archive.getmembers() if member.isfile()])
     assert contents == [["recipe0/model", "recipe1/model"], ["recipe2/model"]]
+
+
+def test_the_full_suite_fills_at_most_8_files_of_16_mib(tmp_path: Path):
+    """A fixture has at most five sets of weights, and ten numbers of at most 20 characters for each snapshot."""
+    plan = full_plan()
+    folders = [tmp_path / recipe.name for recipe in plan.canonical]
+    for recipe, folder in zip(plan.canonical, folders, strict=True):
+        folder.mkdir()
+        sets = 5 if recipe.weight_decay else 1
+        with open(folder / "model", "wb") as file:
+            file.truncate(4 * sets * weights.size(recipe) + 200 * recipe.steps // 100 + 4096)
+    archives = gpu_training.pack(folders, tmp_path, tmp_path)
+    of_batches = [len(batch) * gpu_training.bytes_of_seed(batch[0]) + 4096 for batch in plan.batches]
+    finals = sum(4 * weights.size(recipe) + 16 * recipe.steps // 100 for recipe in plan.canonical)
+    sizes = [*(path.stat().st_size for path in archives), *of_batches, finals]
+    assert max(sizes) <= gpu_training.MOST_BYTES + 2**20
+    assert max(sizes) <= 2**24
+    assert 1 + len(sizes) <= 8  # with the report
+
+
+def test_what_was_trained_is_on_disk_before_it_is_measured(tmp_path: Path):
+    """An interrupted suite keeps the final weights of its runs; a run that cannot be measured keeps its too."""
+    plan = rehearsal_plan()
+    pool, never = Mock(), [Future() for _ in range(2 + len(plan.batches[0]))]
+    pool.submit.side_effect = never
+    work = gpu_suite.Workers(pool, tmp_path / "scratch", tmp_path)
+    found = gpu_suite.canonical(plan, plan.canonical[:2], work, lambda: not work.trained)
+    assert found["left_out"] == [plan.canonical[1].name]
+    recipe = found["runs"][0]["recipe"]
+    with safe_open(tmp_path / "canonical.safetensors", "np") as file:
+        assert file.get_tensor(f"{recipe}/weights").shape == (weights.size(plan.canonical[0]),)
+        assert np.isfinite(file.get_tensor(f"{recipe}/train_loss")).all()
+    gpu_suite.canonical(plan, plan.canonical[1:2], work, lambda: True)
+    gpu_suite.seeds(replace(plan, batches=plan.batches[:1]), work, lambda: True)
+    (path,) = tmp_path.glob("*-seeds*.safetensors")
+    with safe_open(path, "np") as file:
+        assert sorted(file.keys()) == ["seed0/weights", "seed1/weights"]
+    folder = tmp_path / "scratch" / "fixtures" / recipe / "seed0"
+    never[0].set_result(gpu_training.finish_fixture(tmp_path / "scratch" / "canonical" / recipe, folder))
+    never[1].set_exception(RuntimeError("no snapshot"))
+    work.batches.clear()
+    assert [p.name for p in work.save()] == ["fixtures-0.tar", "canonical.safetensors"]
+    with safe_open(tmp_path / "canonical.safetensors", "np") as file:
+        assert {key.split("/")[0] for key in file.keys()} == {plan.canonical[1].name}  # noqa: SIM118
+    with pytest.raises(RuntimeError, match="no snapshot"):
+        work.results()

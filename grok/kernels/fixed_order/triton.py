@@ -21,7 +21,8 @@ SIDE = 32  # rows and columns of a tile
 
 @triton.jit
 def _multiply(
-    tiles, outs, terms, scales, MOST: tl.constexpr, DEEP: tl.constexpr, SIDE: tl.constexpr, DEPTH: tl.constexpr
+    tiles, outs, terms, scales,
+    PRECISION: tl.constexpr, MOST: tl.constexpr, DEEP: tl.constexpr, SIDE: tl.constexpr, DEPTH: tl.constexpr,
 ):  # fmt: skip
     """One tile of one product of one seed. Tables: see ``Products``."""
     tile = tiles + tl.program_id(0) * 3
@@ -46,7 +47,7 @@ def _multiply(
                 left, right = k[None, :], k[:, None]
                 x = tl.load(a + n * a_row + left * a_column, mask=(n < N) & (left < K), other=0.0)
                 y = tl.load(b + right * b_row + m * b_column, mask=(right < K) & (m < M), other=0.0)
-                acc += tl.dot(x, y, input_precision="ieee")
+                acc += tl.dot(x, y, input_precision=PRECISION)
     place = tl.load(out).to(tl.pointer_type(tl.float32)) + seed * tl.load(out + 1)
     place += n * tl.load(out + 2) + m * tl.load(out + 3)
     tl.store(place, acc * tl.load(scales + which), mask=(n < N) & (m < M))
@@ -59,7 +60,7 @@ class Products:
     column, n, m, first term, end of the terms; ``terms``: address and strides of a, the same of b, k.
     """
 
-    def __init__(self, products: Sequence[Product]):
+    def __init__(self, products: Sequence[Product], precision: str = "ieee"):
         self.products = tuple(products)  # keeps the tensors
         tiles: list[tuple[int, int, int]] = []
         outs: list[tuple[int, ...]] = []
@@ -84,12 +85,17 @@ class Products:
             torch.tensor(terms, dtype=torch.int64).to(device),
             torch.tensor([p.scale for p in self.products], dtype=torch.float32).to(device),
         )
-        # rounded up, so that lists share a compiled kernel; no term of a product is longer than the longest of its list
-        deep = DEEP if max(term[8] for term in terms) > SIDE else SIDE
-        self.sizes = {"MOST": triton.cdiv(most, 16) * 16, "DEEP": deep, "SIDE": SIDE, "DEPTH": 32}
+        # MOST is rounded up, so that lists share a compiled kernel
+        self.fixed = {
+            "PRECISION": precision,
+            "MOST": triton.cdiv(most, 16) * 16,
+            "DEEP": DEEP if max(term[8] for term in terms) > SIDE else SIDE,
+            "SIDE": SIDE,
+            "DEPTH": 32,
+        }
 
     def __call__(self) -> None:
-        _multiply[self.grid](*self.tables, **self.sizes)
+        _multiply[self.grid](*self.tables, **self.fixed)
 
 
 def _place(x: Tensor) -> tuple[int, ...]:

@@ -1,8 +1,8 @@
 """``reference`` on a GPU, without writing relu(pre) to memory; float32.
 
-Products are "ieee", in float32 units: plain "tf32", Triton's default, is not enough for training losses of 1e-8. The
-reduction over pairs (gradient of U) is split a fixed number of times and added in a fixed order: no atomics, the same
-bits every time, whatever the number of seeds.
+Products are "ieee", in float32 units, or "tf32x3", three products in tensor units that are almost as close. Plain
+"tf32", Triton's default, is not enough for training losses of 1e-8. The reduction over pairs (gradient of U) is split a
+fixed number of times and added in a fixed order: no atomics, the same bits every time, whatever the number of seeds.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SPLITS = 16
 @triton.jit
 def _forward(
     pre, readout, direct, logits, N, M: tl.constexpr, C, pre_row, pre_seed, readout_seed, direct_row, direct_seed,
-    DIRECT: tl.constexpr, ROWS: tl.constexpr, COLS: tl.constexpr, DEPTH: tl.constexpr,
+    DIRECT: tl.constexpr, PRECISION: tl.constexpr, ROWS: tl.constexpr, COLS: tl.constexpr, DEPTH: tl.constexpr,
 ):  # fmt: skip
     seed = tl.program_id(2).to(tl.int64)
     n = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
@@ -28,7 +28,7 @@ def _forward(
         m = start + tl.arange(0, DEPTH)
         x = tl.load(pre + seed * pre_seed + n[:, None] * pre_row + m, mask=(n < N)[:, None] & (m < M), other=0.0)
         u = tl.load(readout + seed * readout_seed + m[:, None] * C + c, mask=(m < M)[:, None] & (c < C), other=0.0)
-        acc += tl.dot(tl.maximum(x, 0.0), u, input_precision="ieee")
+        acc += tl.dot(tl.maximum(x, 0.0), u, input_precision=PRECISION)
     if DIRECT:
         acc += tl.load(direct + seed * direct_seed + n[:, None] * direct_row + c, mask=real, other=0.0)
     tl.store(logits + seed * N * C + n[:, None] * C + c, acc, mask=real)
@@ -37,8 +37,7 @@ def _forward(
 @triton.jit
 def _backward_pre(
     dlogits, readout, pre, dpre, N, M, C: tl.constexpr, dlogits_row, dlogits_seed, readout_seed, pre_row, pre_seed,
-    dpre_row, dpre_seed,
-    ROWS: tl.constexpr, COLS: tl.constexpr, DEPTH: tl.constexpr,
+    dpre_row, dpre_seed, PRECISION: tl.constexpr, ROWS: tl.constexpr, COLS: tl.constexpr, DEPTH: tl.constexpr,
 ):  # fmt: skip
     seed = tl.program_id(2).to(tl.int64)
     n = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
@@ -51,7 +50,7 @@ def _backward_pre(
         g = tl.load(place, mask=(n < N)[:, None] & (c < C), other=0.0)
         place = readout + seed * readout_seed + m[None, :] * C + c[:, None]
         u = tl.load(place, mask=(m < M) & (c < C)[:, None], other=0.0)
-        acc += tl.dot(g, u, input_precision="ieee")
+        acc += tl.dot(g, u, input_precision=PRECISION)
     x = tl.load(pre + seed * pre_seed + n[:, None] * pre_row + m, mask=real, other=0.0)
     tl.store(dpre + seed * dpre_seed + n[:, None] * dpre_row + m, tl.where(x > 0, acc, 0.0), mask=real)
 
@@ -59,7 +58,7 @@ def _backward_pre(
 @triton.jit
 def _backward_readout(
     dlogits, pre, partial, N, M, C, dlogits_row, dlogits_seed, pre_row, pre_seed, rows_per_split: tl.constexpr, splits,
-    ROWS: tl.constexpr, COLS: tl.constexpr, DEPTH: tl.constexpr,
+    PRECISION: tl.constexpr, ROWS: tl.constexpr, COLS: tl.constexpr, DEPTH: tl.constexpr,
 ):  # fmt: skip
     split = tl.program_id(2) % splits
     seed = (tl.program_id(2) // splits).to(tl.int64)
@@ -73,7 +72,7 @@ def _backward_readout(
         x = tl.load(place, mask=(n < stop) & (m < M)[:, None], other=0.0)
         place = dlogits + seed * dlogits_seed + n[:, None] * dlogits_row + c
         g = tl.load(place, mask=(n < stop)[:, None] & (c < C), other=0.0)
-        acc += tl.dot(tl.maximum(x, 0.0), g, input_precision="ieee")
+        acc += tl.dot(tl.maximum(x, 0.0), g, input_precision=PRECISION)
     place = partial + (seed * splits + split) * M * C + m[:, None] * C + c
     tl.store(place, acc, mask=(m < M)[:, None] & (c < C))
 
@@ -89,7 +88,9 @@ def _add_partial(partial, out, SIZE, out_seed, SPLITS: tl.constexpr, COLS: tl.co
     tl.store(out + seed * out_seed + i, acc, mask=i < SIZE)
 
 
-def relu_readout(pre: Tensor, unembedding: Tensor, direct: Tensor | None = None, *, logits: Tensor) -> None:
+def relu_readout(
+    pre: Tensor, unembedding: Tensor, direct: Tensor | None = None, *, logits: Tensor, precision: str = "ieee"
+) -> None:
     """[S, N, m], [S, m, C], [S, N, C] or None → ``logits`` [S, N, C], contiguous.
 
     Rows of ``pre`` and ``direct`` may be strided, ``unembedding`` from seed to seed only.
@@ -99,12 +100,19 @@ def relu_readout(pre: Tensor, unembedding: Tensor, direct: Tensor | None = None,
     rows, cols, depth = 64, 64, 32
     _forward[(triton.cdiv(n, rows), triton.cdiv(c, cols), s)](
         pre, unembedding, other, logits, n, m, c, *_strides(pre), _packed(unembedding), *_strides(other),
-        DIRECT=direct is not None, ROWS=rows, COLS=cols, DEPTH=depth,
+        DIRECT=direct is not None, PRECISION=precision, ROWS=rows, COLS=cols, DEPTH=depth,
     )  # fmt: skip
 
 
 def relu_readout_backward(
-    dlogits: Tensor, pre: Tensor, unembedding: Tensor, *, dpre: Tensor, dunembedding: Tensor, partial: Tensor
+    dlogits: Tensor,
+    pre: Tensor,
+    unembedding: Tensor,
+    *,
+    dpre: Tensor,
+    dunembedding: Tensor,
+    partial: Tensor,
+    precision: str = "ieee",
 ) -> None:
     """Gradients by ``pre`` and by ``unembedding``, written to ``dpre`` and ``dunembedding``; strides as forward.
 
@@ -114,11 +122,11 @@ def relu_readout_backward(
     rows, cols, depth = 64, 64, 32
     _backward_pre[(triton.cdiv(n, rows), triton.cdiv(m, cols), s)](
         dlogits, unembedding, pre, dpre, n, m, c, *_strides(dlogits), _packed(unembedding), *_strides(pre),
-        *_strides(dpre), ROWS=rows, COLS=cols, DEPTH=depth,
+        *_strides(dpre), PRECISION=precision, ROWS=rows, COLS=cols, DEPTH=depth,
     )  # fmt: skip
     _backward_readout[(triton.cdiv(m, rows), triton.cdiv(c, cols), s * SPLITS)](
         dlogits, pre, partial, n, m, c, *_strides(dlogits), *_strides(pre), triton.cdiv(n, SPLITS), SPLITS,
-        ROWS=rows, COLS=cols, DEPTH=depth,
+        PRECISION=precision, ROWS=rows, COLS=cols, DEPTH=depth,
     )  # fmt: skip
     _add_partial[(triton.cdiv(m * c, 1024), s)](
         partial, dunembedding, m * c, _packed(dunembedding), SPLITS=SPLITS, COLS=1024

@@ -1,10 +1,15 @@
 "use strict";
 // Search, filters and anchors. Everything is in the page already; this only hides and opens.
 const claims = [...document.querySelectorAll("details.claim")];
-const texts = new Map(claims.map((claim) => [claim, claim.textContent.toLowerCase()]));
+const texts = new Map(); // of the claims, read when they are first searched
 const search = document.querySelector(".search");
 const chips = [...document.querySelectorAll(".chip")];
 const picks = [...document.querySelectorAll(".pick")];
+
+function textOf(claim) {
+  if (!texts.has(claim)) texts.set(claim, claim.textContent.toLowerCase());
+  return texts.get(claim);
+}
 
 function filter() {
   const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -14,14 +19,14 @@ function filter() {
     const fits =
       (!verdicts.size || verdicts.has(claim.dataset.verdict)) &&
       picks.every((pick) => !pick.value || claim.dataset[pick.dataset.by] === pick.value) &&
-      words.every((word) => texts.get(claim).includes(word));
+      words.every((word) => textOf(claim).includes(word));
     claim.hidden = !fits;
     shown += fits;
   }
   for (const group of document.querySelectorAll(".group")) group.hidden = !group.querySelector(".claim:not([hidden])");
   document.querySelector(".nothing").hidden = shown > 0;
-  const all = shown === claims.length;
-  document.querySelector(".shown").textContent = all ? `${shown} claims` : `${shown} of ${claims.length} claims`;
+  const whole = shown === claims.length;
+  document.querySelector(".shown").textContent = whole ? `${shown} claims` : `${shown} of ${claims.length} claims`;
 }
 
 function reset() {
@@ -34,6 +39,7 @@ function reset() {
 function openAnchor() {
   let id = location.hash.slice(1);
   try { id = decodeURIComponent(id); } catch { /* not encoded */ }
+  if (id === "all") return openAll(true);
   const claim = claims.find((c) => c.id === id);
   if (!claim) return;
   if (claim.hidden) reset();
@@ -41,6 +47,13 @@ function openAnchor() {
   claim.scrollIntoView();
 }
 
+function openAll(open) {
+  for (const claim of claims) if (!claim.hidden) claim.open = open;
+  all.setAttribute("aria-pressed", String(open));
+}
+
+const all = document.querySelector(".all");
+all.addEventListener("click", () => openAll(all.getAttribute("aria-pressed") !== "true"));
 search.addEventListener("input", filter);
 for (const pick of picks) pick.addEventListener("change", filter);
 for (const chip of chips)

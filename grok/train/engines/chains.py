@@ -43,7 +43,7 @@ class Mixed:
 
 
 class Chain(Protocol):
-    """Made from views of the weights and of their gradients, [S, …]."""
+    """Made from views of the weights and of their gradients, [S, …], and how products round (``relu_readout``)."""
 
     width: int  # D, of ``Mixed.mixed``
     heads: int
@@ -64,17 +64,18 @@ class MLP:
 
     heads = 0
 
-    def __init__(self, w: Weights, grad: Weights):
+    def __init__(self, w: Weights, grad: Weights, precision: str):
         embed, read = w[names.MLP_W_E], w[names.MLP_W_IN]
         self.width = read.shape[2]
         self.readout, self.dreadout = w[names.MLP_W_U], grad[names.MLP_W_U]
         self.table, self.dtable = (embed.new_empty(*embed.shape[:2], self.width) for _ in range(2))
-        self.fold = Products([Product(self.table, ((embed, read),))])
+        self.fold = Products([Product(self.table, ((embed, read),))], precision)
         self.unfold = Products(
             [
                 Product(grad[names.MLP_W_E], ((self.dtable, read.mT),)),
                 Product(grad[names.MLP_W_IN], ((embed.mT, self.dtable),)),
-            ]
+            ],
+            precision,
         )
 
     def forward(self, to: Mixed) -> None:
@@ -92,7 +93,7 @@ class Transformer:
     D = m + C, the columns of [W_in | W_U]. Rows of tables are a, p + b and 2p for ``=``.
     """
 
-    def __init__(self, w: Weights, grad: Weights):
+    def __init__(self, w: Weights, grad: Weights, precision: str):
         n_seeds, h, d_model, k = w[names.W_Q].shape
         p, m, n_classes = w[names.W_E].shape[1] - 1, w[names.W_OUT].shape[1], w[names.W_U].shape[2]
         self.w, self.grad, self.heads, self.width, self.scale = w, grad, h, m + n_classes, 1 / math.sqrt(k)
@@ -115,8 +116,8 @@ class Transformer:
         self.scores, self.dscores = pair(rows, h)
         self.constant, self.dconstant = pair(1, self.width)  # what the = token itself adds
         self.totals = empty(p, self.width)
-        self.fold = [Products(level) for level in self._fold()]
-        self.unfold = [Products(level) for level in self._unfold()]
+        self.fold = [Products(level, precision) for level in self._fold()]
+        self.unfold = [Products(level, precision) for level in self._unfold()]
 
     def forward(self, to: Mixed) -> None:
         embed, pos, p = self.w[names.W_E], self.w[names.W_POS], self.x.shape[1] // 2

@@ -4,6 +4,7 @@
 ``folded``  autograd over the folded model, any device, all seeds in one batch.
 ``cuda_graph``  ``folded``, a hundred steps in one CUDA graph.
 ``triton``  the kernels of ``grok.kernels``, a hundred steps in one CUDA graph.
+``triton_tf32x3``  ``triton`` with products in tensor units, three for one: to be compared, taken by no default.
 ``definition``  ``grok.models.hooked.definition``, CPU: the others are compared with it. Slow: for small recipes.
 """
 
@@ -43,8 +44,14 @@ class Engine(Protocol):
         ...
 
 
-ENGINES = ("manual", "folded", "cuda_graph", "triton", "definition")
-ALONE_AS_IN_A_BATCH = ("manual", "triton", "definition")  # run i of a batch has the bits of run i alone
+ON_CUDA = ("cuda_graph", "triton", "triton_tf32x3")
+ENGINES = ("manual", "folded", *ON_CUDA, "definition")
+ALONE_AS_IN_A_BATCH = (
+    "manual",
+    "triton",
+    "triton_tf32x3",
+    "definition",
+)  # run i of a batch has the bits of run i alone
 
 
 def device_of(name: str) -> str:
@@ -53,7 +60,7 @@ def device_of(name: str) -> str:
 
 
 def default(recipe: Recipe, device: str) -> str:
-    """The engine for a recipe on a device where the user names none."""
+    """The engine for a recipe on a device where the user names none and none is checked (``train.choose``)."""
     by_hand = recipe.architecture in manual.KNOWN and recipe.loss == CROSS_ENTROPY
     return "manual" if device == "cpu" and by_hand else "folded"
 
@@ -68,22 +75,27 @@ def check(name: str, device: str) -> None:
     kind, gpus = found[1], torch.cuda.device_count()
     if kind == "cuda" and int(found[2] or 0) >= gpus:
         raise GrokError(f"--device {device}: torch finds {gpus or 'no'} GPU here; `grok env` says what it finds")
-    needed = {"manual": "cpu", "definition": "cpu", "cuda_graph": "cuda", "triton": "cuda"}.get(name, kind)
-    if kind != needed and not (name == "triton" and os.environ.get("TRITON_INTERPRET") == "1"):
+    needed = {"manual": "cpu", "definition": "cpu", **dict.fromkeys(ON_CUDA, "cuda")}.get(name, kind)
+    interpreted = name.startswith("triton") and os.environ.get("TRITON_INTERPRET") == "1"
+    if interpreted and kind == "cuda":  # the interpreter would follow the device's addresses on the host
+        raise GrokError(f"engine {name!r}: TRITON_INTERPRET=1 is for a CPU; unset it, or give --device cpu")
+    if kind != needed and not interpreted:
         raise GrokError(f"engine {name!r} does not run on {kind}: give --device {needed}, or --engine folded")
 
 
-def make(recipes: list[Recipe], name: str, state: State, eval_every: int = 1) -> Engine | graph.Graphed:
+def make(
+    recipes: list[Recipe], name: str, state: State, eval_every: int = 1, chunk: int = graph.CHUNK
+) -> Engine | graph.Graphed:
     """An engine that steps ``state``'s tensors in place. Raises GrokError like ``check``.
 
-    Those that are ``graph.Graphed`` also take many steps at once, with a test loss at every ``eval_every``-th.
+    Those that are ``graph.Graphed`` also take ``chunk`` steps at once, with a test loss at every ``eval_every``-th.
     """
     check(name, str(state.flat.device))
     recipe = recipes[0]
     if name == "manual" and recipe.architecture not in manual.KNOWN:
         known = ", ".join(manual.KNOWN)
         raise GrokError(f"engine 'manual' cannot train a {recipe.architecture}, but {known}: give --engine folded")
-    if name in ("cuda_graph", "triton") and recipe.warmup:
+    if name in ON_CUDA and recipe.warmup:
         raise GrokError(
             f"engine {name!r} has one learning rate for all steps, {recipe.name} has a warm-up: --engine folded"
         )
@@ -98,10 +110,11 @@ def make(recipes: list[Recipe], name: str, state: State, eval_every: int = 1) ->
     if name == "folded":
         return _Folded(recipes, state)
     if name == "cuda_graph":
-        return graph.Graphed(_Folded(recipes, state), eval_every)
+        return graph.Graphed(_Folded(recipes, state), eval_every, chunk)
     from grok.train.engines.fused import Fused  # Triton is not on every machine
 
-    return graph.Graphed(Fused(recipes, state), eval_every)
+    precision = "tf32x3" if name == "triton_tf32x3" else "ieee"
+    return graph.Graphed(Fused(recipes, state, precision), eval_every, chunk)
 
 
 class _AdamW:

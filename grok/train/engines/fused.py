@@ -54,13 +54,13 @@ class Batch:
 class Fused:
     """Engine over ``State``'s flat rows, with the one-launch AdamW."""
 
-    def __init__(self, recipes: list[Recipe], state: State):
-        self.recipe, self.state = recipes[0], state
+    def __init__(self, recipes: list[Recipe], state: State, precision: str = "ieee"):
+        self.recipe, self.state, self.precision = recipes[0], state, precision
         if self.recipe.architecture not in CHAINS:
             raise GrokError(f"the fused engine cannot train a {self.recipe.architecture}; it knows {', '.join(CHAINS)}")
         self.grad = torch.empty_like(state.flat)
-        views = (matrices.views(flat, self.recipe) for flat in (state.flat, self.grad))
-        self.chain: Chain = CHAINS[self.recipe.architecture](*views)
+        given, grads = (matrices.views(flat, self.recipe) for flat in (state.flat, self.grad))
+        self.chain: Chain = CHAINS[self.recipe.architecture](given, grads, precision)
         splits = [r.split() for r in recipes]
         self.train = Batch.of(self.recipe, [s.train for s in splits], self.chain)
         self.test = Batch.of(self.recipe, [s.test for s in splits], self.chain)
@@ -86,6 +86,7 @@ class Fused:
             dpre=self.dpre,
             dunembedding=self.chain.dreadout,
             partial=self.partial,
+            precision=self.precision,
         )
         self.chain.backward(self.dmixed, self.train.mixed)
         r, s = self.recipe, self.state
@@ -104,7 +105,7 @@ class Fused:
         self.chain.forward(batch.mixed)
         direct = batch.mixed.mixed[..., self.chain.readout.shape[1] :]
         given = direct if direct.shape[2] else None
-        relu_readout(self._pre(batch), self.chain.readout, given, logits=batch.logits)
+        relu_readout(self._pre(batch), self.chain.readout, given, logits=batch.logits, precision=self.precision)
         return mean_loss(batch.logits, batch.labels, partial=batch.partial, grad=grad)
 
     def _pre(self, batch: Batch) -> Tensor:
