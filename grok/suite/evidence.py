@@ -84,7 +84,7 @@ class Recorder:
         return value.tolist() if getattr(value, "ndim", None) == 0 else value
 
     def plot(self, kind: str, name: str, arrays: Callable[[], Mapping[str, Any]] | None = None, **data: Any) -> None:
-        """Record arrays for a plot of this kind on the page (``grok.verdicts.plots.KINDS``), to 5 significant digits.
+        """Record arrays for a plot of this kind on the page (``grok.verdicts.plots.KINDS``), to 4 significant digits.
 
         An array that is expensive to compute may be given as a function without arguments. It is called only if the
         plot is kept. Of many networks of one kind, such as the draws of initial weights, only one keeps its plots.

@@ -35,12 +35,21 @@ def sides(test: ast.Compare, names: Names) -> tuple[str | None, ...]:
 
 
 def within(rows: ast.GeneratorExp, names: Names) -> Names:
-    """The names inside ``all(x >= a for x in xs)``: x is called as xs is, also by way of a slice or ``xs.values()``."""
+    """The names inside ``all(x >= a for x in xs)``: x is called as xs is, also by way of a slice or ``xs.values()``.
+
+    In ``all(x >= y for x, y in zip(xs, ys))`` x is called as xs is, and y as ys.
+    """
     match rows.generators:
         case [ast.comprehension(target=ast.Name(variable), iter=items)]:
-            name = _name(_whole(items), names)
-            return {**names, variable: name} if name else names
+            return {**names, **_called([variable], [items], names)}
+        case [ast.comprehension(target=ast.Tuple(elts=targets), iter=ast.Call(func=ast.Name("zip"), args=every))]:
+            return {**names, **_called([t.id for t in targets if isinstance(t, ast.Name)], every, names)}
     return names
+
+
+def _called(variables: list[str], each: list[ast.expr], names: Names) -> Names:
+    found = {variable: _name(_whole(items), names) for variable, items in zip(variables, each, strict=False)}
+    return {variable: name for variable, name in found.items() if name}
 
 
 def _whole(items: ast.expr) -> ast.expr:

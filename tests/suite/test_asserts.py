@@ -43,6 +43,7 @@ def _named(x, xs=()):
     assert evidence("twice", 2 * x) > share
     assert all(value > 0.2 for value in table.values())
     assert all(value > 0 for value in [x])
+    assert all(one > other for one, other in zip(table.values(), [x], strict=True))
     assert again > x * kept
 
 
@@ -110,6 +111,7 @@ def test_a_side_is_called_by_the_evidence_that_its_variable_holds():
         ("twice", "share of the logits"),
         ("share of each head", None),
         (None, None),  # the list is no evidence
+        ("share of each head", None),
         (None, None),  # bound twice
     ]
 
@@ -145,7 +147,7 @@ def test_evidence_is_plain_json_and_comes_back():
     assert scalar.value == 0.123456789
     assert (kept.value, kept.control_range, kept.control_draws) == ({"cos 1": [1.0, 2.0]}, [1.0, 3.0], 3)
     evidence.plot("fve", "FVE", x=range(2), fve=[1 / 3, 2 / 3])
-    assert evidence.plots[0].data == {"x": [0, 1], "fve": [0.33333, 0.66667]}
+    assert evidence.plots[0].data == {"x": [0, 1], "fve": [0.3333, 0.6667]}
     with pytest.raises(ValueError, match="over 60000"):
         evidence.plot("spectrum_2d", "all", norm=torch.rand(113, 113))
     with pytest.raises(TypeError, match="evidence is numbers"):
