@@ -65,7 +65,7 @@ class Subject:
         """The fixture as verdicts.json lists it; None if it was not loaded."""
         if self._fixture is None:
             return None
-        from grok.recipe import RECIPES
+        from grok.recipe import CROSS_ENTROPY, RECIPES
 
         names = ("device", "torch", "steps", "train_loss", "test_loss", "train_accuracy", "test_accuracy")
         known = {name: self._fixture.card.get(name) for name in names}
@@ -73,7 +73,8 @@ class Subject:
         learned = {"operation": recipe.task.operation, "p": recipe.task.p, "architecture": recipe.architecture}
         changes = recipe.changes(RECIPES.get(recipe.name))
         changed = {"changes": changes} if changes else {}
-        return {"fixture": recipe.name, **learned, **self.about(), **known, **changed}
+        other = {} if recipe.loss == CROSS_ENTROPY else {"loss": recipe.loss}
+        return {"fixture": recipe.name, **learned, **self.about(), **known, **other, **changed}
 
     def drop(self) -> None:
         """Forget weights and activations."""

@@ -16,7 +16,7 @@ from grok.recipe import Recipe
 from grok.sweep.plan import digest, without_seeds
 from grok.sweep.store import FAILED, Store
 from grok.train.record import COLUMNS
-from grok.verdicts.runs import GROKKED_TEST_LOSS
+from grok.verdicts.runs import GROKKED_TEST_LOSS, solved
 
 FITTED_TRAIN_LOSS = 0.01  # of ``steps_to_memorise``; it is the level of ``measure.trajectory.phases``
 VERDICTS = "verdicts.json"
@@ -71,8 +71,8 @@ def row(folder: Path, recipe: Recipe) -> dict[str, Any]:
 
 
 def grokked(card: dict[str, Any]) -> bool:
-    """Whether the final test loss is below the threshold of a grok; one that rose again above it is not solved."""
-    return card["test_loss"] is not None and card["test_loss"] < GROKKED_TEST_LOSS
+    """Whether the run ended solved; one whose test loss rose again above the threshold did not."""
+    return solved({**card, "loss": card.get("recipe", {}).get("loss")})
 
 
 def _verdicts(folder: Path) -> dict[str, Any]:

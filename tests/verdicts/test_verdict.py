@@ -110,6 +110,10 @@ def test_a_run_grokked_by_the_threshold_of_training():
     assert found == {"m/seed0": False, "m/seed1": True, "m/seed2": False}
     assert grokked_note(found).endswith("2 of 3 runs did not grok (test loss at the end ≥ 0.01): seeds 0, 2")
     assert grokked_note({"m/seed1": True}) is None
+    other = [
+        {"fixture": "m", "seed": i, "test_loss": 4.0, "test_accuracy": a, "loss": "x"} for i, a in enumerate((1, 0.9))
+    ]
+    assert grokked(other, ["m/seed0", "m/seed1"]) == {"m/seed0": True, "m/seed1": False}
 
 
 def test_order_is_by_role_then_number():
