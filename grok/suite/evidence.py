@@ -89,8 +89,8 @@ class Recorder:
         An array that is expensive to compute may be given as a function without arguments. It is called only if the
         plot is kept. Of many networks of one kind, such as the draws of initial weights, only one keeps its plots.
         arrays: a function that makes several of them, by name.
-        A plot whose arrays are all empty is left out. Raises as ``__call__``, and ValueError for an unknown kind and for
-        a plot without a series or a matrix.
+        A plot whose arrays are all empty is left out. Raises as ``__call__``, and ValueError for an unknown kind and
+        for a plot without a series or a matrix.
         """
         plots.check(kind, name)
         if self.keeps_plots:
