@@ -54,6 +54,8 @@ def published() -> dict[str, bytes]:
     """The files to add, by their names in the package."""
     files = {f"claims/{path.name}": path.read_bytes() for path in sorted((ROOT / "claims").glob("*.py"))}
     files["claims/__init__.py"] = b'"""The published claims: pytest --pyargs grok.claims"""\n'
+    for path in sorted((ROOT / "fixtures" / "sweeps").iterdir()):
+        files[f"fixtures/sweeps/{path.name}"] = path.read_bytes()
     for fixture, roles in KEPT.items():
         read = {path.name: path.read_bytes() for path in sorted((ROOT / "fixtures" / fixture).iterdir())}
         files |= {f"fixtures/{fixture}/{name}": data for name, data in (read | kept(read, roles)).items()}

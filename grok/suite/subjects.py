@@ -91,10 +91,11 @@ class Subjects:
         there = self._canonical(family)
         folders = _seed_folders(self.fixtures / family) or [there]
         trained = tuple(Subject(f"{family}/{folder.name}", family, "trained", folder) for folder in folders)
+        memorised = self._memorised(family)  # of none, if these are runs of the user's that stopped before
         return (
             Group(f"{family}/all-seeds", family, "trained", trained),
             Group(f"{family}/untrained-seeds", family, "control", self._untrained(family)),
-            Group(f"{family}/memorised-seeds", family, "control", self._memorised(family)),
+            *([Group(f"{family}/memorised-seeds", family, "control", memorised)] if memorised else []),
             *(
                 Group(f"{family}/{name}-seeds", family, "rival", tuple(Rival(family, there, name, u) for u in UNITS))
                 for name in _rivals_of(family)

@@ -87,7 +87,9 @@ def _card(folder: Path, recipe: Recipe, roles: dict[str, int]) -> None:
 def test_a_run_that_never_memorised_has_no_such_control(tmp_path):
     recipe = replace(RECIPES["modadd-mlp"], weight_decay=0.3)
     _card(tmp_path / "modadd-mlp" / "seed0", recipe, {"initial": 0})
-    assert ("/memorised-seed0", "control") not in names(Subjects(tmp_path).of_model("modadd-mlp"))
+    subjects = Subjects(tmp_path)
+    assert ("/memorised-seed0", "control") not in names(subjects.of_model("modadd-mlp"))
+    assert ("/memorised-seeds", "control") not in names(subjects.of_seeds("modadd-mlp"))
 
 
 def test_a_run_that_is_not_finished_is_no_subject(tmp_path):
