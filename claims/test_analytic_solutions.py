@@ -192,8 +192,8 @@ def test_the_formula_is_right(written, evidence):
 )
 def test_every_frequency_is_used(model, evidence):
     r"""The paper proves, for neurons that square their input, that the margin of the answers is greatest where all
-    frequencies are used, and finds them used about equally. The networks here have ReLUs and are trained with weight
-    decay; the claim asks whether they do the same.
+    frequencies are used, and finds them used about equally. Of the networks here `quad-mlp` has such neurons, and the
+    others have ReLUs. All are trained with weight decay, and the claim asks whether they do the same.
 
     Measured: the power of U, the map from neurons to logits, on each of the $(p - 1) / 2$ frequencies over the answers;
     the least over the greatest. $F_k$ has $\cos w_k c$ and $\sin w_k c$ as columns, of norm one.

@@ -198,6 +198,7 @@ _KEY_COUNTS = {
     ("transformer", "sub_mod"): 4,
     ("pizza-a", "add_mod"): 4,
     ("pizza-b", "add_mod"): 3,
+    ("quadratic", "add_mod"): 48,  # all of them, about equally
     ("concat", "add_mod"): 13,
     ("concat", "symmetric"): 4,
 }
