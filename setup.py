@@ -26,6 +26,7 @@ KEPT = {
     "add-transformer/seed4": ("memorised",),
     "pizza-a/seed0": ("initial",),  # drawn from the seed, and not held
     "pizza-b/seed0": ("initial",),
+    "quad-mlp/seed0": ("initial",),
     "modadd-mlp-wd0/seed0": (),
     "modadd-transformer-wd0/seed999": (),
     "modsub-transformer-wd0/seed999": (),

@@ -31,9 +31,12 @@ def check(kind: str, name: str) -> None:
         raise ValueError(f"plot {name}: there is no kind {kind!r} (docs/plots.md); there are {', '.join(KINDS)}")
 
 
-def check_data(kind: str, name: str, data: dict[str, Any]) -> None:
-    """Raises ValueError if nothing would be drawn: there is no series and no matrix, or none of them has an entry."""
-    drawn = {key: value for key, value in data.items() if key not in NOT_DRAWN and isinstance(value, list)}
-    if not any(drawn.values()):
-        has = ", ".join(drawn) or "nothing but the axis"
-        raise ValueError(f"plot {name}, of the kind {kind}, is empty: it has {has}")
+def draws(kind: str, name: str, data: dict[str, Any]) -> bool:
+    """Whether there is anything to draw: not if every array is empty, as for a selection of neurons that finds none.
+
+    Raises ValueError if the data has no series and no matrix at all.
+    """
+    drawn = [value for key, value in data.items() if key not in NOT_DRAWN and isinstance(value, list)]
+    if not drawn:
+        raise ValueError(f"plot {name}, of the kind {kind}, is empty: it has no array but the axis")
+    return any(drawn)
