@@ -129,11 +129,9 @@ def circularity(W_E: Tensor, n: int = COMPONENTS) -> float:
     """
     if len(W_E) % 2 == 0:
         raise NotEvaluable(f"frequencies are defined for an odd number of elements, there are {len(W_E)}")
-    found = pca(W_E)
-    scores = found.scores[:, :n]
+    scores = pca(W_E).scores[:, :n]
     norms = scores.norm(dim=0)
-    there = norms > ROUNDING * norms.max()
-    units = (scores / norms)[:, there]
+    units = (scores / norms)[:, norms > ROUNDING * norms.max()]
     return sum(float(powers(u[:, None]).max()) for u in units.T) / n
 
 

@@ -25,6 +25,7 @@ from torch import Tensor
 from grok.errors import NotEvaluable
 from grok.fourier.basis import Blocks, cyclic
 from grok.kernels import cross_entropy
+from grok.measure.controls import other_frequencies, random_frequencies
 from grok.measure.logits import sums_by_label
 from grok.models.network import Network
 
@@ -228,20 +229,6 @@ def excluded_each(model: Network, pairs: Tensor, n_others: int = 8) -> Each:
     )
 
 
-def other_frequencies(key_frequencies: Sequence[int], n_frequencies: int, n: int = 8) -> tuple[int, ...]:
-    """n frequencies that are not in K, evenly spaced in the ascending list of these; all of them if there are fewer.
-
-    n_frequencies: how many there are, (p-1)/2 for Z_p.
-    Number i, 0 … n-1, is entry ⌊i · length / n⌋ of the list. They depend on K only, not on what the network does on
-    them.
-
-    Equation: entry ⌊i · length / n⌋ of the frequencies outside K, i = 0 … n-1.
-    Source: this project: the control of the excluded loss.
-    """
-    others = [k for k in range(1, n_frequencies + 1) if k not in key_frequencies]
-    return tuple(others if len(others) <= n else (others[i * len(others) // n] for i in range(n)))
-
-
 def projection_of_sums(sums: Tensor, frequencies: Sequence[int], blocks: Blocks | None = None) -> Tensor:
     """Projection on the directions of these k, of values given as sums by s, float64: [p, C] → [p, C] over (s, c).
 
@@ -251,22 +238,3 @@ def projection_of_sums(sums: Tensor, frequencies: Sequence[int], blocks: Blocks 
     blocks = blocks or cyclic(p)
     waves = blocks.basis[blocks.rows(frequencies)]  # norm one over s; each s has p pairs
     return waves.T @ (waves @ sums) / p
-
-
-def random_frequencies(
-    key_frequencies: Sequence[int], n_frequencies: int, draws: int = 20, seed: int = 0
-) -> list[tuple[int, ...]]:
-    """Matched random controls: sets of |K| frequencies outside K, drawn from a fixed seed.
-
-    n_frequencies: how many there are, (p-1)/2 for Z_p, or the number of representations but the trivial one.
-    Raises NotEvaluable if fewer than |K| frequencies are outside K.
-
-    Equation: sets of |K| of the frequencies outside K, uniformly, without replacement.
-    Source: this project: the control of both losses.
-    """
-    others = torch.tensor([k for k in range(1, n_frequencies + 1) if k not in key_frequencies])
-    n = len(key_frequencies)
-    if len(others) < n:
-        raise NotEvaluable(f"{n} of {n_frequencies} frequencies are key: too few are left for a random control")
-    generator = torch.Generator().manual_seed(seed)
-    return [tuple(sorted(others[torch.randperm(len(others), generator=generator)[:n]].tolist())) for _ in range(draws)]

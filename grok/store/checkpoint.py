@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import count, takewhile
 from pathlib import Path
 
 import torch
@@ -27,7 +26,8 @@ from grok.store import formats
 from grok.store.fixture import CARD, MODEL, Fixture, load_fixture, save_fixture
 from grok.store.formats import container, unwrap
 from grok.store.formats.shapes import Layout, listed, shown
-from grok.task import Operation, Split, Task
+from grok.store.told import MODULAR, told_task
+from grok.task import Split, Task
 
 __all__ = ["Fixture", "Loaded", "convert", "load", "load_fixture", "save_fixture"]
 
@@ -35,8 +35,6 @@ MAX_PARAMETERS = 1 << 24
 MAX_ACTIVATION_BYTES = 1 << 30  # one activation of all pairs in float64; the suite holds several
 CHUNK_BYTES = 34 << 20  # of one activation: malloc returns blocks over 32 MB and may keep smaller ones as holes
 GROKKED = 0.99
-MODULAR: tuple[Operation, ...] = ("add_mod", "sub_mod")
-GROUPS: tuple[Operation, ...] = ("dihedral", "symmetric", "alternating")
 TYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
@@ -94,7 +92,7 @@ def load(
         if trained is not None and recipe is None:
             task, told = trained.task, [_stated(trained.task, guess)]
         else:
-            task, told = _task(layout, weights, guess, architecture, wanted)
+            task, told = told_task(layout, weights, guess, architecture, wanted)
         family = _family(weights, architecture, task, wanted.name if wanted else None)
         split = _split(task, split_seed, train_frac)
         if split is None and trained is not None:
@@ -213,61 +211,6 @@ def _family(weights: Weights, architecture: Architecture, task: Task, recipe: st
             raise GrokError(f"its claims could be those of {candidates}; choose one with --recipe")
         return same[0].name
     return (asked or fitting)[0].name if fitting else None
-
-
-def _task(
-    layout: Layout, weights: Weights, guess: Tensor, architecture: Architecture, wanted: Recipe | None
-) -> tuple[Task, list[str]]:
-    """The task, from the number of classes and from the labels that the model gets right; and a note about how."""
-    recipe = wanted and wanted.name
-    if wanted is not None and wanted.architecture != architecture.name:
-        raise GrokError(f"it is a {architecture.name}, but {recipe} is a {wanted.architecture}; leave out --recipe")
-    p = layout.p
-    classes = weights[architecture.unembedding].shape[1]
-    if classes == 2 * p:
-        found: Operation | None = "add"
-        candidates: dict[Operation, Task] = {"add": Task(p, "add")}
-        told = f"p = {p}, a + b without a modulus: there are {classes} classes"
-    else:
-        candidates = _candidates(p)
-        right: dict[Operation, float] = {
-            op: float((guess == task.labels()).double().mean()) for op, task in candidates.items()
-        }
-        found = _told_apart(right, p)
-        told = _right_on(candidates, right, p)
-    if found is None and wanted is None:
-        raise GrokError(f"the model does not show its task ({told}); give --recipe")
-    if wanted is not None and found is not None and wanted.task.operation != found:
-        raise GrokError(f"the model's task is {found}, but {recipe} is {wanted.task.operation} ({told})")
-    operation = found or wanted.task.operation  # type: ignore[union-attr]
-    if (operation == "add") != (classes == 2 * p):
-        raise GrokError(f"{recipe} has 2p classes, the file has {classes} with p = {p}")
-    if operation not in candidates:
-        raise GrokError(f"{recipe} is {operation}, and there is none with {p} elements; a ± b modulo p needs an odd p")
-    return candidates[operation], [told]
-
-
-def _candidates(n: int) -> dict[Operation, Task]:
-    """The tasks on n ≥ 5 elements with n classes; there is one at least, a + b for odd n and a polygon for even n."""
-    found: dict[Operation, Task] = {op: Task(n, op) for op in MODULAR if n % 2 == 1}
-    for op in GROUPS:
-        for task in takewhile(lambda task: task.n <= n, (Task(p, op) for p in count(3))):
-            if task.n == n:
-                found[op] = task
-    return found
-
-
-def _right_on(candidates: Mapping[Operation, Task], right: Mapping[Operation, float], n: int) -> str:
-    if candidates.keys() == set(MODULAR):
-        return f"p = {n}; right on {right['add_mod']:.4f} of all a + b and {right['sub_mod']:.4f} of all a - b modulo p"
-    shares = ", ".join(f"{right[op]:.4f} of all a ∘ b in {op} p = {task.p}" for op, task in candidates.items())
-    return f"{n} elements; right on {shares}"
-
-
-def _told_apart(right: Mapping[Operation, float], n: int) -> Operation | None:
-    """The operation that clearly more answers fit than chance (1/n) and than the next best; None if there is none."""
-    (best, most), *others = sorted(right.items(), key=lambda item: -item[1])
-    return best if most > 2 / n and all(most > 2 * other for _, other in others) else None
 
 
 def _split(task: Task, seed: int | None, fraction: float | None) -> Split | None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grok.errors import NotEvaluable
-from grok.measure import losses
+from grok.measure import controls, losses
 from grok.models import analytic
 from grok.models.architectures import network
 from grok.task import Task
@@ -58,8 +58,8 @@ def test_ablations_are_projections_of_the_neurons(operation, seed, keys):
 
 def test_random_controls_are_as_many_frequencies_outside_the_key_ones():
     keys = (1, 5, 34, 42)
-    draws = losses.random_frequencies(keys, 56)
-    assert draws == losses.random_frequencies(keys, 56)
+    draws = controls.random_frequencies(keys, 56)
+    assert draws == controls.random_frequencies(keys, 56)
     assert len(draws) == 20
     assert len(set(draws)) > 15
     for drawn in draws:
@@ -69,7 +69,7 @@ def test_random_controls_are_as_many_frequencies_outside_the_key_ones():
 
 def test_random_controls_need_enough_other_frequencies():
     with pytest.raises(NotEvaluable, match="too few"):
-        losses.random_frequencies((1, 2), 3)
+        controls.random_frequencies((1, 2), 3)
 
 
 def test_controls_of_an_ablation_are_its_losses_at_those_draws():
@@ -78,7 +78,7 @@ def test_controls_of_an_ablation_are_its_losses_at_those_draws():
     logits = torch.randn(169, 13, generator=g, dtype=torch.float64)
     cut = losses.Ablation(logits, logits.new_zeros(1, 13), task.labels())
     pairs = torch.arange(50)
-    draws = losses.random_frequencies((2, 3), 6)
+    draws = controls.random_frequencies((2, 3), 6)
     assert cut.excluded_controls((2, 3), pairs) == [cut.excluded_loss(k, pairs) for k in draws]
     assert cut.restricted_controls((2, 3), pairs) == [cut.restricted_loss(k, pairs) for k in draws]
     assert cut.excluded_controls((2, 3), pairs) != cut.restricted_controls((2, 3), pairs)
@@ -116,6 +116,6 @@ def test_single_frequencies_are_excluded_one_by_one(p, data):
 
 
 def test_other_frequencies_are_evenly_spaced_outside_of_K():
-    assert losses.other_frequencies((1, 2), 18, 4) == (3, 7, 11, 15)
-    assert losses.other_frequencies((2, 4), 5) == (1, 3, 5)
-    assert losses.other_frequencies(range(1, 6), 5) == ()
+    assert controls.other_frequencies((1, 2), 18, 4) == (3, 7, 11, 15)
+    assert controls.other_frequencies((2, 4), 5) == (1, 3, 5)
+    assert controls.other_frequencies(range(1, 6), 5) == ()

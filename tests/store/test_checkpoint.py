@@ -12,7 +12,7 @@ from grok.models import analytic, matrices
 from grok.models.architectures import network
 from grok.models.names import Weights
 from grok.recipe import RECIPES, Recipe
-from grok.store import checkpoint
+from grok.store import checkpoint, told
 from grok.task import Task
 
 KEYS = (2, 3, 5)
@@ -165,7 +165,7 @@ def test_of_two_recipes_for_one_task_the_shapes_choose(tmp_path, monkeypatch):
     def family(*recipes: Recipe, recipe: str | None = None) -> str | None:
         monkeypatch.setattr(checkpoint, "FAMILIES", recipes)
         monkeypatch.setattr(checkpoint, "RECIPES", {r.name: r for r in recipes})
-        monkeypatch.setattr(checkpoint, "_told_apart", lambda right, p: "add_mod")  # untrained: it answers anything
+        monkeypatch.setattr(told, "_told_apart", lambda right, p: "add_mod")  # untrained: it answers anything
         return checkpoint.load(path, recipe=recipe).recipe_name
 
     assert family(wide, narrow) == family(narrow, wide) == "modadd-mlp-narrow"

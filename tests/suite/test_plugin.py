@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from sessions import run, verdicts
+from sessions import HUGE, LARGE, OWN, POSITIVE, run, verdicts
 
 from grok.commands.gate import gate
 from grok.errors import GrokError
@@ -12,33 +12,6 @@ from grok.suite.results import Results
 from grok.verdicts.verdict import Result as Verdict
 
 pytest_plugins = ["pytester"]
-
-OWN = """
-import pytest
-from grok.claim import claim, source
-from grok.errors import NotEvaluable
-
-pytestmark = source("me", "My paper")
-
-@pytest.fixture(params=[pytest.param(0.9, id="good"), pytest.param(0.1, id="bad", marks=pytest.mark.control)])
-def model(request):
-    return request.param
-"""
-LARGE = """
-@claim("A1", "It is large", published=0.95)
-def test_large(model, evidence):
-    assert evidence("size", model) >= 0.8
-"""
-POSITIVE = """
-@claim("A2", "It is positive")
-def test_positive(model, evidence):
-    assert model > 0
-"""
-HUGE = """
-@claim("A3", "It is huge")
-def test_huge(model, evidence):
-    assert model > 100
-"""
 
 
 @pytest.fixture(autouse=True)
@@ -204,60 +177,6 @@ def test_ci_does_not_rewrite_what_is_expected(pytester, monkeypatch):
     assert result.ret == 2
     result.stderr.fnmatch_lines(["*--update-expected is refused where CI is set*"])
     assert not (pytester.path / "expected.json").exists()
-
-
-@pytest.mark.parametrize(
-    ("body", "error"),
-    [
-        ("evidence('x', float('nan')) >= 0", "NotFinite: x is nan*"),
-        ("model.shape == 1", "AttributeError: 'float' object has no attribute*"),
-        ("outside.check(model)", "an assert outside the claim's file failed: *outside.py, line 2"),
-        ("pytest.fail('no')", "Failed: no*"),
-    ],
-)
-def test_an_error_is_no_verdict(pytester, body, error):
-    pytester.makepyfile(outside="def check(x):\n    assert x > 100\n    return True")
-    pytester.makepyfile(f"{OWN}\nimport outside\n@claim('A1', 'x')\ndef test_x(model, evidence):\n    assert {body}")
-    result = run(pytester, "--claims-json", "v.json")
-    result.assert_outcomes(failed=2)
-    result.stdout.fnmatch_lines(["A1 on good: an error, not a verdict", f"  {error}"])
-    result.stdout.no_fnmatch_line("*Traceback*")
-    assert {s["holds"] for s in verdicts(pytester)["A1"]["subjects"]} == {None}
-    assert verdicts(pytester)["A1"]["verdict"] == "error"
-    result.stdout.fnmatch_lines(["A1 *", "* error", "*on good: *"])
-
-
-def test_an_error_is_never_committed(pytester):
-    """Neither with the other verdicts nor in place of an earlier one; and it fails where no verdict was expected."""
-    nan = "@claim('A5', 'x')\ndef test_x(model, evidence):\n    assert evidence('x', float('nan')) >= 0\n"
-    pytester.makepyfile(OWN + LARGE + nan)
-    result = run(pytester, "--expected", "expected.json", "--update-expected")
-    assert result.ret == 1
-    result.stdout.fnmatch_lines(["*rewritten, but for A5 (an error is never expected: on good:*"])
-    committed = json.loads((pytester.path / "expected.json").read_text())
-    assert list(committed["claims"]) == ["A1"]
-    committed["claims"]["A5"] = {"verdict": "not evaluated", "subjects": {"good": None, "bad": None}}
-    (pytester.path / "expected.json").write_text(json.dumps(committed))
-    result = run(pytester, "--expected", "expected.json")
-    assert result.ret == 1
-    result.stdout.fnmatch_lines(["A5: error, expected not evaluated (on good: *"])
-    run(pytester, "--expected", "expected.json", "--update-expected")
-    kept = json.loads((pytester.path / "expected.json").read_text())["claims"]
-    assert kept["A5"]["verdict"] == "not evaluated", "an entry stays where its claim broke"
-
-
-def test_a_claim_that_asserts_nothing_is_an_error(pytester):
-    pytester.makepyfile(OWN + "@claim('A1', 'x')\ndef test_x(model, evidence):\n    evidence('size', model)")
-    run(pytester).stdout.fnmatch_lines(["  it asserts nothing: *"])
-
-
-def test_what_cannot_be_evaluated_fails_a_model_but_not_a_control(pytester):
-    body = "    if model < 1: raise NotEvaluable('no keys')\n    assert 1"
-    pytester.makepyfile(f"{OWN}\n@claim('A1', 'x')\ndef test_x(model, evidence):\n{body}")
-    result = run(pytester, "--claims-json", "v.json")
-    result.assert_outcomes(passed=1, failed=1)
-    claim = verdicts(pytester)["A1"]
-    assert (claim["verdict"], claim["reason"]) == ("not evaluated", "no keys")
 
 
 def test_ids_are_unique(pytester):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from grok.measure import logits, losses
+from grok.measure import controls, logits, losses
 from grok.measure.representations import centred, trace_similarities
 from grok.models import matrices as weights
 from grok.models.architectures import network
@@ -54,7 +54,7 @@ def test_every_measure_equals_that_of_the_network_for_any_group(task: Task):
     assert torch.equal(fast.W_E, plain.W_E)
     assert fast.restricted_loss(keys) == pytest.approx(cut.restricted_loss(keys, plain.test), rel=1e-12)
     assert fast.excluded_loss(keys) == pytest.approx(cut.excluded_loss(keys, plain.train), rel=1e-12)
-    draws = losses.random_frequencies((1,), len(blocks.sizes) - 1)
+    draws = controls.random_frequencies((1,), len(blocks.sizes) - 1)
     assert cut.excluded_controls((1,), plain.train) == [cut.excluded_loss(k, plain.train) for k in draws]
 
 
