@@ -6,10 +6,10 @@ that of its class or its module. A measure is a public function, or a public met
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import inspect
 import re
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,4 +118,6 @@ def _markdown(text: str) -> str:
 
 
 if __name__ == "__main__":
-    write_bytes(Path(sys.argv[1]), document().encode())
+    parser = argparse.ArgumentParser(prog="python -m grok.site.measures", description="Write the document.")
+    parser.add_argument("path", type=Path)
+    write_bytes(parser.parse_args().path, document().encode())

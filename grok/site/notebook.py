@@ -5,11 +5,11 @@ Needs nbclient and ipykernel, and for the pictures playwright and a Chromium on 
 
 from __future__ import annotations
 
+import argparse
 import base64
 import copy
 import os
 import shutil
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -106,4 +106,6 @@ def main(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(prog="python -m grok.site.notebook", description="Run a notebook and save it.")
+    parser.add_argument("path", type=Path)
+    main(parser.parse_args().path)
