@@ -47,6 +47,7 @@ class BuildWithClaims(build_py):
 class SourcesWithClaims(sdist):
     def make_release_tree(self, base_dir: str, files: list[str]) -> None:
         fixtures = [path for fixture in KEPT for path in (ROOT / "fixtures" / fixture).iterdir()]
+        fixtures += (ROOT / "fixtures" / "sweeps").iterdir()
         more = [*(ROOT / "claims").glob("*.py"), *fixtures, ROOT / "reports" / "expected.json"]
         super().make_release_tree(base_dir, [*files, *sorted(str(path.relative_to(ROOT)) for path in more)])
 

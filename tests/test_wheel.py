@@ -49,9 +49,9 @@ def _word(subjects: dict[str, bool | None]) -> str:
 
 def _role(name: str) -> Role:
     last = name.rpartition("/")[2]
-    if re.fullmatch(r"(untrained|memorised)-seeds?\d*|permuted", last) or "-wd0/" in name:
+    if re.fullmatch(r"(untrained|memorised)-seeds?\d*|permuted|shuffled", last) or "-wd0/" in name:
         return "control"
-    return "trained" if re.fullmatch(r"seed\d+|all-seeds|formula", last) else "rival"
+    return "trained" if re.fullmatch(r"seed\d+|all-seeds|formula|sweep", last) else "rival"
 
 
 def test_every_verdict_is_the_same_on_the_networks_of_the_wheel(unpacked: Path):

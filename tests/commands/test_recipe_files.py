@@ -44,7 +44,7 @@ def test_a_recipe_file_of_a_group_of_ones_own():
 
 
 def test_a_table_that_is_no_groups_is_told_with_its_place(capsys: pytest.CaptureFixture[str]):
-    table = tables.dihedral(4)
+    table = tables.dihedral(4).clone()  # it is made once and kept
     table[3, 4] = 0
     Path("bad.csv").write_text(tables.text(table))
     Path("my.toml").write_text('base = "modadd-mlp"\nname = "mine"\ntable = "bad.csv"\n')
