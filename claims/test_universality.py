@@ -1,11 +1,13 @@
-"""Claims of Chughtai et al. 2023, "A Toy Model of Universality" (arXiv 2302.03025), on the cyclic group.
+"""Claims of Chughtai et al. 2023, "A Toy Model of Universality" (arXiv 2302.03025), on Z_p and on S_5.
 
 For the cyclic group the representations are the frequencies, and tr ρ_k(a) ρ_k(b) ρ_k(c⁻¹) is 2 cos w_k(a + b - c).
 """
 
+import torch
+
 from grok import views
 from grok.claim import claim, source
-from grok.measure import embedding, logits, neurons, universality
+from grok.measure import embedding, logits, losses, neurons, representations, universality
 
 pytestmark = source(
     "chughtai-2023",
@@ -155,3 +157,118 @@ def test_neurons_have_no_terms_of_the_difference(model, evidence):
     median = evidence("median share of the waves of a - b", share.median)
     assert single >= 1
     assert median <= 0.1
+
+
+# On the permutations of five things, whose representations are matrices.
+
+
+@claim(
+    "C5",
+    "The embeddings and the unembedding live on the key representations",
+    published="0.9996 to 1 for the embeddings, 0.94 for the unembedding",
+    section="Section 5.2, and the authors' summary_metrics.json",
+    threshold="convention",
+    because='"live on" is 0.99 of the power of the embeddings, and 0.9 of that of the unembedding',
+    on=("s5-mlp",),
+)
+def test_embeddings_live_on_the_representations_of_the_group(model, evidence):
+    r"""A permutation can be written as a matrix in several ways that respect composition, its irreducible
+    representations. The tables that embed the two permutations hold the entries of a few of these matrices and little
+    else, and so does the table from which the answers are read.
+
+    Measured: the share of the squared norm on the entries of $\rho_k(g)$, as functions of the permutation g, for the
+    representations k of K, which are those that stand out in U. The tables are each embedding times its half of W, and
+    U. $B_k$ has the functions as rows, orthonormal.
+
+    $$ \frac{\sum_{k \in K} \| B_k M \|^2}{\| M \|^2}, \quad M = W_x W, \; W_y W, \; U^T $$"""
+    blocks, keys = model.spectrum.blocks, model.key_frequencies
+    first, second = model.neuron_embeddings
+    tables = {"first embedding": first, "second embedding": second, "unembedding": model.U.T}
+    evidence.plot(
+        "bars",
+        "Share of each table's squared norm on each representation",
+        lambda: {
+            "frequencies": list(range(len(blocks.sizes))),
+            **{n: [embedding.power_on(m, (k,), blocks) for k in range(len(blocks.sizes))] for n, m in tables.items()},
+        },
+        see="A few representations have nearly everything; 0 is the constant, the last one the sign.",
+        axes=("representation", "share, 0 to 1"),
+    )
+    of_first = evidence("share of the first embedding on K", embedding.power_on(first, keys, blocks))
+    of_second = evidence("share of the second embedding on K", embedding.power_on(second, keys, blocks))
+    of_unembedding = evidence("share of the unembedding on K", embedding.power_on(model.U.T, keys, blocks))
+    assert of_first >= 0.99
+    assert of_second >= 0.99
+    assert of_unembedding >= 0.9
+
+
+@claim(
+    "C6",
+    "The logits are a combination of characters",
+    published=(0.3905, 0.8481),
+    section="Section 5.1, and the authors' summary_metrics.json of four seeds",
+    threshold="source",
+    because="the four published networks have 0.3905, 0.5925, 0.5989 and 0.8481; the least, rounded down",
+    on=("s5-mlp",),
+)
+def test_logits_are_characters_of_the_group(model, evidence):
+    r"""The logit of c for a and b is high where a ∘ b ∘ c⁻¹ does nothing. The trace of a representation's matrix, its
+    character, is highest there, and the network adds up such traces.
+
+    Measured: the share of the squared norm of the logits, centred over c, that the cubes $X_k$ explain together, over
+    all representations but the constant. The figure differs much between the published networks.
+
+    $$ X_k(a, b, c) = \mathrm{tr} \, \rho_k(a) \rho_k(b) \rho_k(c^{-1}), \quad
+       \sum_k \left( \frac{\langle L, X_k \rangle}{\| L \| \, \| X_k \|} \right)^2 $$"""
+    similarities = representations.trace_similarities(model.logits, model.labels, model.spectrum.blocks)
+    evidence.plot(
+        "bars",
+        "Cosine of the angle between the logits and each character",
+        frequencies=range(1, len(similarities) + 1),
+        similarity=similarities,
+        see="The representations with a high bar are those that the network uses.",
+        axes=("representation", "cosine, -1 to 1"),
+    )
+    share = evidence("share of the logits on all characters", representations.percent_logits_explained(similarities))
+    assert share >= 0.39
+
+
+@claim(
+    "C7",
+    "The characters of the key representations solve the task, and without them nothing is left",
+    published="restricted 5.5e-8 and 6.7e-7, excluded 11.0 and 7.6",
+    section="Section 5.1, and the authors' summary_metrics.json",
+    threshold="convention",
+    because="solved is a loss below 1e-3, as in K14b; nothing is left at a loss of 5, more than guessing (log 120)",
+    on=("s5-mlp",),
+)
+def test_key_characters_solve_the_task_of_the_group(model, evidence):
+    r"""If only the characters of the key representations are kept of the logits, the network still composes every two
+    permutations rightly. If they are taken away, it is worse than guessing, also on the pairs that it was trained on.
+
+    Measured: the mean loss of the part of the centred logits that lies on the cubes $X_k$ of K (see C6), on all pairs;
+    and the mean loss of the rest, on the train pairs, or on all pairs where the split is not known.
+
+    $$ L_K = \sum_{k \in K} \frac{\langle L, X_k \rangle}{\| X_k \|^2} X_k, \quad
+       \ell(L_K) < 10^{-3}, \quad \ell(L - L_K) \ge 5 $$"""
+    blocks, keys = model.spectrum.blocks, model.key_frequencies
+    pairs = torch.arange(len(model.labels)) if model.split is None else model.train
+    whole = evidence("loss on all pairs", losses.mean_loss(model.logits, model.labels))
+    restricted = evidence(
+        "loss with the key characters only",
+        representations.logit_restricted_loss(model.logits, model.labels, blocks, keys),
+    )
+    excluded = evidence(
+        "loss without the key characters",
+        representations.logit_excluded_loss(model.logits, model.labels, blocks, keys, pairs),
+    )
+    evidence.plot(
+        "bars",
+        "Loss with the key characters only, and without them",
+        x=["whole", "K only", "without K"],
+        log10_of_the_loss=lambda: [views.log10(x) for x in (whole, restricted, excluded)],
+        see="K only is as low as the whole, and without K it is high.",
+        axes=("", "log10 of the loss"),
+    )
+    assert restricted < 1e-3
+    assert excluded >= 5

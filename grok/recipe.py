@@ -187,8 +187,7 @@ QUAD_MLP = Recipe(
     loss=SQUARED_ERROR,
 )
 
-FAMILIES = (*PUBLISHED, *PIZZA, C113_MLP, QUAD_MLP)  # claims are made about their networks
-OF_PAPERS = (S5_MLP,)  # no claims yet; they can be loaded and trained
+FAMILIES = (*PUBLISHED, *PIZZA, C113_MLP, QUAD_MLP, S5_MLP)  # claims are made about their networks
 
 # |K| of the run of each published seed. If no frequency stands out in the U of a network, its strongest ones stand
 # for K, as many as the trained network of its family has key frequencies (``matched_count``).
@@ -218,9 +217,7 @@ def memorising(recipe: Recipe) -> Recipe:
     return replace(recipe, name=f"{recipe.name}{CONTROL}", weight_decay=0.0, steps=CONTROL_STEPS)
 
 
-RECIPES: dict[str, Recipe] = {
-    r.name: r for r in (*FAMILIES, *(memorising(r) for r in FAMILIES if r.task.modular), *OF_PAPERS)
-}
+RECIPES: dict[str, Recipe] = {r.name: r for r in (*FAMILIES, *(memorising(r) for r in FAMILIES if r.task.modular))}
 
 
 def get_recipe(name: str) -> Recipe:

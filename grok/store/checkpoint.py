@@ -21,7 +21,7 @@ from grok.errors import GrokError
 from grok.models.architectures import Architecture, network, recognise
 from grok.models.names import Weights
 from grok.models.network import Network
-from grok.recipe import FAMILIES, OF_PAPERS, RECIPES, Recipe
+from grok.recipe import FAMILIES, RECIPES, Recipe
 from grok.store import formats
 from grok.store.fixture import CARD, MODEL, Fixture, load_fixture, save_fixture
 from grok.store.formats import container, unwrap
@@ -200,8 +200,7 @@ def _family(weights: Weights, architecture: Architecture, task: Task, recipe: st
 
     None if no source makes claims about such a model. Raises GrokError if several recipes are left.
     """
-    known = (*FAMILIES, *OF_PAPERS)
-    fitting = [r for r in known if (r.architecture, r.task.operation) == (architecture.name, task.operation)]
+    fitting = [r for r in FAMILIES if (r.architecture, r.task.operation) == (architecture.name, task.operation)]
     asked = [r for r in fitting if r.name == recipe]
     if len(fitting) > 1 and not asked:
         sizes = {name: tuple(w.shape) for name, w in weights.items()}
