@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from grok import commit
-from grok.suite.curves import curves
 from grok.verdicts import expected
 from grok.verdicts.claim import Claim, Statement
 from grok.verdicts.expected import Entry
@@ -126,4 +125,6 @@ def environment(root: Path, arguments: Iterable[str], **more: Any) -> Run:
 def verdicts(results: Results, run: Run, fixtures: Path) -> Verdicts:
     """The content of verdicts.json for a session. fixtures: the folder of the trained networks."""
     claims = tuple(results.claims())
+    from grok.suite.curves import curves  # as the terminal's table: not before there are verdicts
+
     return Verdicts(replace(run, fixtures=tuple(results.fixtures()), curves=curves(claims, fixtures)), claims)
