@@ -8,15 +8,13 @@ environment that has grok-claims, so importing it imports no torch.
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
 
 from grok.errors import GrokError, NotEvaluable
-from grok.suite import collected, outcome, results
+from grok.suite import collected, machine, outcome, results
 from grok.suite.collected import SUBJECT
 from grok.suite.evidence import Recorder, recording
 from grok.suite.meta import Info
@@ -44,24 +42,12 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "rival: a model that solves the task in another way; for the params of a model fixture"
     )
     if _is_worker(config):
-        _share_cores(config.workerinput["workercount"])  # type: ignore[attr-defined]
+        machine.share_cores(config.workerinput["workercount"])  # type: ignore[attr-defined]
     options = Options.of(config)
     config.stash[OPTIONS] = options
     config.stash[SUBJECTS] = Subjects(options.fixtures, options.seeds, options.load_checkpoints(), options.beside)
     if not _is_worker(config):
         config.pluginmanager.register(Session(config, options, config.stash[SUBJECTS].checkpoints), "grok-session")
-
-
-def _share_cores(n_workers: int) -> None:
-    """Gives each of the processes of pytest-xdist its share of the cores, and no more threads than that.
-
-    Threads of PyTorch wait for each other in a busy loop. If there are more of them than cores, the claims take six
-    times as long. PyTorch reads the variable when it is imported, and so do the processes that a test starts.
-    """
-    share = max(1, (os.cpu_count() or 1) // n_workers)
-    os.environ.setdefault("OMP_NUM_THREADS", str(share))
-    if torch := sys.modules.get("torch"):
-        torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 
 
 # ── which subjects ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -150,6 +136,7 @@ def grok_subject(request: pytest.FixtureRequest) -> Iterator[AnySubject]:
     """The model or run on which a claim runs. Only one is in memory at a time."""
     if not hasattr(request, "param"):
         pytest.fail("the model and run fixtures of grok-claims are for tests with @claim", pytrace=False)
+    machine.keep_memory()
     yield request.param
     request.param.drop()
 
