@@ -19,7 +19,14 @@ _TASKS = {
     "symmetric": "the permutations of {p} things",
     "alternating": "the even permutations of {p} things",
 }
-_ARCHITECTURES = {"mlp": "MLP with one hidden layer", "transformer": "transformer with one layer"}
+_ARCHITECTURES = {
+    "mlp": "MLP with one hidden layer",
+    "concat": "MLP with two embeddings side by side",
+    "quadratic": "MLP with squared neurons",
+    "transformer": "transformer with one layer",
+    "pizza-a": "transformer with constant attention",
+    "pizza-b": "transformer without the token =",
+}
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ from dataclasses import replace
 import pytest
 import sample
 
+from grok.models.architectures import ARCHITECTURES
 from grok.report import page
 from grok.report.curve import drawing
-from grok.report.families import families
+from grok.report.families import _ARCHITECTURES, families
 from grok.report.lists import FIRST, lead, lists
 from grok.report.view import Pool, cards
 from grok.verdicts.record import Curve
@@ -131,3 +132,7 @@ def test_every_link_of_the_first_screen_leads_to_a_place_of_the_page():
     links = re.findall(r'href="#([^"]*)"', text)
     assert len(links) > 30
     assert {link.replace("%20", " ") for link in links} <= ids
+
+
+def test_every_architecture_has_a_name_in_words():
+    assert _ARCHITECTURES.keys() == ARCHITECTURES.keys()
