@@ -72,6 +72,11 @@ class Options:
     _controls: tuple[str, ...]
     _loading: dict[str, Any]
 
+    @property
+    def written(self) -> bool:
+        """Whether a file with plots is written; otherwise the plots of the published claims need not be made."""
+        return self.json_file is not None or self.html_file is not None
+
     @classmethod
     def of(cls, config: pytest.Config) -> Options:
         """The options of a session. Raises pytest.UsageError; exits with 2 if verdicts must not be rewritten."""

@@ -176,7 +176,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]
         return (yield)
     recorder = pyfuncitem.stash.setdefault(RECORDER, Recorder())
     subject = collected.subject_of(pyfuncitem)
-    recorder.keeps_plots = subject is None or subject.plots
+    options = pyfuncitem.config.stash[OPTIONS]
+    recorder.keeps_plots = subject is None or (subject.plots and options.written)
     raised: BaseException | None = None
     try:
         with recording(recorder):
@@ -191,7 +192,6 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]
     pyfuncitem.stash[RESULT] = result
     if isinstance(raised, pytest.skip.Exception):
         raise raised
-    options = pyfuncitem.config.stash[OPTIONS]
     name = collected.claim_id(pyfuncitem)
     committed = options.expected_of(name)
     why = outcome.surprise(name, result, committed, options.free, collected.place(pyfuncitem))
