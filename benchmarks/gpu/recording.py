@@ -6,6 +6,7 @@ number that the host changes from step to step, or a result that the host waits 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -90,7 +91,7 @@ def _watched(run: Callable, record: Recording) -> Callable:
         finally:
             record.in_kernel = False
         name = getattr(kernel, "fn", kernel).__name__
-        again = lambda: run(kernel, *args, **kwargs)  # noqa: E731
+        again = functools.partial(run, kernel, *args, **kwargs)
         record.operations.append(Operation(name, _given(args, kwargs), again))
         return result
 

@@ -51,8 +51,8 @@ def delays(runs: Sequence[Run]) -> dict[float, float]:
     for run in sorted(runs, key=lambda run: run.fraction):
         if run.memorise == 0:
             raise ValueError(f"a run with the fraction {run.fraction} had memorised before its first step")
-        known = run.memorise is not None and run.grok is not None
-        found.setdefault(run.fraction, []).append(math.log(run.grok / run.memorise) if known else math.nan)  # type: ignore[operator]
+        logs = found.setdefault(run.fraction, [])
+        logs.append(math.nan if run.memorise is None or run.grok is None else math.log(run.grok / run.memorise))
     return {fraction: math.exp(sum(logs) / len(logs)) for fraction, logs in found.items()}
 
 

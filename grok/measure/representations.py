@@ -147,11 +147,14 @@ class Summary:
         """
         blocks, keys, logits, labels = model.spectrum.blocks, model.key_frequencies, model.logits, model.labels
         similarities = trace_similarities(logits, labels, blocks)
+        first, second = model.neuron_embeddings
         train = None if model.split is None else model.train
         return cls(
             keys,
             tuple(similarities.tolist()),
-            *(embedding.power_on(matrix, keys, blocks) for matrix in (*model.neuron_embeddings, model.U.T)),  # type: ignore[call-arg]
+            embedding.power_on(first, keys, blocks),
+            embedding.power_on(second, keys, blocks),
+            embedding.power_on(model.U.T, keys, blocks),
             percent_logits_explained(similarities),
             sum(hidden_shares(model, keys, blocks)),
             None if train is None else logit_excluded_loss(logits, labels, blocks, keys, train),

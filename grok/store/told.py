@@ -42,11 +42,11 @@ def told_task(
         }
         found = _told_apart(right, p)
         told = _right_on(candidates, right, p)
-    if found is None and wanted is None:
-        raise GrokError(f"the model does not show its task ({told}); give --recipe")
     if wanted is not None and found is not None and wanted.task.operation != found:
         raise GrokError(f"the model's task is {found}, but {recipe} is {wanted.task.operation} ({told})")
-    operation = found or wanted.task.operation  # type: ignore[union-attr]
+    operation = wanted.task.operation if wanted is not None else found
+    if operation is None:
+        raise GrokError(f"the model does not show its task ({told}); give --recipe")
     if (operation == "add") != (classes == 2 * p):
         raise GrokError(f"{recipe} has 2p classes, the file has {classes} with p = {p}")
     if operation not in candidates:

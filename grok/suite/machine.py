@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import os
 import sys
@@ -19,6 +18,8 @@ def keep_memory() -> None:
     """
     if not sys.platform.startswith("linux"):
         return
+    import ctypes  # not in a pytest session without claims, which imports this module too
+
     try:
         mallopt = ctypes.CDLL("libc.so.6").mallopt
     except (OSError, AttributeError):

@@ -42,7 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "rival: a model that solves the task in another way; for the params of a model fixture"
     )
     if _is_worker(config):
-        machine.share_cores(config.workerinput["workercount"])  # type: ignore[attr-defined]
+        machine.share_cores(config.workerinput["workercount"])  # type: ignore[attr-defined] # set by pytest-xdist
     options = Options.of(config)
     config.stash[OPTIONS] = options
     config.stash[SUBJECTS] = Subjects(options.fixtures, options.seeds, options.load_checkpoints(), options.beside)

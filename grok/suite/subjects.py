@@ -66,7 +66,7 @@ class Subjects:
             *self._trained_rivals(family),
         )
 
-    @functools.cache  # noqa: B019
+    @functools.cache  # noqa: B019 - as above
     def of_run(self, family: str | None) -> tuple[AnySubject, ...]:
         """For a claim about the run: those of the trained models, then the run without weight decay."""
         if self.checkpoints or family is None:
@@ -81,7 +81,7 @@ class Subjects:
         )  # a folder of the user's without such a run
         return (*self._trained(family), *self._beside(family), *(() if own else (control,)))
 
-    @functools.cache  # noqa: B019
+    @functools.cache  # noqa: B019 - as above
     def of_seeds(self, family: str | None) -> tuple[AnySubject, ...]:
         """For a claim that compares seeds: every shipped seed, whatever ``seeds`` says, then controls and rivals."""
         if self.checkpoints or family is None:
@@ -102,7 +102,7 @@ class Subjects:
             ),
         )
 
-    @functools.cache  # noqa: B019
+    @functools.cache  # noqa: B019 - as above
     def _trained(self, family: str) -> tuple[Subject, ...]:
         match self.seeds:
             case "canonical":
@@ -113,11 +113,11 @@ class Subjects:
                 folders = [self.fixtures / family / f"seed{int(seed)}" for seed in listed.split(",")]
         return tuple(Subject(f"{family}/{folder.name}", family, "trained", folder) for folder in folders)
 
-    @functools.cache  # noqa: B019
+    @functools.cache  # noqa: B019 - as above
     def _untrained(self, family: str) -> tuple[Subject, ...]:
         return tuple(Untrained(family, self._canonical(family), draw) for draw in range(DRAWS))
 
-    @functools.cache  # noqa: B019
+    @functools.cache  # noqa: B019 - as above
     def _memorised(self, family: str) -> tuple[Subject, ...]:
         """Of every seed that has one: a run of the user's may have stopped before. What is expected says which must."""
         if self._is_for_checkpoints(family):
@@ -137,7 +137,7 @@ class Subjects:
             Subject(f"{family}/trained-{name}", family, "rival", folder) for name, folder in found if _solves(folder)
         )
 
-    @functools.cache  # noqa: B019
+    @functools.cache  # noqa: B019 - as above
     def _beside(self, family: str) -> tuple[Subject, ...]:
         if self.beside is None or not (folder := _published(self.beside, family)).is_dir():
             return ()

@@ -165,9 +165,11 @@ def _shown(value: Any) -> str:
 
 def chosen(name: str | None, file: Path | None) -> Recipe:
     """The recipe of this name, or that of this file. Raises GrokError if neither or both are given."""
-    if (name is None) == (file is None):
-        raise GrokError("give either RECIPE, a name that `grok list` shows, or --recipe-file FILE")
-    return get_recipe(name) if file is None else from_file(file)  # type: ignore[arg-type]
+    if name is not None and file is None:
+        return get_recipe(name)
+    if file is not None and name is None:
+        return from_file(file)
+    raise GrokError("give either RECIPE, a name that `grok list` shows, or --recipe-file FILE")
 
 
 def from_file(path: Path) -> Recipe:
