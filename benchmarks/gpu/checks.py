@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import platform
 import subprocess
@@ -54,7 +55,7 @@ def kernel_tests(seconds: float) -> str:
     if not all((ROOT / t).exists() for t in TESTS):
         raise RuntimeError(f"the tests are not beside the package, in {ROOT}: run the suite in a checkout")
     command = [sys.executable, "-m", "pytest", "-q", "-c", "/dev/null", "--rootdir", str(ROOT), "--noconftest"]
-    command += ["-p", "no:cacheprovider", "-p", "no:grok", *(str(ROOT / t) for t in TESTS)]
+    command += ["-p", "no:cacheprovider", "-p", "no:grok", *_workers(), *(str(ROOT / t) for t in TESTS)]
     running = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         output, _ = running.communicate(timeout=seconds if math.isfinite(seconds) else None)
@@ -67,10 +68,15 @@ def kernel_tests(seconds: float) -> str:
     return output.strip().splitlines()[-1]
 
 
+def _workers() -> list[str]:
+    """Most of the time of the tests is the compiler's, which takes one core: several at once, where xdist is there."""
+    return ["-n", "8"] if importlib.util.find_spec("xdist") and torch.cuda.is_available() else []
+
+
 def determinism(plan: Plan) -> list[dict[str, Any]]:
     """Per recipe: are the weights after some steps the same bits twice, and alone as in a batch?"""
-    rows, steps = [], min(300, plan.batches[0][0].steps)
-    for recipes in plan.batches:
+    rows, steps = [], min(300, plan.checked[0][0].steps)
+    for recipes in plan.checked:
 
         def final(chosen: list[Recipe]) -> torch.Tensor:
             state = State.fresh(chosen, plan.device)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from grok.recipe import PIZZA, PUBLISHED, RECIPES, Recipe, memorising
+from grok.recipe import PIZZA, PUBLISHED, QUAD_MLP, RECIPES, S5_MLP, Recipe, memorising
 from grok.task import Task
 from grok.train.choose import AUTO
 
-# Shares of the time after which a section begins nothing new. What canonical runs are left then come after the seeds.
-CANONICAL_UNTIL, TIMING_UNTIL, SEEDS_UNTIL = 0.45, 0.7, 1.0
+# Shares of the time after which a section begins nothing new.
+CANONICAL_UNTIL, SEEDS_UNTIL, TIMING_UNTIL = 0.4, 0.8, 1.0
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,9 @@ class Plan:
     trains: str
     canonical: list[Recipe]
     batches: list[list[Recipe]]
+    checked: list[list[Recipe]]  # are the bits of these the same twice, and of the first alone?
     compared: tuple[Recipe, str]
+    profiled: tuple[int, ...]  # numbers of seeds of a step whose launches are timed one by one
     ladder: tuple[str, ...]
     ladder_seeds: tuple[int, ...]
     growth_p: tuple[int, ...]
@@ -40,23 +42,35 @@ def _with_controls(recipes: tuple[Recipe, ...]) -> list[Recipe]:
 
 
 def full_plan() -> Plan:
-    """Canonical runs by their worth: the published recipes and their controls first. A run of 250,000 steps has 2,500
-    snapshots to measure, which takes longer than the suite: the concatenated MLPs are not in it.
-    """
+    """Published runs first, in the order of their worth, then seeds."""
+    mlp, transformer, difference, _ = PUBLISHED
+
+    def batch(recipe: Recipe, seeds: range, p: int = 0) -> list[Recipe]:
+        task = Task(p, recipe.task.operation) if p else recipe.task
+        return [replace(recipe.with_seed(s), task=task) for s in seeds]
+
+    eight = range(8)
     return Plan(
         device="cuda",
         engine="triton",
         trains=AUTO,
-        canonical=[*_with_controls(PUBLISHED), *_with_controls(PIZZA)],
-        batches=[[r.with_seed(s) for s in range(16)] for r in PUBLISHED],
+        canonical=_with_controls(PUBLISHED),
+        batches=[
+            batch(S5_MLP, range(1, 4)),
+            *(batch(recipe, range(1, 8)) for recipe in (mlp, transformer, difference)),
+            *(batch(recipe, eight, p) for recipe in (mlp, transformer) for p in (59, 97)),
+            *(batch(recipe, range(3)) for recipe in (*PIZZA, QUAD_MLP)),
+        ],
+        checked=[batch(recipe, eight) for recipe in PUBLISHED],
         compared=(RECIPES["modsub-transformer"], "triton_tf32x3"),
+        profiled=(1, 64),
         ladder=("eager", "folded", "cuda_graph", "triton", "triton_tf32x3"),
-        ladder_seeds=(1, 16),
+        ladder_seeds=(1, 64),
         growth_p=(59, 113, 227),
-        growth_seeds=(1, 2, 4, 16, 64, 256),
-        kernel_sizes=((1, 113, 512), (16, 113, 512)),
+        growth_seeds=(1, 2, 4, 8, 16, 32, 128),
+        kernel_sizes=((1, 113, 512), (64, 113, 512)),
         repeats=12,
-        workers=12,
+        workers=14,
     )
 
 
@@ -74,7 +88,9 @@ def rehearsal_plan(kernel_tests: bool = False) -> Plan:
         trains="folded",
         canonical=small,
         batches=[[r.with_seed(s) for s in range(2)] for r in small[:2]],
+        checked=[[r.with_seed(s) for s in range(2)] for r in small[:2]],
         compared=(small[0], "folded"),
+        profiled=(1,),
         ladder=("eager", "folded"),
         ladder_seeds=(1, 2),
         growth_p=(5, 7),

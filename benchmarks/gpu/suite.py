@@ -4,17 +4,17 @@ Needs torch, triton, numpy, einops, safetensors, tqdm, pytest. Sections, in this
 
 1. ``kernels``: the kernel tests and the engine tests on the device;
 2. ``determinism``: the same seed twice, and alone or in a batch: the same bits?
-3. ``canonical``: every recipe's published seed (and its control run) trained to the end, into a fixture;
-4. ``timing``: the ladder of engines, every kernel beside its reference and the device's ceilings, growth;
-5. ``seeds``: seeds 0 … 15 of every published recipe;
+3. ``canonical``: every published run (and its control run), alone;
+4. ``seeds``: batches of seeds of every recipe, also at other p;
+5. ``timing``: the ladder of engines, every kernel beside its reference and the device's ceilings, growth, and where the
+   time of a step goes;
 6. ``compared``: a canonical run once more, with products in tensor units: does it grok, and when?
-7. ``rest``: canonical runs for which there was no time before the timing;
-8. ``results``: fixtures, and trajectories of the seeds, which other cores have measured meanwhile.
+7. ``results``: what other cores have measured meanwhile: fixtures in the light form, in ``fixtures-<n>.tar``.
 
 What a section found is on disk when it ends: its part of ``report.json``, and the final weights of its runs
-(``canonical.safetensors`` until their fixtures are there). So an interrupted suite keeps what it had. The checks may
-take half of ``--minutes``; a later section begins nothing new after its share of what they left, and names what it left
-out. There are at most 8 files, of at most 16 MiB.
+(``finals-<n>.safetensors``, until their fixtures are there). So an interrupted suite keeps what it had. The kernel
+tests may take half of ``--minutes``; a later section begins nothing new after its share of it, and names what it left
+out. ``--only`` names the sections to run. There are at most 8 files, of at most 16 MiB.
 
 A section that fails is recorded and the rest goes on; the exit code is then 1. ``--rehearse`` runs the same code small,
 on the CPU, and the first section only with ``--tests``: its times say nothing about a GPU, and the report calls itself
@@ -30,7 +30,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
@@ -45,10 +45,11 @@ from benchmarks.gpu.checks import determinism, environment, kernel_tests
 from benchmarks.gpu.plan import CANONICAL_UNTIL, SEEDS_UNTIL, TIMING_UNTIL, Plan, full_plan, rehearsal_plan
 from grok import files
 from grok.recipe import Recipe
+from grok.store import light
 from grok.train.engines import engine
 from grok.train.state import Settings
 
-FINALS = "canonical.safetensors"
+RESULTS_SECONDS = 90.0  # for what is still being measured when the device has ended
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,8 @@ class Clock:
         return lambda: time.monotonic() - self.started < share * self.seconds
 
 
-def run_suite(plan: Plan, out: Path, budget: float, started: float) -> dict[str, Any]:
-    """Run every section and return the report; it is also in ``out / report.json``. Files land in ``out``."""
+def run_suite(plan: Plan, out: Path, budget: float, started: float, only: Collection[str] = ()) -> dict[str, Any]:
+    """Run every section, or ``only`` some; return the report, which is also in ``out / report.json``."""
     out.mkdir(parents=True, exist_ok=True)
     report: dict[str, Any] = {"schema": 1, "rehearsal": plan.device == "cpu", "environment": environment(plan.device)}
     failed: list[str] = []
@@ -84,19 +85,22 @@ def run_suite(plan: Plan, out: Path, budget: float, started: float) -> dict[str,
         tempfile.TemporaryDirectory() as scratch,
         ProcessPoolExecutor(plan.workers, mp_context=get_context("spawn")) as pool,
     ):
-        if plan.kernel_tests:
-            section("kernels", lambda: kernel_tests(budget / 2))
-        section("determinism", lambda: determinism(plan))
-        clock = Clock(time.monotonic(), started + budget - time.monotonic())
+        sections: dict[str, Callable[[], Any]] = {}
+        clock = Clock(started, budget)
         work = Workers(pool, Path(scratch), out)
-        section("canonical", lambda: canonical(plan, plan.canonical, work, clock.until(CANONICAL_UNTIL)))
-        section("timing", lambda: timing(plan, clock.until(TIMING_UNTIL)))
-        section("seeds", lambda: seeds(plan, work, clock.until(SEEDS_UNTIL)))
-        section("compared", lambda: compared(plan, work, clock.until(SEEDS_UNTIL)))
-        rest = [r for r in plan.canonical if r.name not in work.trained]
-        if rest:
-            section("rest", lambda: canonical(plan, rest, work, clock.until(SEEDS_UNTIL)))
-        section("results", work.results)
+        if plan.kernel_tests:
+            sections["kernels"] = lambda: kernel_tests(budget / 2)
+        sections["determinism"] = lambda: determinism(plan)
+        alone = [[recipe] for recipe in plan.canonical]
+        sections["canonical"] = lambda: trained(plan, alone, light.ROLES, work, clock.until(CANONICAL_UNTIL))
+        sections["seeds"] = lambda: trained(plan, plan.batches, ("initial",), work, clock.until(SEEDS_UNTIL))
+        sections["timing"] = lambda: timing(plan, clock.until(TIMING_UNTIL))
+        sections["compared"] = lambda: compared(plan, work, clock.until(1.0))
+        for name, body in sections.items():
+            if not only or name in only:
+                section(name, body)
+        if work.jobs:
+            section("results", lambda: work.results(started + budget + RESULTS_SECONDS))
     return report
 
 
@@ -105,58 +109,58 @@ class Workers:
 
     def __init__(self, pool: ProcessPoolExecutor, scratch: Path, out: Path):
         self.pool, self.scratch, self.out = pool, scratch, out
-        self.trained: dict[str, tuple[gpu_training.Job, Future]] = {}  # canonical runs by name
-        self.batches: list[tuple[Path, list[Future]]] = []
+        self.jobs: list[tuple[gpu_training.Job, list[Future]]] = []
 
-    def fixture(self, job: gpu_training.Job) -> None:
-        recipe = job.recipes[0]
-        folder = self.scratch / "fixtures" / recipe.name / f"seed{recipe.seed}"
-        self.trained[recipe.name] = job, self.pool.submit(gpu_training.finish_fixture, job.work, folder)
-        self.save()
-
-    def batch(self, job: gpu_training.Job) -> None:
-        gpu_training.write_seeds(job.work, self.out)
-        columns = [self.pool.submit(gpu_training.seed_columns, job.work, i) for i in range(len(job.recipes))]
-        self.batches.append((job.work, columns))
+    def measure(self, job: gpu_training.Job, roles: tuple[str, ...]) -> None:
+        """Hand the runs of a finished job to the other processes; their fixtures hold the checkpoints of ``roles``."""
+        folders = [self.scratch / "fixtures" / job.name / f"seed{r.seed}" for r in job.recipes]
+        futures = [
+            self.pool.submit(gpu_training.finish_fixture, job.work, i, folder, roles)
+            for i, folder in enumerate(folders)
+        ]
+        self.jobs.append((job, futures))
         self.save()
 
     def save(self) -> list[Path]:
-        """Every fixture that has been measured, and of the other canonical runs what is known without that."""
-        measured, waiting = [], []
-        for job, future in self.trained.values():
-            if future.done() and not future.exception():
-                measured.append(Path(future.result()))
-            else:
-                waiting.append(job)
+        """Every fixture that has been measured, and of the other jobs what is known without that."""
+        futures = [future for _, found in self.jobs for future in found]
+        measured = [Path(f.result()) for f in futures if _measured(f)]
+        waiting = [job for job, found in self.jobs if not all(_measured(f) for f in found)]
         paths = gpu_training.pack(measured, self.scratch / "fixtures", self.out)
-        if waiting:
-            gpu_training.write_finals(waiting, self.out / FINALS)
-            return [*paths, self.out / FINALS]
-        (self.out / FINALS).unlink(missing_ok=True)
-        return paths
+        return [*paths, *gpu_training.write_finals(waiting, self.out)]
 
-    def results(self) -> list[str]:
-        """Wait for all of it and write the files; their names. Raises what a measurement raised."""
-        futures = [future for _, future in self.trained.values()]
-        wait(futures)
+    def results(self, until: float) -> list[str]:
+        """Wait for all of it, at most ``until`` then, and write the files; their names.
+
+        Raises what a measurement raised, and TimeoutError if one has not ended.
+        """
+        futures = [future for _, found in self.jobs for future in found]
+        wait(futures, timeout=max(0.0, until - time.monotonic()) if math.isfinite(until) else None)
         paths = self.save()
-        for work, columns in self.batches:
-            paths += gpu_training.write_seeds(work, self.out, [f.result() for f in columns])
         for future in futures:
-            future.result()
+            future.result(timeout=0)
         return [path.name for path in paths]
 
 
-def canonical(plan: Plan, recipes: list[Recipe], workers: Workers, in_time: Callable[[], bool]) -> dict[str, Any]:
-    """Each run alone, while there is time."""
+def _measured(future: Future) -> bool:
+    return future.done() and not future.exception()
+
+
+def trained(
+    plan: Plan, batches: list[list[Recipe]], roles: tuple[str, ...], workers: Workers, in_time: Callable[[], bool]
+) -> dict[str, Any]:
+    """Each batch, while there is time; what did not fit in is named."""
     rows, left_out = [], []
-    for recipe in recipes:
+    for recipes in batches:
+        folder = workers.scratch / "runs" / f"{len(workers.jobs)}"
+        job = gpu_training.Job(recipes, folder, Settings(device=plan.device, engine=plan.trains))
+        label = f"{job.name}, {len(recipes)} seeds"
         if not in_time():
-            left_out.append(recipe.name)
+            left_out.append(label)
             continue
-        job = gpu_training.Job([recipe], workers.scratch / "canonical" / recipe.name, _settings(plan))
         rows.append(job.train())
-        workers.fixture(job)
+        print(f"  {label}: {rows[-1]['us_per_seed_step']:.1f} us a seed-step; {rows[-1]['engine_check']}", flush=True)
+        workers.measure(job, roles)
     return {"runs": rows, "left_out": left_out}
 
 
@@ -166,25 +170,14 @@ def timing(plan: Plan, in_time: Callable[[], bool]) -> dict[str, Any]:
     where, few = (plan.device, in_time), max(1, plan.repeats // 3)
     found = {
         "ceilings": peak,
+        "profile": [
+            gpu_timing.profile(gpu_timing.batch(r, s), plan.engine, *where) for r in recipes for s in plan.profiled
+        ],
         "ladder": gpu_timing.ladder(recipes, plan.ladder, plan.ladder_seeds, *where, plan.repeats),
         "growth": gpu_timing.growth(recipes[-1], plan.engine, plan.growth_p, plan.growth_seeds, *where, few),
         "kernels": gpu_timing.kernel_times(plan.kernel_sizes, peak, *where, 10 * plan.repeats),
     }
     return found | {"complete": in_time()}
-
-
-def seeds(plan: Plan, workers: Workers, in_time: Callable[[], bool]) -> dict[str, Any]:
-    """Each batch while time is left; what did not fit in is named."""
-    workers.save()
-    rows, left_out = [], []
-    for recipes in plan.batches:
-        if not in_time():
-            left_out.append(recipes[0].name)
-            continue
-        job = gpu_training.Job(recipes, workers.scratch / "seeds" / recipes[0].name, _settings(plan))
-        rows.append(job.train())
-        workers.batch(job)
-    return {"runs": rows, "left_out": left_out}
 
 
 def compared(plan: Plan, workers: Workers, in_time: Callable[[], bool]) -> dict[str, Any]:
@@ -193,10 +186,6 @@ def compared(plan: Plan, workers: Workers, in_time: Callable[[], bool]) -> dict[
         return {"runs": [], "left_out": [recipe.name]}
     settings = Settings(device=plan.device, engine=name)
     return {"runs": [gpu_training.Job([recipe], workers.scratch / "compared", settings).train()], "left_out": []}
-
-
-def _settings(plan: Plan) -> Settings:
-    return Settings(device=plan.device, engine=plan.trains)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -208,6 +197,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--engine", choices=engine.ENGINES, help="train with this engine and time it, not triton")
     parser.add_argument("--rehearse", action="store_true", help="the same path, small, on the CPU")
     parser.add_argument("--tests", action="store_true", help="with --rehearse: the kernel and engine tests, too")
+    parser.add_argument("--only", metavar="SECTION,SECTION", default="", help="run these sections alone")
     options = parser.parse_args(arguments)
     if not options.rehearse and not torch.cuda.is_available():
         print("gpu_suite: torch sees no CUDA device; --rehearse runs the same path on the CPU", file=sys.stderr)
@@ -218,7 +208,8 @@ def main(arguments: list[str] | None = None) -> int:
     if options.engine:
         plan = replace(plan, engine=options.engine, trains=options.engine)
     minutes = options.minutes or (math.inf if options.rehearse else 6.5)
-    report = run_suite(plan, options.out, minutes * 60, time.monotonic())
+    only = tuple(filter(None, options.only.split(",")))
+    report = run_suite(plan, options.out, minutes * 60, time.monotonic(), only)
     return 1 if report["failed"] else 0
 
 

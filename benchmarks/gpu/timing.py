@@ -83,6 +83,32 @@ def step_time(recipes: list[Recipe], name: str, device: str, eval_every: int, re
     return size | times | {"seed_step": summary(seconds, steps * len(recipes))}
 
 
+def profile(recipes: list[Recipe], name: str, device: str, in_time: Callable[[], bool], n: int = 10) -> Times:
+    """Where the time of a step with its test loss goes: microseconds and launches of each kernel, the longest first."""
+    size = {"engine": name, "recipe": recipes[0].name, "seeds": len(recipes)}
+    if not in_time():
+        return size
+    step = engine.make(recipes, name, State.fresh(recipes, device))
+
+    def steps() -> None:
+        for _ in range(n):
+            step.test_loss()
+            step.advance()
+
+    steps()
+    on = torch.profiler.ProfilerActivity.CPU if device == "cpu" else torch.profiler.ProfilerActivity.CUDA
+    with torch.profiler.profile(activities=[on]) as found:
+        steps()
+        if device != "cpu":
+            torch.cuda.synchronize()
+    rows = [
+        {"name": e.key, "launches": e.count / n, "us": (e.self_device_time_total or e.self_cpu_time_total) / n}
+        for e in found.key_averages()
+    ]
+    rows.sort(key=lambda row: -row["us"])
+    return size | {"step_us": sum(row["us"] for row in rows), "kernels": rows[:30]}
+
+
 def batch(recipe: Recipe, n: int) -> list[Recipe]:
     """n independent runs of the recipe: the canonical one and seeds 1 … n-1 (shifted past it)."""
     return [recipe] + [recipe.with_seed(recipe.seed + i) for i in range(1, n)]

@@ -44,16 +44,25 @@ def finish(work: Path, out: Path, *, progress: bool = True) -> list[Path]:
 
     Returns the folders. Raises GrokError if the run has not reached its last step.
     """
-    run = json.loads((work / "run.json").read_text())
-    recipes = [Recipe.from_json(r) for r in run.pop("recipes")]
+    recipes = _recipes(work)
+    folders = [out] if len(recipes) == 1 else [out / f"seed{r.seed}" for r in recipes]
+    for i, folder in enumerate(folders):
+        finish_seed(work, i, folder, progress=progress)
+    return folders
+
+
+def finish_seed(work: Path, i: int, folder: Path, *, progress: bool = True) -> None:
+    """Write the fixture of run i of a finished work folder. Raises GrokError like ``finish``."""
+    run, recipes = json.loads((work / "run.json").read_text()), _recipes(work)
     state = State.load(work / "state.safetensors", "cpu")
     if state.step != recipes[0].steps:
         raise GrokError(f"{work}: the run is at step {state.step} of {recipes[0].steps}; the same `grok train` goes on")
     snapshots = open_snapshots(work, recipes[0], len(recipes))
-    folders = [out] if len(recipes) == 1 else [out / f"seed{r.seed}" for r in recipes]
-    for i, (recipe, folder) in enumerate(zip(recipes, folders, strict=True)):
-        _finish_one(recipe, snapshots[:, i], state, i, run, folder, progress)
-    return folders
+    _finish_one(recipes[i], snapshots[:, i], state, i, run, folder, progress)
+
+
+def _recipes(work: Path) -> list[Recipe]:
+    return [Recipe.from_json(r) for r in json.loads((work / "run.json").read_text())["recipes"]]
 
 
 def _finish_one(

@@ -95,11 +95,11 @@ def make(
     if name == "manual" and recipe.architecture not in manual.KNOWN:
         known = ", ".join(manual.KNOWN)
         raise GrokError(f"engine 'manual' cannot train a {recipe.architecture}, but {known}: give --engine folded")
-    if name in ON_CUDA and recipe.warmup:
+    if name.startswith("triton") and recipe.warmup:
         raise GrokError(
-            f"engine {name!r} has one learning rate for all steps, {recipe.name} has a warm-up: --engine folded"
+            f"engine {name!r} has one learning rate for all steps, {recipe.name} has a warm-up: --engine cuda_graph"
         )
-    if recipe.loss != CROSS_ENTROPY and name not in ("folded", "definition"):
+    if recipe.loss != CROSS_ENTROPY and name not in ("folded", "cuda_graph", "definition"):
         raise GrokError(
             f"engine {name!r} minimises the cross-entropy, {recipe.name} the {recipe.loss}: --engine folded"
         )
@@ -129,7 +129,11 @@ class _AdamW:
 
     def update(self) -> None:
         r = self.recipe
-        rate = r.rate(int(self.count)) if r.warmup else r.lr  # a graph on a GPU may not read the count
+        rate: float | Tensor = r.lr
+        if r.warmup and self.count.is_cuda:  # in a graph the host cannot read the count
+            rate = (self.count / r.warmup).clamp(max=1) * r.lr
+        elif r.warmup:
+            rate = r.rate(int(self.count))
         self.count += 1
         torch._fused_adamw_(
             [self.flat],
