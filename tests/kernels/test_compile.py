@@ -21,7 +21,7 @@ from grok.kernels.token_mix import triton as mix
 
 INT32, INT64 = ("pairs", "order", "offsets", "count", "tiles"), ("labels", "outs", "terms")
 TYPES = {**dict.fromkeys(INT32, "*i32"), **dict.fromkeys(INT64, "*i64")}
-INTEGERS = "N M C D P SECOND D_ROWS size SIZE blocks splits".split()
+INTEGERS = "N M C W D P SECOND D_ROWS size blocks splits".split()
 STRIDES = ("_row", "_column", "_head", "_seed")
 
 def compile(kernel, **constants):
@@ -37,12 +37,13 @@ compile(cross_entropy._mean, BLOCKS=240, ROWS=128)
 for precision in ("ieee", "tf32x3"):
     tile = {"ROWS": 64, "COLS": 64, "DEPTH": 32, "PRECISION": precision}
     compile(readout._forward, DIRECT=True, M=512, **tile)
-    compile(readout._backward_pre, C=113, **tile)
+    compile(readout._backward_pre, W=128, **tile)
     compile(readout._backward_readout, rows_per_split=240, **tile)
-    compile(fixed_order._multiply, PRECISION=precision, MOST=16, DEEP=128, SIDE=32, DEPTH=32)
-compile(readout._add_partial, SPLITS=16, COLS=1024)
+    compile(fixed_order._multiply, PRECISION=precision, PARTS=4, SIDE=32, DEPTH=32)
+compile(readout._add_partial, SPLITS=16, ROWS=8, COLS=128)
+compile(mix._attend, H=4, ROWS=128)
 compile(mix._mix, SCORED=True, H=4, ROWS=16, COLS=128)
-compile(mix._score_grads, D=625, H=4, ROWS=16, COLS=128)
+compile(mix._score_grads, D=640, H=4, ROWS=16, COLS=128)
 compile(mix._row_sums, LONGEST=48, SCORED=True, H=4, ROWS=16, COLS=128)
 compile(adamw._adamw, lr=1e-3, beta1=0.9, beta2=0.98, eps=1e-8, decay=1.0, BLOCK=1024)
 """

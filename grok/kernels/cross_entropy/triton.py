@@ -42,7 +42,7 @@ def _log1p(x):
 
 @triton.jit
 def _cross_entropy(
-    logits, labels, partial, grads, N, C, blocks, grads_row, grads_seed,
+    logits, labels, partial, grads, N, C, W, blocks, grads_row, grads_seed,
     GRAD: tl.constexpr, ROWS: tl.constexpr, COLS: tl.constexpr,
 ):  # fmt: skip
     """A block of rows of a seed, all classes: the sum of its losses; the gradient of the seed's mean, if asked for."""
@@ -51,12 +51,12 @@ def _cross_entropy(
     column = tl.arange(0, COLS)
     real_row = row < N
     label = tl.load(labels + seed * N + row, mask=real_row, other=0)
-    given = logits + seed * N * C
-    right = tl.load(given + row * C + label, mask=real_row, other=0.0)
-    real = real_row[:, None] & (column < C)[None, :]
+    given = logits + seed * N * W
+    right = tl.load(given + row * W + label, mask=real_row, other=0.0)
+    real = real_row[:, None] & (column < W)[None, :]
     is_right = column[None, :] == label[:, None]
-    gap = tl.load(given + row[:, None] * C + column, mask=real, other=float("-inf")) - right[:, None]
-    gap = tl.where(is_right | (real == 0), -1e30, gap)
+    gap = tl.load(given + row[:, None] * W + column, mask=real, other=0.0) - right[:, None]
+    gap = tl.where(is_right | (column >= C)[None, :], -1e30, gap)
     m = tl.maximum(tl.max(gap, axis=1), 0.0)
     e = _exp(gap - m[:, None])
     wrong = tl.sum(e, axis=1)
@@ -80,19 +80,27 @@ def _mean(partial, means, N, BLOCKS: tl.constexpr, ROWS: tl.constexpr):
     tl.store(means + seed, tl.sum(acc, axis=0) / N)
 
 
-def mean_loss(logits: Tensor, labels: Tensor, *, partial: Tensor | None = None, grad: Tensor | None = None) -> Tensor:
-    """Mean loss over N: [S, N, C] float32 contiguous, [S, N] → [S]. Without autograd.
+def mean_loss(
+    logits: Tensor,
+    labels: Tensor,
+    n_classes: int = 0,
+    *,
+    partial: Tensor | None = None,
+    grad: Tensor | None = None,
+) -> Tensor:
+    """Mean loss over N: [S, N, W] float32 contiguous, [S, N] → [S]. Without autograd.
 
-    Its gradient by the logits is written to ``grad`` if given, [S, N, C], whose rows may be strided. ``partial``:
-    memory for sums, [S, ``blocks(N)``].
+    Columns behind the first ``n_classes`` are no classes; 0: all are. The loss's gradient by the logits is written to
+    ``grad`` if given, [S, N, W], whose rows may be strided; it is zero where there is no class. ``partial``: memory for
+    sums, [S, ``blocks(N)``].
     """
-    n_seeds, n, n_classes = logits.shape
+    n_seeds, n, w = logits.shape
     if partial is None:
         partial = torch.empty(n_seeds, blocks(n), dtype=torch.float32, device=logits.device)
     out = partial if grad is None else grad
     _cross_entropy[(blocks(n), n_seeds)](
-        logits, labels, partial, out, n, n_classes, blocks(n), out.stride(-2), out.stride(0),
-        GRAD=grad is not None, ROWS=ROWS, COLS=triton.next_power_of_2(n_classes),
+        logits, labels, partial, out, n, n_classes or w, w, blocks(n), out.stride(-2), out.stride(0),
+        GRAD=grad is not None, ROWS=ROWS, COLS=triton.next_power_of_2(w),
     )  # fmt: skip
     means = torch.empty(n_seeds, dtype=torch.float32, device=logits.device)
     _mean[(n_seeds,)](partial, means, n, BLOCKS=blocks(n), ROWS=128)

@@ -16,13 +16,13 @@ SPLITS = 16
 
 @triton.jit
 def _forward(
-    pre, readout, direct, logits, N, M: tl.constexpr, C, pre_row, pre_seed, readout_seed, direct_row, direct_seed,
+    pre, readout, direct, logits, N, M: tl.constexpr, C, W, pre_row, pre_seed, readout_seed, direct_row, direct_seed,
     DIRECT: tl.constexpr, PRECISION: tl.constexpr, ROWS: tl.constexpr, COLS: tl.constexpr, DEPTH: tl.constexpr,
 ):  # fmt: skip
     seed = tl.program_id(2).to(tl.int64)
     n = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     c = tl.program_id(1) * COLS + tl.arange(0, COLS)
-    real = (n < N)[:, None] & (c < C)[None, :]
+    real = (n < N)[:, None] & (c < W)[None, :]
     acc = tl.zeros((ROWS, COLS), tl.float32)
     for start in range(0, M, DEPTH):
         m = start + tl.arange(0, DEPTH)
@@ -31,12 +31,12 @@ def _forward(
         acc += tl.dot(tl.maximum(x, 0.0), u, input_precision=PRECISION)
     if DIRECT:
         acc += tl.load(direct + seed * direct_seed + n[:, None] * direct_row + c, mask=real, other=0.0)
-    tl.store(logits + seed * N * C + n[:, None] * C + c, acc, mask=real)
+    tl.store(logits + seed * N * W + n[:, None] * W + c, acc, mask=real)
 
 
 @triton.jit
 def _backward_pre(
-    dlogits, readout, pre, dpre, N, M, C: tl.constexpr, dlogits_row, dlogits_seed, readout_seed, pre_row, pre_seed,
+    dlogits, readout, pre, dpre, N, M, C, W: tl.constexpr, dlogits_row, dlogits_seed, readout_seed, pre_row, pre_seed,
     dpre_row, dpre_seed, PRECISION: tl.constexpr, ROWS: tl.constexpr, COLS: tl.constexpr, DEPTH: tl.constexpr,
 ):  # fmt: skip
     seed = tl.program_id(2).to(tl.int64)
@@ -44,10 +44,10 @@ def _backward_pre(
     m = tl.program_id(1) * COLS + tl.arange(0, COLS)
     real = (n < N)[:, None] & (m < M)[None, :]
     acc = tl.zeros((ROWS, COLS), tl.float32)
-    for start in range(0, C, DEPTH):
+    for start in range(0, W, DEPTH):
         c = start + tl.arange(0, DEPTH)
         place = dlogits + seed * dlogits_seed + n[:, None] * dlogits_row + c
-        g = tl.load(place, mask=(n < N)[:, None] & (c < C), other=0.0)
+        g = tl.load(place, mask=(n < N)[:, None] & (c < W), other=0.0)
         place = readout + seed * readout_seed + m[None, :] * C + c[:, None]
         u = tl.load(place, mask=(m < M) & (c < C)[:, None], other=0.0)
         acc += tl.dot(g, u, input_precision=PRECISION)
@@ -57,7 +57,7 @@ def _backward_pre(
 
 @triton.jit
 def _backward_readout(
-    dlogits, pre, partial, N, M, C, dlogits_row, dlogits_seed, pre_row, pre_seed, rows_per_split: tl.constexpr, splits,
+    dlogits, pre, partial, N, M, W, dlogits_row, dlogits_seed, pre_row, pre_seed, rows_per_split: tl.constexpr, splits,
     PRECISION: tl.constexpr, ROWS: tl.constexpr, COLS: tl.constexpr, DEPTH: tl.constexpr,
 ):  # fmt: skip
     split = tl.program_id(2) % splits
@@ -71,35 +71,38 @@ def _backward_readout(
         place = pre + seed * pre_seed + n[None, :] * pre_row + m[:, None]
         x = tl.load(place, mask=(n < stop) & (m < M)[:, None], other=0.0)
         place = dlogits + seed * dlogits_seed + n[:, None] * dlogits_row + c
-        g = tl.load(place, mask=(n < stop)[:, None] & (c < C), other=0.0)
+        g = tl.load(place, mask=(n < stop)[:, None] & (c < W), other=0.0)
         acc += tl.dot(tl.maximum(x, 0.0), g, input_precision=PRECISION)
-    place = partial + (seed * splits + split) * M * C + m[:, None] * C + c
-    tl.store(place, acc, mask=(m < M)[:, None] & (c < C))
+    place = partial + (seed * splits + split) * M * W + m[:, None] * W + c
+    tl.store(place, acc, mask=(m < M)[:, None] & (c < W))
 
 
 @triton.jit
-def _add_partial(partial, out, SIZE, out_seed, SPLITS: tl.constexpr, COLS: tl.constexpr):
+def _add_partial(partial, out, M, C, W, out_seed, SPLITS: tl.constexpr, ROWS: tl.constexpr, COLS: tl.constexpr):
     """Sum over the splits, in their order."""
     seed = tl.program_id(1).to(tl.int64)
-    i = tl.program_id(0) * COLS + tl.arange(0, COLS)
-    acc = tl.zeros((COLS,), tl.float32)
+    m = (tl.program_id(0) * ROWS + tl.arange(0, ROWS))[:, None]
+    c = tl.arange(0, COLS)[None, :]
+    acc = tl.zeros((ROWS, COLS), tl.float32)
     for split in range(0, SPLITS):
-        acc += tl.load(partial + (seed * SPLITS + split) * SIZE + i, mask=i < SIZE, other=0.0)
-    tl.store(out + seed * out_seed + i, acc, mask=i < SIZE)
+        place = partial + (seed * SPLITS + split) * M * W + m * W + c
+        acc += tl.load(place, mask=(m < M) & (c < W), other=0.0)
+    tl.store(out + seed * out_seed + m * C + c, acc, mask=(m < M) & (c < C))
 
 
 def relu_readout(
     pre: Tensor, unembedding: Tensor, direct: Tensor | None = None, *, logits: Tensor, precision: str = "ieee"
 ) -> None:
-    """[S, N, m], [S, m, C], [S, N, C] or None → ``logits`` [S, N, C], contiguous.
+    """[S, N, m], [S, m, C], [S, N, W] or None → ``logits`` [S, N, W], contiguous, W ≥ C.
 
-    Rows of ``pre`` and ``direct`` may be strided, ``unembedding`` from seed to seed only.
+    Behind C the logits are ``direct`` alone, or zero. Columns that are a multiple of 16 are read and written several at
+    a time. Rows of ``pre`` and ``direct`` may be strided, ``unembedding`` from seed to seed only.
     """
-    (s, n, m), c = pre.shape, unembedding.shape[-1]
+    (s, n, m), c, w = pre.shape, unembedding.shape[-1], logits.shape[-1]
     other = logits if direct is None else direct
     rows, cols, depth = 64, 64, 32
-    _forward[(triton.cdiv(n, rows), triton.cdiv(c, cols), s)](
-        pre, unembedding, other, logits, n, m, c, *_strides(pre), _packed(unembedding), *_strides(other),
+    _forward[(triton.cdiv(n, rows), triton.cdiv(w, cols), s)](
+        pre, unembedding, other, logits, n, m, c, w, *_strides(pre), _packed(unembedding), *_strides(other),
         DIRECT=direct is not None, PRECISION=precision, ROWS=rows, COLS=cols, DEPTH=depth,
     )  # fmt: skip
 
@@ -116,20 +119,20 @@ def relu_readout_backward(
 ) -> None:
     """Gradients by ``pre`` and by ``unembedding``, written to ``dpre`` and ``dunembedding``; strides as forward.
 
-    partial: memory for sums, [S, SPLITS, m, C].
+    dlogits: [S, N, W], zero behind C. partial: memory for sums, [S, SPLITS, m, W].
     """
-    (s, n, m), c = pre.shape, unembedding.shape[-1]
+    (s, n, m), c, w = pre.shape, unembedding.shape[-1], dlogits.shape[-1]
     rows, cols, depth = 64, 64, 32
     _backward_pre[(triton.cdiv(n, rows), triton.cdiv(m, cols), s)](
-        dlogits, unembedding, pre, dpre, n, m, c, *_strides(dlogits), _packed(unembedding), *_strides(pre),
+        dlogits, unembedding, pre, dpre, n, m, c, w, *_strides(dlogits), _packed(unembedding), *_strides(pre),
         *_strides(dpre), PRECISION=precision, ROWS=rows, COLS=cols, DEPTH=depth,
     )  # fmt: skip
-    _backward_readout[(triton.cdiv(m, rows), triton.cdiv(c, cols), s * SPLITS)](
-        dlogits, pre, partial, n, m, c, *_strides(dlogits), *_strides(pre), triton.cdiv(n, SPLITS), SPLITS,
+    _backward_readout[(triton.cdiv(m, rows), triton.cdiv(w, cols), s * SPLITS)](
+        dlogits, pre, partial, n, m, w, *_strides(dlogits), *_strides(pre), triton.cdiv(n, SPLITS), SPLITS,
         PRECISION=precision, ROWS=rows, COLS=cols, DEPTH=depth,
     )  # fmt: skip
-    _add_partial[(triton.cdiv(m * c, 1024), s)](
-        partial, dunembedding, m * c, _packed(dunembedding), SPLITS=SPLITS, COLS=1024
+    _add_partial[(triton.cdiv(m, 8), s)](
+        partial, dunembedding, m, c, w, _packed(dunembedding), SPLITS=SPLITS, ROWS=8, COLS=triton.next_power_of_2(w)
     )
 
 

@@ -52,13 +52,33 @@ class Segments:
 
 
 @triton.jit
+def _attend(scores, pairs, weights, N, P, H: tl.constexpr, ROWS: tl.constexpr):
+    """weights[n, j, h]: softmax over j of the scores of a, P + b and ``=``."""
+    seed = tl.program_id(1).to(tl.int64)
+    i = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    n, h = i // H, i % H
+    real = n < N
+    a = tl.load(pairs + (seed * N + n) * 2, mask=real, other=0)
+    b = tl.load(pairs + (seed * N + n) * 2 + 1, mask=real, other=0) + P
+    table = scores + seed * (2 * P + 1) * H + h
+    s0, s1, s2 = tl.load(table + a * H), tl.load(table + b * H), tl.load(table + 2 * P * H)
+    top = tl.maximum(tl.maximum(s0, s1), s2)
+    e0, e1, e2 = tl.exp(s0 - top), tl.exp(s1 - top), tl.exp(s2 - top)
+    total = e0 + e1 + e2
+    place = weights + (seed * N + n) * 3 * H + h
+    tl.store(place, e0 / total, mask=real)
+    tl.store(place + H, e1 / total, mask=real)
+    tl.store(place + 2 * H, e2 / total, mask=real)
+
+
+@triton.jit
 def _mix(
-    scores, values, constant, pairs, weights, mixed, N, P, D, SECOND,
+    weights, values, constant, pairs, mixed, N, P, D, SECOND,
     SCORED: tl.constexpr, H: tl.constexpr, ROWS: tl.constexpr, COLS: tl.constexpr,
 ):  # fmt: skip
-    """mixed[n] = Σ_h Σ_j w[n, j, h] · values[h, row_j] + constant; w: softmax of the scores, per head, kept in weights.
+    """mixed[n] = Σ_h Σ_j w[n, j, h] · values[h, row_j] + constant.
 
-    Without scores the plain sum of the rows a and SECOND + b.
+    Without weights the plain sum of the rows a and SECOND + b.
     """
     seed = tl.program_id(2).to(tl.int64)
     n = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
@@ -68,22 +88,13 @@ def _mix(
     b = tl.load(pairs + (seed * N + n) * 2 + 1, mask=n < N, other=0) + SECOND
     acc = tl.zeros((ROWS, COLS), tl.float32)
     if SCORED:
-        n_rows = 2 * P + 1
         acc += tl.load(constant + seed * D + d, mask=d < D, other=0.0)[None, :]
         for h in tl.static_range(H):
-            s0 = tl.load(scores + (seed * n_rows + a) * H + h)
-            s1 = tl.load(scores + (seed * n_rows + b) * H + h)
-            s2 = tl.load(scores + (seed * n_rows + 2 * P) * H + h)
-            top = tl.maximum(tl.maximum(s0, s1), s2)
-            e0, e1, e2 = tl.exp(s0 - top), tl.exp(s1 - top), tl.exp(s2 - top)
-            total = e0 + e1 + e2
-            w0, w1, w2 = e0 / total, e1 / total, e2 / total
-            if tl.program_id(1) == 0:
-                place = weights + (seed * N + n) * 3 * H + h
-                tl.store(place, w0, mask=n < N)
-                tl.store(place + H, w1, mask=n < N)
-                tl.store(place + 2 * H, w2, mask=n < N)
-            table = values + (seed * H + h) * n_rows * D
+            place = weights + (seed * N + n) * 3 * H + h
+            w0 = tl.load(place, mask=n < N, other=0.0)
+            w1 = tl.load(place + H, mask=n < N, other=0.0)
+            w2 = tl.load(place + 2 * H, mask=n < N, other=0.0)
+            table = values + (seed * H + h) * (2 * P + 1) * D
             acc += w0[:, None] * tl.load(table + a[:, None] * D + d, mask=real, other=0.0)
             acc += w1[:, None] * tl.load(table + b[:, None] * D + d, mask=real, other=0.0)
             acc += w2[:, None] * tl.load(table + 2 * P * D + d, mask=d < D, other=0.0)[None, :]
@@ -170,8 +181,9 @@ def token_mix(
 ) -> None:
     """As ``reference.token_mix``, to ``mixed``, and the pairs' weights to ``weights`` [S, N, 3, h]. All contiguous."""
     (n_seeds, h, _, d), n, p = values.shape, segments.pairs.shape[1], segments.p
+    _attend[(triton.cdiv(n * h, 128), n_seeds)](scores, segments.pairs, weights, n, p, H=h, ROWS=128)
     _mix[(triton.cdiv(n, ROWS), triton.cdiv(d, 128), n_seeds)](
-        scores, values, constant, segments.pairs, weights, mixed, n, p, d, p, SCORED=True, H=h, ROWS=ROWS, COLS=128
+        weights, values, constant, segments.pairs, mixed, n, p, d, p, SCORED=True, H=h, ROWS=ROWS, COLS=128
     )
 
 
@@ -218,7 +230,7 @@ def gather_pairs(table: Tensor, segments: Segments, *, mixed: Tensor) -> None:
     """table[a] + table[b]: [S, p, D] → ``mixed`` [S, N, D] (the MLP's way to read its tokens). All contiguous."""
     (n_seeds, p, d), n = table.shape, segments.pairs.shape[1]
     _mix[(triton.cdiv(n, ROWS), triton.cdiv(d, 128), n_seeds)](
-        table, table, table, segments.pairs, table, mixed, n, p, d, 0, SCORED=False, H=1, ROWS=ROWS, COLS=128
+        table, table, table, segments.pairs, mixed, n, p, d, 0, SCORED=False, H=1, ROWS=ROWS, COLS=128
     )
 
 

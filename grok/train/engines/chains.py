@@ -42,13 +42,21 @@ class Mixed:
     pair_dscores: Tensor  # like it; memory of the way back
 
 
+def padded(n_classes: int) -> int:
+    """Columns for so many classes. Kernels read and write several columns at a time only where all rows begin at a
+    multiple of 16; of 113 adjacent columns each is an access of its own, which took three times as long.
+    """
+    return -(-n_classes // 16) * 16
+
+
 class Chain(Protocol):
     """Made from views of the weights and of their gradients, [S, …], and how products round (``relu_readout``)."""
 
     width: int  # D, of ``Mixed.mixed``
     heads: int
-    readout: Tensor  # U [S, m, C]
-    dreadout: Tensor
+    n_classes: int  # C
+    readout: Tensor  # U [S, m, C], or padded with zeros
+    dreadout: Tensor  # like it
 
     def forward(self, to: Mixed) -> None:
         """``readout``, and ``to.mixed`` and ``to.weights``, of the weights as they are."""
@@ -68,6 +76,7 @@ class MLP:
         embed, read = w[names.MLP_W_E], w[names.MLP_W_IN]
         self.width = read.shape[2]
         self.readout, self.dreadout = w[names.MLP_W_U], grad[names.MLP_W_U]
+        self.n_classes = self.readout.shape[2]
         self.table, self.dtable = (embed.new_empty(*embed.shape[:2], self.width) for _ in range(2))
         self.fold = Products([Product(self.table, ((embed, read),))], precision)
         self.unfold = Products(
@@ -90,24 +99,27 @@ class MLP:
 class Transformer:
     """Attention as tables over tokens: ``grok.models.tables`` for many seeds, but with a row for ``=``.
 
-    D = m + C, the columns of [W_in | W_U]. Rows of tables are a, p + b and 2p for ``=``.
+    D is m + ``padded(C)``, for the columns of [W_in | W_U], then zeros. Rows of tables are a, p + b and 2p for ``=``.
     """
 
     def __init__(self, w: Weights, grad: Weights, precision: str):
         n_seeds, h, d_model, k = w[names.W_Q].shape
         p, m, n_classes = w[names.W_E].shape[1] - 1, w[names.W_OUT].shape[1], w[names.W_U].shape[2]
-        self.w, self.grad, self.heads, self.width, self.scale = w, grad, h, m + n_classes, 1 / math.sqrt(k)
+        self.w, self.grad, self.heads, self.n_classes, self.scale = w, grad, h, n_classes, 1 / math.sqrt(k)
+        self.width = m + padded(n_classes)
+        self.of_pre, self.of_logits = slice(m), slice(m, m + n_classes)  # of D
 
         def empty(*shape: int) -> Tensor:
-            return w[names.W_E].new_empty(n_seeds, *shape)
+            """Zeros, where nothing is written: in columns that are no class."""
+            return w[names.W_E].new_zeros(n_seeds, *shape)
 
         def pair(*shape: int) -> tuple[Tensor, Tensor]:
             """A table and its gradient."""
             return empty(*shape), empty(*shape)
 
         rows = 2 * p + 1
-        self.readout, self.dreadout = pair(m, n_classes)  # W_out W_U
-        self.x, self.dx = pair(rows, d_model)  # residual stream at each row; of dx without the last
+        self.readout, self.dreadout = pair(m, padded(n_classes))  # W_out W_U
+        self.x, self.dx = pair(rows, d_model)  # residual stream at each row
         self.query, self.dquery = pair(h, 1, k)  # scaled
         self.key, self.dkey = pair(h, d_model)  # W_K query
         self.v, self.dv = pair(h, rows, k)
@@ -115,6 +127,7 @@ class Transformer:
         self.values, self.dvalues = pair(h, rows, self.width)
         self.scores, self.dscores = pair(rows, h)
         self.constant, self.dconstant = pair(1, self.width)  # what the = token itself adds
+        self.dequals = empty(1, d_model)  # the part of dx's last row that comes from there
         self.totals = empty(p, self.width)
         self.fold = [Products(level, precision) for level in self._fold()]
         self.unfold = [Products(level, precision) for level in self._unfold()]
@@ -137,10 +150,10 @@ class Transformer:
         torch.add(self.dx[:, :p], self.dx[:, p:-1], out=self.grad[names.W_E][:, :-1])
 
     def _fold(self) -> list[list[Product]]:
-        w, m, equals = self.w, self.readout.shape[1], self.x[:, -1:]
-        reads = ((w[names.W_IN], slice(None, m)), (w[names.W_U], slice(m, None)))
+        w, equals = self.w, self.x[:, -1:]
+        reads = ((w[names.W_IN], self.of_pre), (w[names.W_U], self.of_logits))
         of_weights = [
-            Product(self.readout, ((w[names.W_OUT], w[names.W_U]),)),
+            Product(self.readout[..., : self.n_classes], ((w[names.W_OUT], w[names.W_U]),)),
             *(Product(_flat(self.w_or)[..., at], ((_flat(w[names.W_O]), read),)) for read, at in reads),
             *(Product(self.constant[..., at], ((equals, read),)) for read, at in reads),
         ]
@@ -156,41 +169,43 @@ class Transformer:
     def _unfold(self) -> list[list[Product]]:
         """Gradients of the nine matrices from those of the tables, by the chain rule of ``_fold``."""
         w, g, x, equals = self.w, self.grad, self.x, self.x[:, -1:]
-        m, p, heads = self.readout.shape[1], x.shape[1] // 2, range(self.heads)
+        p, heads, pre, logits = x.shape[1] // 2, range(self.heads), self.of_pre, self.of_logits
         w_o, dw_or, dconstant = _flat(w[names.W_O]), _flat(self.dw_or), self.dconstant
+        dreadout = self.dreadout[..., : self.n_classes]
         from_mix = [
-            Product(g[names.W_OUT], ((self.dreadout, w[names.W_U].mT),)),
+            Product(g[names.W_OUT], ((dreadout, w[names.W_U].mT),)),
             Product(self.dkey, ((self.dscores.mT, x),)),
             *(Product(self.dv[:, i], ((self.dvalues[:, i], self.w_or[:, i].mT),)) for i in heads),
             *(Product(self.dw_or[:, i], ((self.v[:, i].mT, self.dvalues[:, i]),)) for i in heads),
         ]
         to_dx = [(self.dv[:, i], w[names.W_V][:, i].mT) for i in heads] + [(self.dscores, self.key)]
         most = [
-            Product(g[names.W_IN], ((w_o.mT, dw_or[..., :m]), (equals.mT, dconstant[..., :m]))),
+            Product(g[names.W_IN], ((w_o.mT, dw_or[..., pre]), (equals.mT, dconstant[..., pre]))),
             Product(
                 g[names.W_U],
                 (
-                    (w_o.mT, dw_or[..., m:]),
-                    (equals.mT, dconstant[..., m:]),
-                    (w[names.W_OUT].mT, self.dreadout),
+                    (w_o.mT, dw_or[..., logits]),
+                    (equals.mT, dconstant[..., logits]),
+                    (w[names.W_OUT].mT, dreadout),
                 ),
             ),
             Product(
                 _flat(g[names.W_O]),
-                ((dw_or[..., :m], w[names.W_IN].mT), (dw_or[..., m:], w[names.W_U].mT)),
+                ((dw_or[..., pre], w[names.W_IN].mT), (dw_or[..., logits], w[names.W_U].mT)),
             ),
             *(Product(g[names.W_V][:, i], ((x.mT, self.dv[:, i]),)) for i in heads),
             *(Product(g[names.W_K][:, i], ((self.dkey[:, i : i + 1].mT, self.query[:, i]),)) for i in heads),
             *(Product(self.dquery[:, i], ((self.dkey[:, i : i + 1], w[names.W_K][:, i]),), self.scale) for i in heads),
-            Product(self.dx[:, :-1], tuple((a[:, :-1], b) for a, b in to_dx)),
+            Product(self.dx, tuple(to_dx)),
+            Product(self.dequals, ((dconstant[..., pre], w[names.W_IN].mT), (dconstant[..., logits], w[names.W_U].mT))),
         ]
+        one, dpos = torch.ones_like(x[:, :1, :1]), g[names.W_POS]
+        ones = one.expand(-1, -1, p)
         dequals = (
-            *((a[:, -1:], b) for a, b in to_dx),
-            (dconstant[..., :m], w[names.W_IN].mT),
-            (dconstant[..., m:], w[names.W_U].mT),
+            (one, self.dx[:, -1:]),
+            (one, self.dequals),
             *((self.dquery[:, i], w[names.W_Q][:, i].mT) for i in heads),
         )
-        ones, dpos = torch.ones_like(x[:, :1, :1]).expand(-1, -1, p), g[names.W_POS]
         last = [
             Product(g[names.W_E][:, -1:], dequals),
             Product(dpos[:, 2:], dequals),

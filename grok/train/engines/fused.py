@@ -25,7 +25,7 @@ from grok.kernels.relu_readout.triton import SPLITS, relu_readout, relu_readout_
 from grok.kernels.token_mix.triton import Segments
 from grok.models import matrices
 from grok.recipe import Recipe
-from grok.train.engines.chains import CHAINS, Chain, Mixed
+from grok.train.engines.chains import CHAINS, Chain, Mixed, padded
 
 if TYPE_CHECKING:
     from grok.train.state import State
@@ -37,7 +37,7 @@ class Batch:
 
     mixed: Mixed
     labels: Tensor  # [S, N]
-    logits: Tensor  # [S, N, C]
+    logits: Tensor  # [S, N, padded(C)]
     partial: Tensor  # [S, blocks]
 
     @classmethod
@@ -48,7 +48,7 @@ class Batch:
         device, (s, n) = chain.readout.device, labels.shape
         segments, weights = Segments.of(pairs.to(device), recipe.task.n), empty(s, n, 3, chain.heads)
         mixed = Mixed(segments, empty(s, n, chain.width), weights, torch.empty_like(weights))
-        return cls(mixed, labels.to(device), empty(s, n, chain.readout.shape[2]), empty(s, blocks(n)))
+        return cls(mixed, labels.to(device), empty(s, n, padded(chain.n_classes)), empty(s, blocks(n)))
 
 
 class Fused:
@@ -64,11 +64,11 @@ class Fused:
         splits = [r.split() for r in recipes]
         self.train = Batch.of(self.recipe, [s.train for s in splits], self.chain)
         self.test = Batch.of(self.recipe, [s.test for s in splits], self.chain)
-        n_seeds, m, n_classes = self.chain.readout.shape
+        n_seeds, m, columns = len(recipes), self.chain.readout.shape[1], padded(self.chain.n_classes)
         self.dmixed = torch.empty_like(self.train.mixed.mixed)
         self.dpre, ddirect = self.dmixed[..., :m], self.dmixed[..., m:]
         self.dlogits = ddirect if ddirect.shape[2] else torch.empty_like(self.train.logits)  # the same, so one memory
-        self.partial = self.dmixed.new_empty(n_seeds, SPLITS, m, n_classes)
+        self.partial = self.dmixed.new_empty(n_seeds, SPLITS, m, columns)
         self.count = counts(state.flat, state.step)
         self.table = corrections(self.recipe.steps, self.recipe.betas).to(state.flat.device)
 
@@ -106,7 +106,7 @@ class Fused:
         direct = batch.mixed.mixed[..., self.chain.readout.shape[1] :]
         given = direct if direct.shape[2] else None
         relu_readout(self._pre(batch), self.chain.readout, given, logits=batch.logits, precision=self.precision)
-        return mean_loss(batch.logits, batch.labels, partial=batch.partial, grad=grad)
+        return mean_loss(batch.logits, batch.labels, self.chain.n_classes, partial=batch.partial, grad=grad)
 
     def _pre(self, batch: Batch) -> Tensor:
         return batch.mixed.mixed[..., : self.chain.readout.shape[1]]
