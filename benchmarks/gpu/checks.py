@@ -70,12 +70,12 @@ def kernel_tests(seconds: float) -> str:
 
 def _workers() -> list[str]:
     """Most of the time of the tests is the compiler's, which takes one core: several at once, where xdist is there."""
-    return ["-n", "8"] if importlib.util.find_spec("xdist") and torch.cuda.is_available() else []
+    return ["-n", "14"] if importlib.util.find_spec("xdist") and torch.cuda.is_available() else []
 
 
 def determinism(plan: Plan) -> list[dict[str, Any]]:
     """Per recipe: are the weights after some steps the same bits twice, and alone as in a batch?"""
-    rows, steps = [], min(300, plan.checked[0][0].steps)
+    rows, steps = [], min(100, plan.checked[0][0].steps)
     for recipes in plan.checked:
 
         def final(chosen: list[Recipe]) -> torch.Tensor:

@@ -49,7 +49,7 @@ from grok.store import light
 from grok.train.engines import engine
 from grok.train.state import Settings
 
-RESULTS_SECONDS = 90.0  # for what is still being measured when the device has ended
+RESULTS_SECONDS = 45.0  # for what is still being measured when the device has ended
 
 
 @dataclass(frozen=True)
@@ -192,7 +192,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu.suite", description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="folder for report.json and the results")
     parser.add_argument(
-        "--minutes", type=float, help="nothing new is trained after this; default: 6.5, and no end to a rehearsal"
+        "--minutes", type=float, help="nothing new is trained after this; default: 7, and no end to a rehearsal"
     )
     parser.add_argument("--engine", choices=engine.ENGINES, help="train with this engine and time it, not triton")
     parser.add_argument("--rehearse", action="store_true", help="the same path, small, on the CPU")
@@ -207,7 +207,7 @@ def main(arguments: list[str] | None = None) -> int:
     plan = rehearsal_plan(options.tests) if options.rehearse else full_plan()
     if options.engine:
         plan = replace(plan, engine=options.engine, trains=options.engine)
-    minutes = options.minutes or (math.inf if options.rehearse else 6.5)
+    minutes = options.minutes or (math.inf if options.rehearse else 7)
     only = tuple(filter(None, options.only.split(",")))
     report = run_suite(plan, options.out, minutes * 60, time.monotonic(), only)
     return 1 if report["failed"] else 0

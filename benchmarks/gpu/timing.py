@@ -30,9 +30,19 @@ Times = dict[str, Any]
 EAGER = "eager"  # a rung that is no engine of ours
 
 
+MOST_SECONDS = 1.0  # of the repeats of one measurement, but there are at least three
+
+
 def timed(call: Callable[[], object], device: str, repeats: int) -> list[float]:
-    """Seconds of each of ``repeats`` calls after one that is not counted: by CUDA events, else by the clock."""
+    """Seconds of each of ``repeats`` calls after one that is not counted: by CUDA events, else by the clock.
+
+    Of long calls there are fewer: as many as take ``MOST_SECONDS``, at least three.
+    """
+    began = time.perf_counter()
     call()
+    if device != "cpu":
+        torch.cuda.synchronize()
+    repeats = max(min(repeats, 3), min(repeats, int(MOST_SECONDS / (time.perf_counter() - began))))
     if device == "cpu":
         times = []
         for _ in range(repeats):
@@ -61,7 +71,8 @@ def summary(seconds: list[float], per: float = 1.0) -> Times:
 def step_time(recipes: list[Recipe], name: str, device: str, eval_every: int, repeats: int) -> Times:
     """Time of one step of the whole batch with its share of test losses, and of one seed's step."""
     state = State.fresh(recipes, device)
-    step: Any = Eager(recipes[0], state) if name == EAGER else engine.make(recipes, name, state, eval_every)
+    chunk = 100 if len(recipes) <= 8 else 20
+    step: Any = Eager(recipes[0], state) if name == EAGER else engine.make(recipes, name, state, eval_every, chunk)
     began = time.perf_counter()
     if isinstance(step, Graphed):
         step.advance_chunk()
@@ -125,7 +136,7 @@ def ladder(
     """Every rung on every recipe: with ``folded`` between the sources' own step (of a transformer, one seed) and the
     kernels, the algebra's gain is not taken for theirs.
     """
-    cells = [(r, e, s, every) for r in recipes for s in seeds for e in engines for every in (1, 10)]
+    cells = [(r, e, s, every) for s in seeds for r in recipes for e in engines for every in (1, 10)]
     cells = [cell for cell in cells if cell[1] != EAGER or (cell[0].architecture == "transformer" and cell[2] == 1)]
     return [step_time(batch(r, s), e, device, every, n) for r, e, s, every in cells if in_time()]
 
@@ -174,20 +185,21 @@ def cases(device: str, n_seeds: int, p: int = 113, h: int = 4, m: int = 512) -> 
     from grok.kernels.fixed_order import triton as fixed_triton
     from grok.kernels.relu_readout import triton as readout_triton
     from grok.kernels.token_mix import triton as mix_triton
+    from grok.train.engines.chains import padded
 
-    n, c, s, k = int(0.3 * p * p), p, n_seeds, 32
+    n, c, s, k = int(0.3 * p * p), padded(p), n_seeds, 32
     d, size = m + c, 226_048
 
     def random(*shape: int) -> Tensor:
         return torch.randn(*shape, device=device)
 
     pairs = torch.stack([Task(p).pairs()[torch.randperm(p * p)[:n]] for _ in range(s)]).to(device)
-    labels = torch.randint(c, (s, n), device=device)
+    labels = torch.randint(p, (s, n), device=device)
     segments = mix_triton.Segments.of(pairs, p)
     scores, values, constant = random(s, 2 * p + 1, h), random(s, h, 2 * p + 1, d), random(s, 1, d)
     mixed, out, weights, pair_dscores = random(s, n, d), random(s, n, d), *(random(s, n, 3, h) for _ in range(2))
     pre, readout, logits, result = mixed[..., :m], random(s, m, c), random(s, n, c), random(s, n, c)
-    partial, dreadout = random(s, readout_triton.SPLITS, m, c), random(s, m, c)
+    partial, dreadout, transposed = random(s, readout_triton.SPLITS, m, c), random(s, m, c), random(s, c, m)
     into = {"dscores": torch.empty_like(scores), "dvalues": torch.empty_like(values), "totals": random(s, p, d)}
     v, w_or = random(s, h, 2 * p + 1, k), random(s, h, k, d)
     products = [fixed_reference.Product(values[:, i], ((v[:, i], w_or[:, i]),)) for i in range(h)]
@@ -233,7 +245,7 @@ def cases(device: str, n_seeds: int, p: int = 113, h: int = 4, m: int = 512) -> 
         Case(
             "relu_readout_backward",
             lambda: readout_triton.relu_readout_backward(
-                logits, pre, readout, dpre=out[..., :m], dunembedding=dreadout, partial=partial
+                logits, pre, transposed, dpre=out[..., :m], dunembedding=dreadout, partial=partial
             ),
             lambda: readout_reference.relu_readout_backward(logits, pre, readout),
             4.0 * s * n * m * c,

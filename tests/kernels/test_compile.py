@@ -39,7 +39,8 @@ for precision in ("ieee", "tf32x3"):
     compile(readout._forward, DIRECT=True, M=512, **tile)
     compile(readout._backward_pre, W=128, **tile)
     compile(readout._backward_readout, rows_per_split=240, **tile)
-    compile(fixed_order._multiply, PRECISION=precision, PARTS=4, SIDE=32, DEPTH=32)
+    for rows in (fixed_order.TALL, fixed_order.SHORT):
+        compile(fixed_order._multiply, PRECISION=precision, ROWS=rows, COLS=32, DEPTH=16)
 compile(readout._add_partial, SPLITS=16, ROWS=8, COLS=128)
 compile(mix._attend, H=4, ROWS=128)
 compile(mix._mix, SCORED=True, H=4, ROWS=16, COLS=128)

@@ -19,6 +19,8 @@ from comparing import (  # fixtures of every test here: interpreted_as_by_triton
 
 from grok.kernels.adamw import reference as adamw_reference
 from grok.kernels.adamw import triton as adamw_triton
+from grok.kernels.cross_entropy import reference as cross_entropy_reference
+from grok.kernels.cross_entropy import triton as cross_entropy_triton
 from grok.kernels.fixed_order import reference as fixed_reference
 from grok.kernels.fixed_order import triton as fixed_triton
 from grok.kernels.relu_readout import reference as readout_reference
@@ -58,7 +60,7 @@ def test_relu_readout(n_seeds: int, n: int, m: int, c: int, direct: bool):
     expected.backward(grad.double())
     dunembedding = drow[:, 3:-2].unflatten(1, (m, c)).fill_(float("nan"))
     memory = {"dunembedding": dunembedding, "partial": torch.empty(n_seeds, readout_triton.SPLITS, m, c, device=DEVICE)}
-    readout_triton.relu_readout_backward(grad, pre, unembedding, dpre=into[..., :m], **memory)
+    readout_triton.relu_readout_backward(grad, pre, unembedding.mT.contiguous(), dpre=into[..., :m], **memory)
     close(into[..., :m], exact_wide.grad[..., :m])
     close(dunembedding, exact_u.grad)
     assert not drow[:, :3].any()
@@ -92,6 +94,43 @@ def test_products_of_all_sizes_and_strides_in_one_launch():
         close(product.out, exact)
     fixed_reference.multiply(products)
     close(out, found)
+
+
+@pytest.mark.parametrize("n_seeds", [1, 2])
+def test_columns_behind_the_classes_are_direct_alone_and_give_no_gradient(n_seeds: int):
+    """As in a training step: rows of 13 classes are 16 wide, so that each begins where a block of memory does."""
+    n, m, c, w = 21, 40, 13, 16
+    pre, u, direct = random(n_seeds, n, m), random(n_seeds, m, c, seed=1), random(n_seeds, n, w, seed=2)
+    logits = torch.empty(n_seeds, n, w, device=DEVICE)
+    readout_triton.relu_readout(pre, u, direct, logits=logits)
+    close(logits[..., :c], readout_reference.relu_readout(pre, u, direct[..., :c]))
+    assert torch.equal(logits[..., c:], direct[..., c:])
+    labels, grad = torch.arange(n, device=DEVICE).expand(n_seeds, n) % c, torch.empty_like(logits)
+    logits[..., c:] = 100.0
+    loss = cross_entropy_triton.mean_loss(logits, labels, c, grad=grad)
+    expected_loss, expected = cross_entropy_reference.loss_and_grad(logits[..., :c].contiguous(), labels)
+    close(loss, expected_loss)
+    close(grad[..., :c], expected)
+    assert not grad[..., c:].any()
+    transposed = torch.nn.functional.pad(u.mT, (0, 0, 0, w - c), value=7.0).contiguous()
+    into, du = torch.empty_like(pre), torch.empty_like(u)
+    partial = torch.empty(n_seeds, readout_triton.SPLITS, m, w, device=DEVICE)
+    readout_triton.relu_readout_backward(grad, pre, transposed, dpre=into, dunembedding=du, partial=partial)
+    for found, wanted in zip((into, du), readout_reference.relu_readout_backward(expected, pre, u), strict=True):
+        close(found, wanted)
+
+
+def test_products_in_tall_and_in_short_tiles(monkeypatch: pytest.MonkeyPatch):
+    """On a GPU with the same bits, so that a batch, which has more tiles, gives those of a run alone."""
+    a, b, found = random(2, 70, 45), random(2, 45, 70, seed=1), []
+    for many, rows in ((1, fixed_triton.TALL), (10**6, fixed_triton.SHORT)):
+        monkeypatch.setattr(fixed_triton, "MANY", many)
+        found.append(torch.empty(2, 70, 70, device=DEVICE))
+        products = fixed_triton.Products([fixed_reference.Product(found[-1], ((a, b),))])
+        products()
+        assert products.fixed["ROWS"] == rows
+        close(found[-1], a.double() @ b.double())
+    assert DEVICE == "cpu" or torch.equal(*found)
 
 
 def test_products_that_do_not_fit_are_refused():

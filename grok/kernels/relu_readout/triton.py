@@ -36,8 +36,8 @@ def _forward(
 
 @triton.jit
 def _backward_pre(
-    dlogits, readout, pre, dpre, N, M, C, W: tl.constexpr, dlogits_row, dlogits_seed, readout_seed, pre_row, pre_seed,
-    dpre_row, dpre_seed, PRECISION: tl.constexpr, ROWS: tl.constexpr, COLS: tl.constexpr, DEPTH: tl.constexpr,
+    dlogits, transposed, pre, dpre, N, M, W: tl.constexpr, dlogits_row, dlogits_seed, pre_row, pre_seed, dpre_row,
+    dpre_seed, PRECISION: tl.constexpr, ROWS: tl.constexpr, COLS: tl.constexpr, DEPTH: tl.constexpr,
 ):  # fmt: skip
     seed = tl.program_id(2).to(tl.int64)
     n = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
@@ -48,8 +48,7 @@ def _backward_pre(
         c = start + tl.arange(0, DEPTH)
         place = dlogits + seed * dlogits_seed + n[:, None] * dlogits_row + c
         g = tl.load(place, mask=(n < N)[:, None] & (c < W), other=0.0)
-        place = readout + seed * readout_seed + m[None, :] * C + c[:, None]
-        u = tl.load(place, mask=(m < M) & (c < C)[:, None], other=0.0)
+        u = tl.load(transposed + seed * W * M + c[:, None] * M + m, mask=(c < W)[:, None] & (m < M), other=0.0)
         acc += tl.dot(g, u, input_precision=PRECISION)
     x = tl.load(pre + seed * pre_seed + n[:, None] * pre_row + m, mask=real, other=0.0)
     tl.store(dpre + seed * dpre_seed + n[:, None] * dpre_row + m, tl.where(x > 0, acc, 0.0), mask=real)
@@ -110,26 +109,29 @@ def relu_readout(
 def relu_readout_backward(
     dlogits: Tensor,
     pre: Tensor,
-    unembedding: Tensor,
+    transposed: Tensor,
     *,
     dpre: Tensor,
     dunembedding: Tensor,
     partial: Tensor,
     precision: str = "ieee",
 ) -> None:
-    """Gradients by ``pre`` and by ``unembedding``, written to ``dpre`` and ``dunembedding``; strides as forward.
+    """Gradients by ``pre`` and by the unembedding, written to ``dpre`` and ``dunembedding``; strides as forward.
 
-    dlogits: [S, N, W], zero behind C. partial: memory for sums, [S, SPLITS, m, W].
+    dlogits: [S, N, W], zero behind C. transposed: the unembedding's transpose, [S, W, m] contiguous, anything finite
+    behind C: a product that reads columns of the unembedding itself takes three times as long. partial: memory for
+    sums, [S, SPLITS, m, W].
     """
-    (s, n, m), c, w = pre.shape, unembedding.shape[-1], dlogits.shape[-1]
+    (s, n, m), c, w = pre.shape, dunembedding.shape[-1], dlogits.shape[-1]
     rows, cols, depth = 64, 64, 32
     _backward_pre[(triton.cdiv(n, rows), triton.cdiv(m, cols), s)](
-        dlogits, unembedding, pre, dpre, n, m, c, w, *_strides(dlogits), _packed(unembedding), *_strides(pre),
-        *_strides(dpre), PRECISION=precision, ROWS=rows, COLS=cols, DEPTH=depth,
+        dlogits, transposed, pre, dpre, n, m, w, *_strides(dlogits), *_strides(pre), *_strides(dpre),
+        PRECISION=precision, ROWS=rows, COLS=cols, DEPTH=depth,
     )  # fmt: skip
+    rows, cols, depth = 64, 128 if w > 64 else 64, 16
     _backward_readout[(triton.cdiv(m, rows), triton.cdiv(w, cols), s * SPLITS)](
         dlogits, pre, partial, n, m, w, *_strides(dlogits), *_strides(pre), triton.cdiv(n, SPLITS), SPLITS,
-        PRECISION=precision, ROWS=rows, COLS=cols, DEPTH=depth,
+        PRECISION=precision, ROWS=rows, COLS=cols, DEPTH=depth, num_stages=4,
     )  # fmt: skip
     _add_partial[(triton.cdiv(m, 8), s)](
         partial, dunembedding, m, c, w, _packed(dunembedding), SPLITS=SPLITS, ROWS=8, COLS=triton.next_power_of_2(w)

@@ -19,6 +19,7 @@ from torch import Tensor
 from grok.kernels.fixed_order.reference import Product
 
 ROWS = 16  # pairs that a program reads at once
+MIXED = 8  # pairs that a program makes
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,14 +147,15 @@ def _row_sums(
     """Gradients of one table row of one head: its pairs' gradients, weighted, in the order of ``order``.
 
     Also the plain sum for a row of a, once. Without scores a and b share a table, so there are two lists of pairs.
+    Every row of a block of pairs is added up on its own, and the rows at the end.
     """
     row = tl.program_id(0)
     head = tl.program_id(1) % H
     column = tl.program_id(1) // H
     seed = tl.program_id(2).to(tl.int64)
     d = column * COLS + tl.arange(0, COLS)
-    acc = tl.zeros((COLS,), tl.float32)
-    plain = tl.zeros((COLS,), tl.float32)
+    acc = tl.zeros((ROWS, COLS), tl.float32)
+    plain = tl.zeros((ROWS, COLS), tl.float32)
     score = tl.zeros((ROWS,), tl.float32)
     which = tl.where(row < P, 0, 1)
     for half in tl.static_range(1 if SCORED else 2):
@@ -164,16 +166,17 @@ def _row_sums(
             n = tl.load(order + seed * 2 * N + i, mask=i < stop, other=0)
             g = tl.load(grad + (seed * N + n)[:, None] * D + d, mask=(i < stop)[:, None] & (d < D), other=0.0)
             if SCORED:
-                plain += tl.sum(g, axis=0)
+                if head == 0:
+                    plain += g
                 place = (seed * N + n) * 3 * H + which * H + head
                 g = g * tl.load(weights + place, mask=i < stop, other=0.0)[:, None]
                 score += tl.load(pair_dscores + place, mask=i < stop, other=0.0)
-            acc += tl.sum(g, axis=0)
-    tl.store(dvalues + ((seed * H + head) * D_ROWS + row) * D + d, acc, mask=d < D)
+            acc += g
+    tl.store(dvalues + ((seed * H + head) * D_ROWS + row) * D + d, tl.sum(acc, axis=0), mask=d < D)
     if SCORED:  # every column block has the same sum: the same bits, written more than once
         tl.store(dscores + (seed * (2 * P + 1) + row) * H + head, tl.sum(score, axis=0))
         if (row < P) & (head == 0):
-            tl.store(totals + (seed * P + row) * D + d, plain, mask=d < D)
+            tl.store(totals + (seed * P + row) * D + d, tl.sum(plain, axis=0), mask=d < D)
 
 
 def token_mix(
@@ -182,8 +185,8 @@ def token_mix(
     """As ``reference.token_mix``, to ``mixed``, and the pairs' weights to ``weights`` [S, N, 3, h]. All contiguous."""
     (n_seeds, h, _, d), n, p = values.shape, segments.pairs.shape[1], segments.p
     _attend[(triton.cdiv(n * h, 128), n_seeds)](scores, segments.pairs, weights, n, p, H=h, ROWS=128)
-    _mix[(triton.cdiv(n, ROWS), triton.cdiv(d, 128), n_seeds)](
-        weights, values, constant, segments.pairs, mixed, n, p, d, p, SCORED=True, H=h, ROWS=ROWS, COLS=128
+    _mix[(triton.cdiv(n, MIXED), triton.cdiv(d, 128), n_seeds)](
+        weights, values, constant, segments.pairs, mixed, n, p, d, p, SCORED=True, H=h, ROWS=MIXED, COLS=128
     )
 
 
@@ -205,11 +208,11 @@ def token_mix_backward(
     """
     (n_seeds, h, rows, d), n, p = values.shape, segments.pairs.shape[1], segments.p
     _score_grads[(triton.cdiv(n, ROWS), h, n_seeds)](
-        grad, values, weights, segments.pairs, pair_dscores, n, p, d, H=h, ROWS=ROWS, COLS=128
+        grad, values, weights, segments.pairs, pair_dscores, n, p, d, H=h, ROWS=ROWS, COLS=64
     )
     _row_sums[(2 * p, h * triton.cdiv(d, 128), n_seeds)](
         grad, weights, pair_dscores, segments.order, segments.offsets, dvalues, dscores, totals, n, p, d, rows,
-        LONGEST=segments.longest, SCORED=True, H=h, ROWS=ROWS, COLS=128,
+        LONGEST=segments.longest, SCORED=True, H=h, ROWS=ROWS, COLS=128, num_warps=2,
     )  # fmt: skip
 
 
@@ -229,8 +232,8 @@ def equals_row(dscores: Tensor, dvalues: Tensor, totals: Tensor, dconstant: Tens
 def gather_pairs(table: Tensor, segments: Segments, *, mixed: Tensor) -> None:
     """table[a] + table[b]: [S, p, D] → ``mixed`` [S, N, D] (the MLP's way to read its tokens). All contiguous."""
     (n_seeds, p, d), n = table.shape, segments.pairs.shape[1]
-    _mix[(triton.cdiv(n, ROWS), triton.cdiv(d, 128), n_seeds)](
-        table, table, table, segments.pairs, mixed, n, p, d, 0, SCORED=False, H=1, ROWS=ROWS, COLS=128
+    _mix[(triton.cdiv(n, MIXED), triton.cdiv(d, 128), n_seeds)](
+        table, table, table, segments.pairs, mixed, n, p, d, 0, SCORED=False, H=1, ROWS=MIXED, COLS=128
     )
 
 
@@ -239,5 +242,5 @@ def gather_pairs_backward(grad: Tensor, segments: Segments, *, dtable: Tensor) -
     (n_seeds, n, d), p = grad.shape, segments.p
     _row_sums[(p, triton.cdiv(d, 128), n_seeds)](
         grad, grad, grad, segments.order, segments.offsets, dtable, grad, grad, n, p, d, p,
-        LONGEST=segments.longest, SCORED=False, H=1, ROWS=ROWS, COLS=128,
+        LONGEST=segments.longest, SCORED=False, H=1, ROWS=ROWS, COLS=128, num_warps=2,
     )  # fmt: skip

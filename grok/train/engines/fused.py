@@ -69,6 +69,7 @@ class Fused:
         self.dpre, ddirect = self.dmixed[..., :m], self.dmixed[..., m:]
         self.dlogits = ddirect if ddirect.shape[2] else torch.empty_like(self.train.logits)  # the same, so one memory
         self.partial = self.dmixed.new_empty(n_seeds, SPLITS, m, columns)
+        self.transposed = self.dmixed.new_zeros(n_seeds, columns, m)  # U
         self.count = counts(state.flat, state.step)
         self.table = corrections(self.recipe.steps, self.recipe.betas).to(state.flat.device)
 
@@ -79,10 +80,12 @@ class Fused:
 
     def advance(self) -> Tensor:
         loss = self._loss(self.train, self.dlogits)
+        readout = self.chain.readout
+        self.transposed[:, : readout.shape[2]].copy_(readout.mT)
         relu_readout_backward(
             self.dlogits,
             self._pre(self.train),
-            self.chain.readout,
+            self.transposed,
             dpre=self.dpre,
             dunembedding=self.chain.dreadout,
             partial=self.partial,
