@@ -5,8 +5,6 @@
   convention of this project). Of these checkpoints the *first* is taken. The longer a model trains after memorising,
   the more of the generalising circuit it already holds, and a claim that holds on half a circuit need not be vacuous.
   The rule alone determines the first one, so nobody can choose a checkpoint after seeing the claims.
-- ``before_grok``: the snapshot half-way between ``memorised`` and ``grok``.
-- ``grok``: the first snapshot with test loss < 0.01.
 
 The test accuracy of plain addition passes 0.5 before its train loss falls to 1e-4, so no checkpoint of it lies in that
 interval. Then ``memorised`` is the first checkpoint with train loss < 1e-4 that has not grokked, and the notes of the
@@ -135,11 +133,7 @@ def choose(recipe: Recipe, steps: list[int], columns: dict[str, Column]) -> tupl
     else:
         bound = f"{MEMORISED_CHECKPOINT_TRAIN_LOSS:g}"
         notes.append(f"no memorised checkpoint: train loss is never < {bound} before the grok")
-    if grok is not None:
-        if small:
-            roles["before_grok"] = steps[(small[0] + grok) // 2]
-        roles["grok"] = steps[grok]
-    else:
+    if grok is None:
         notes.append(f"test loss never falls under {GROKKED_TEST_LOSS:g}")
     return roles, notes
 

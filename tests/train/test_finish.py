@@ -80,7 +80,7 @@ def test_an_unfinished_run_is_refused(tmp_path: Path):
 def test_memorised_is_the_first_snapshot_after_memorising_and_before_half_the_accuracy():
     columns = _columns([3, 1e-5, 1e-6, 1e-6, 1e-6, 1e-6], [3, 9, 5, 2, 5e-3, 1e-3], [0.0, 0.1, 0.2, 0.6, 1.0, 1.0])
     roles, notes = finish.choose(TINY, [0, 100, 200, 300, 400, 500], columns)
-    assert roles == {"initial": 0, "memorised": 100, "before_grok": 200, "grok": 400}
+    assert roles == {"initial": 0, "memorised": 100}
     assert notes == []
 
 
@@ -94,7 +94,7 @@ def test_a_checkpoint_past_the_interval_is_noted():
 def test_no_memorised_checkpoint_is_invented():
     grokked_at_once = _columns([3, 1e-3, 1e-5], [3, 1e-3, 1e-3], [0.0, 1.0, 1.0])
     roles, notes = finish.choose(TINY, [0, 100, 200], grokked_at_once)
-    assert roles == {"initial": 0, "grok": 100}
+    assert roles == {"initial": 0}
     assert "no memorised checkpoint" in notes[0]
 
 
