@@ -31,9 +31,9 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Collection
-from concurrent.futures import Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
+from multiprocessing.pool import AsyncResult, Pool
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +83,7 @@ def run_suite(plan: Plan, out: Path, budget: float, started: float, only: Collec
 
     with (
         tempfile.TemporaryDirectory() as scratch,
-        ProcessPoolExecutor(plan.workers, mp_context=get_context("spawn")) as pool,
+        get_context("spawn").Pool(plan.workers) as pool,  # its end stops what still runs
     ):
         sections: dict[str, Callable[[], Any]] = {}
         clock = Clock(started, budget)
@@ -107,25 +107,28 @@ def run_suite(plan: Plan, out: Path, budget: float, started: float, only: Collec
 class Workers:
     """Measures what has been trained in other processes, while the device goes on."""
 
-    def __init__(self, pool: ProcessPoolExecutor, scratch: Path, out: Path):
+    def __init__(self, pool: Pool, scratch: Path, out: Path):
         self.pool, self.scratch, self.out = pool, scratch, out
-        self.jobs: list[tuple[gpu_training.Job, list[Future]]] = []
+        self.jobs: list[tuple[gpu_training.Job, list[AsyncResult]]] = []
 
     def measure(self, job: gpu_training.Job, roles: tuple[str, ...]) -> None:
         """Hand the runs of a finished job to the other processes; their fixtures hold the checkpoints of ``roles``."""
         folders = [self.scratch / "fixtures" / job.name / f"seed{r.seed}" for r in job.recipes]
-        futures = [
-            self.pool.submit(gpu_training.finish_fixture, job.work, i, folder, roles)
+        found = [
+            self.pool.apply_async(gpu_training.finish_fixture, (job.work, i, folder, roles))
             for i, folder in enumerate(folders)
         ]
-        self.jobs.append((job, futures))
+        self.jobs.append((job, found))
         self.save()
+
+    @property
+    def fixtures(self) -> list[AsyncResult]:
+        return [fixture for _, found in self.jobs for fixture in found]
 
     def save(self) -> list[Path]:
         """Every fixture that has been measured, and of the other jobs what is known without that."""
-        futures = [future for _, found in self.jobs for future in found]
-        measured = [Path(f.result()) for f in futures if _measured(f)]
-        waiting = [job for job, found in self.jobs if not all(_measured(f) for f in found)]
+        measured = [Path(fixture.get()) for fixture in self.fixtures if _measured(fixture)]
+        waiting = [job for job, found in self.jobs if not all(map(_measured, found))]
         paths = gpu_training.pack(measured, self.scratch / "fixtures", self.out)
         return [*paths, *gpu_training.write_finals(waiting, self.out)]
 
@@ -134,16 +137,16 @@ class Workers:
 
         Raises what a measurement raised, and TimeoutError if one has not ended.
         """
-        futures = [future for _, found in self.jobs for future in found]
-        wait(futures, timeout=max(0.0, until - time.monotonic()) if math.isfinite(until) else None)
+        for fixture in self.fixtures:
+            fixture.wait(max(0.0, until - time.monotonic()) if math.isfinite(until) else None)
         paths = self.save()
-        for future in futures:
-            future.result(timeout=0)
+        for fixture in self.fixtures:
+            fixture.get(timeout=0)
         return [path.name for path in paths]
 
 
-def _measured(future: Future) -> bool:
-    return future.done() and not future.exception()
+def _measured(fixture: AsyncResult) -> bool:
+    return fixture.ready() and fixture.successful()
 
 
 def trained(

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tarfile
 import time
-from concurrent.futures import Future
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
@@ -96,25 +96,11 @@ def test_an_engine_whose_bits_depend_on_the_batch_fails(monkeypatch: pytest.Monk
 def test_the_fixtures_load(out: Path, tmp_path: Path):
     with tarfile.open(out / "fixtures-0.tar") as archive:
         archive.extractall(tmp_path, filter="data")
-    fixture = load_fixture(tmp_path / "modadd-mlp" / "seed0")
-    assert fixture.recipe.task.p == 7
-
-
-def test_the_seeds_are_complete(out: Path):
-    (path,) = out.glob("modadd-mlp-seeds*.safetensors")
-    with safe_open(path, "np") as file:
-        metadata = file.metadata()
-        recipes = [Recipe.from_json(r) for r in json.loads(metadata["recipes"])]
-        assert [r.seed for r in recipes] == [0, 1]
-        for recipe in recipes:
-            flat = torch.from_numpy(file.get_tensor(f"seed{recipe.seed}/weights"))
-            assert weights.views(flat, recipe)["W_E"].shape == (7, 8)
-            table = file.get_tensor(f"seed{recipe.seed}/trajectory")
-            assert table.shape == (
-                len(json.loads(metadata["columns"])),
-                len(file.get_tensor(f"seed{recipe.seed}/steps")),
-            )
-            assert np.isfinite(table[0]).all()
+    for seed, roles in ((0, {"initial"}), (1, {"initial"})):
+        fixture = load_fixture(tmp_path / "modadd-mlp-p7" / f"seed{seed}")
+        assert (fixture.recipe.task.p, fixture.recipe.seed) == (7, seed)
+        assert fixture.card["checkpoints"].keys() == roles
+        assert np.isfinite(fixture.trajectory["columns"]["test_loss"]).all()
 
 
 def test_folders_are_packed_below_the_size_that_travels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -131,46 +117,66 @@ def test_folders_are_packed_below_the_size_that_travels(tmp_path: Path, monkeypa
 
 
 def test_the_full_suite_fills_at_most_8_files_of_16_mib(tmp_path: Path):
-    """A fixture has at most five sets of weights, and ten numbers of at most 20 characters for each snapshot."""
-    plan = full_plan()
-    folders = [tmp_path / recipe.name for recipe in plan.canonical]
-    for recipe, folder in zip(plan.canonical, folders, strict=True):
-        folder.mkdir()
-        sets = 5 if recipe.weight_decay else 1
-        with open(folder / "model", "wb") as file:
-            file.truncate(4 * sets * weights.size(recipe) + 200 * recipe.steps // 100 + 4096)
-    archives = gpu_training.pack(folders, tmp_path, tmp_path)
-    of_batches = [len(batch) * gpu_training.bytes_of_seed(batch[0]) + 4096 for batch in plan.batches]
-    finals = sum(4 * weights.size(recipe) + 16 * recipe.steps // 100 for recipe in plan.canonical)
-    sizes = [*(path.stat().st_size for path in archives), *of_batches, finals]
-    assert max(sizes) <= gpu_training.MOST_BYTES + 2**20
+    """A fixture has at most two sets of weights, and ten numbers of at most 20 characters for each snapshot."""
+    plan, folders = full_plan(), []
+    for recipes, sets in [*(([r], 2) for r in plan.canonical), *((batch, 1) for batch in plan.batches)]:
+        for recipe in recipes:
+            folders.append(tmp_path / f"{len(folders)}")
+            folders[-1].mkdir()
+            with open(folders[-1] / "model", "wb") as file:
+                file.truncate(4 * sets * weights.size(recipe) + 200 * recipe.steps // 100 + 4096)
+    sizes = [path.stat().st_size for path in gpu_training.pack(folders, tmp_path, tmp_path)]
     assert max(sizes) <= 2**24
     assert 1 + len(sizes) <= 8  # with the report
+
+
+class _Later:
+    """What a pool gives for a call, which is made when the test says so."""
+
+    def __init__(self, call: Callable, arguments: tuple):
+        self.call, self.arguments, self.made, self.error = call, arguments, False, None
+
+    def run(self) -> None:
+        self.made = True
+        try:
+            self.value = self.call(*self.arguments)
+        except OSError as error:
+            self.error = error
+
+    def ready(self) -> bool:
+        return self.made
+
+    def successful(self) -> bool:
+        return self.error is None
+
+    def wait(self, timeout: float) -> None:
+        """Nothing is under way."""
+
+    def get(self, timeout: float = 0) -> str:
+        if self.error or not self.made:
+            raise self.error or TimeoutError
+        return self.value
 
 
 def test_what_was_trained_is_on_disk_before_it_is_measured(tmp_path: Path):
     """An interrupted suite keeps the final weights of its runs; a run that cannot be measured keeps its too."""
     plan = rehearsal_plan()
-    pool, never = Mock(), [Future() for _ in range(2 + len(plan.batches[0]))]
-    pool.submit.side_effect = never
+    pool, calls = Mock(), []
+    pool.apply_async.side_effect = lambda call, arguments: calls.append(_Later(call, arguments)) or calls[-1]
     work = gpu_suite.Workers(pool, tmp_path / "scratch", tmp_path)
-    found = gpu_suite.canonical(plan, plan.canonical[:2], work, lambda: not work.trained)
-    assert found["left_out"] == [plan.canonical[1].name]
-    recipe = found["runs"][0]["recipe"]
-    with safe_open(tmp_path / "canonical.safetensors", "np") as file:
-        assert file.get_tensor(f"{recipe}/weights").shape == (weights.size(plan.canonical[0]),)
-        assert np.isfinite(file.get_tensor(f"{recipe}/train_loss")).all()
-    gpu_suite.canonical(plan, plan.canonical[1:2], work, lambda: True)
-    gpu_suite.seeds(replace(plan, batches=plan.batches[:1]), work, lambda: True)
-    (path,) = tmp_path.glob("*-seeds*.safetensors")
-    with safe_open(path, "np") as file:
-        assert sorted(file.keys()) == ["seed0/weights", "seed1/weights"]
-    folder = tmp_path / "scratch" / "fixtures" / recipe / "seed0"
-    never[0].set_result(gpu_training.finish_fixture(tmp_path / "scratch" / "canonical" / recipe, folder))
-    never[1].set_exception(RuntimeError("no snapshot"))
-    work.batches.clear()
-    assert [p.name for p in work.save()] == ["fixtures-0.tar", "canonical.safetensors"]
-    with safe_open(tmp_path / "canonical.safetensors", "np") as file:
-        assert {key.split("/")[0] for key in file.keys()} == {plan.canonical[1].name}  # noqa: SIM118
-    with pytest.raises(RuntimeError, match="no snapshot"):
-        work.results()
+    alone = [[recipe] for recipe in plan.canonical[:2]]
+    found = gpu_suite.trained(plan, alone, ("initial",), work, lambda: not work.jobs)
+    assert found["left_out"] == [f"{plan.canonical[1].name}-p7, 1 seeds"]
+    gpu_suite.trained(plan, plan.batches[:1], ("initial",), work, lambda: True)
+    first, _, broken = calls
+    with safe_open(tmp_path / "finals-0.safetensors", "np") as file:
+        assert {"modadd-mlp-p7/seed0/weights", "modadd-mlp-p7/seed1/losses"} <= set(file.keys())
+        assert file.get_tensor("modadd-mlp-p7/seed1/weights").shape == (weights.size(plan.canonical[0]),)
+        assert np.isfinite(file.get_tensor("modadd-mlp-p7/seed0/losses")).all()
+    first.run()
+    assert [p.name for p in work.save()] == ["fixtures-0.tar", "finals-0.safetensors"]
+    broken.arguments = (tmp_path / "nothing", 0, tmp_path / "no", ())
+    broken.run()
+    with pytest.raises(TimeoutError):  # of the second
+        work.results(time.monotonic())
+    assert (tmp_path / "finals-0.safetensors").exists()
