@@ -3,13 +3,13 @@
     pytest claims/ --seeds all --claims-json verdicts.json
     python -m grok.sweep.replication verdicts.json --fixtures fixtures --out docs/replication.md
 
-What stands outside the two markers is written by hand and stays.
+Verdicts on networks with other p, made with ``--fixture-dir``, add a table: ``--over-p 59=verdicts-p59.json``. What stands outside the two markers is written by hand and stays.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +17,7 @@ import tyro
 
 from grok import files
 from grok.errors import GrokError
+from grok.recipe import PUBLISHED
 from grok.sweep.shipped import Runs, read_runs
 from grok.verdicts.claim import Claim
 from grok.verdicts.record import Verdicts, read_verdicts
@@ -35,6 +36,37 @@ def tables(verdicts: Verdicts, runs: Sequence[Runs]) -> str:
         }
         parts += ["", f"## Claims on `{recipe}`", "", *_in_short(claims, solved), "", *_claims_table(claims, solved)]
     return "\n".join(parts) + "\n"
+
+
+def tables_over_p(by_p: Mapping[int, Verdicts]) -> str:
+    """Markdown: on how many seeds each claim holds at each p, for every recipe that has seeds at more than one."""
+    parts: list[str] = []
+    for recipe in dict.fromkeys(c.fixture for verdicts in by_p.values() for c in verdicts.claims):
+        at = {p: {c.id: c for c in by_p[p].claims if c.fixture == recipe and c.n} for p in sorted(by_p)}
+        there = [p for p in at if at[p]]
+        if len(there) > 1:
+            everywhere = set.intersection(*(set(at[p]) for p in there))
+            claims = [c for c in at[there[0]].values() if c.id in everywhere]
+            parts += ["", f"## `{recipe}` over p", "", *_over_p_in_short(claims, [at[p] for p in there]), ""]
+            parts += [_line(["claim", *(f"p = {p}" for p in there)]), "|---" * (len(there) + 1) + "|"]
+            parts += [_line([f"**{c.id}** {c.title}", *(_share(at[p][c.id]) for p in there)]) for c in claims]
+    return "\n".join(parts) + "\n"
+
+
+def _over_p_in_short(claims: Sequence[Claim], at: Sequence[Mapping[str, Claim]]) -> Iterator[str]:
+    groups: dict[str, list[str]] = {"every seed of every p": [], "no seed of any p": [], "some": []}
+    for claim in claims:
+        found = [by_id[claim.id] for by_id in at]
+        every, none = all(c.k == c.n for c in found), not any(c.k for c in found)
+        name = "every seed of every p" if every else "no seed of any p" if none else "some"
+        groups[name].append(claim.id + ("°" if any(c.verdict == "vacuous" for c in found) else ""))
+    for name, ids in groups.items():
+        yield f"- holds on {name}: {', '.join(ids) or '–'}"
+
+
+def _share(claim: Claim) -> str:
+    interval = "" if claim.wilson is None else ", {:.2f} … {:.2f}".format(*claim.wilson)
+    return f"{claim.k}/{claim.n}" + ("°" if claim.verdict == "vacuous" else "") + interval
 
 
 def replace_between(text: str, new: str) -> str:
@@ -139,9 +171,26 @@ def _line(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
 
 
-def main(verdicts: Annotated[Path, tyro.conf.Positional], fixtures: Path = Path("fixtures"), *, out: Path) -> int:
-    """Rewrite the tables in OUT from VERDICTS (made with --seeds all) and the fixtures."""
-    new = tables(read_verdicts(verdicts), read_runs(fixtures))
+def main(
+    verdicts: Annotated[Path, tyro.conf.Positional],
+    fixtures: Path = Path("fixtures"),
+    over_p: tuple[str, ...] = (),
+    *,
+    out: Path,
+) -> int:
+    """Rewrite the tables in OUT from VERDICTS (made with --seeds all) and the fixtures.
+
+    Args:
+        verdicts: of the shipped networks.
+        fixtures: their folder.
+        over_p: P=FILE for the verdicts on networks with another p.
+        out: the page.
+    """
+    found = read_verdicts(verdicts)
+    new = tables(found, read_runs(fixtures))
+    if over_p:
+        others = (pair.partition("=") for pair in over_p)
+        new += tables_over_p({PUBLISHED[0].task.p: found} | {int(p): read_verdicts(Path(file)) for p, _, file in others})
     files.write_bytes(out, replace_between(out.read_text(), new).encode())
     return 0
 

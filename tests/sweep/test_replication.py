@@ -66,6 +66,25 @@ def test_where_a_claim_holds(holds, where, of_grokked):
     assert f"| {of_grokked} |" in text
 
 
+def test_a_claim_over_p():
+    """On every seed of both p, on some of one, and one that was evaluated at a single p."""
+    at_59 = Verdicts(Run(), (_claim([1.0, 2.0], None, [True, True]),))
+    at_113 = Verdicts(Run(), (_claim([1.0, 2.0], None, [True, True]), _named("K2", [True]), _named("K3", [None])))
+    text = replication.tables_over_p({113: at_113, 59: at_59})
+    assert "| claim | p = 59 | p = 113 |" in text
+    assert "| **K1** t | 2/2, 0.34 … 1.00 | 2/2, 0.34 … 1.00 |" in text
+    assert "- holds on every seed of every p: K1\n" in text
+    assert "K2" not in text
+    mixed = Verdicts(Run(), (_claim([1.0, 2.0], None, [True, False]),))
+    assert "- holds on some: K1\n" in replication.tables_over_p({113: at_113, 59: mixed})
+    assert replication.tables_over_p({113: at_113}) == "\n"
+
+
+def _named(name, holds):
+    trained = [_subject(f"seed{i}", 1.0, None, h) for i, h in enumerate(holds)]
+    return Claim.of(Statement(id=name, title="t", fixture="r"), trained)
+
+
 def test_tables_replace_only_what_stands_between_the_markers(tmp_path):
     page = f"head\n{replication.BEGIN}\nold\n{replication.END}\ntail\n"
     assert replication.replace_between(page, "new") == page.replace("old", "\nnew")
