@@ -190,7 +190,9 @@ def main(
     new = tables(found, read_runs(fixtures))
     if over_p:
         others = (pair.partition("=") for pair in over_p)
-        new += tables_over_p({PUBLISHED[0].task.p: found} | {int(p): read_verdicts(Path(file)) for p, _, file in others})
+        new += tables_over_p(
+            {PUBLISHED[0].task.p: found} | {int(p): read_verdicts(Path(file)) for p, _, file in others}
+        )
     files.write_bytes(out, replace_between(out.read_text(), new).encode())
     return 0
 
