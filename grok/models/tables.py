@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from grok.errors import GrokError
-from grok.kernels.token_mix.bag import PairIndex, gather_pairs, token_mix
+from grok.kernels.token_mix.bag import PairIndex, PizzaIndex, gather_pairs, token_mix
 from grok.models import names
 from grok.models.architectures import recognise
 from grok.models.names import Weights
@@ -28,36 +28,12 @@ ALIGNED = 16  # floats in a cache line
 
 
 @dataclass(frozen=True, eq=False)
-class PizzaIndex(PairIndex):
-    """Also for a table with a row for each b behind the rows of tokens and heads, which pairs add as it is."""
-
-    @cached_property
-    def rows_and_second(self) -> Tensor:
-        """[N · (2h+1)] int32: ``rows`` of each pair, then the row of its b."""
-        second = (self.n_rows + self.pairs[:, 1:]).int()
-        return torch.cat([self.rows.view(len(self.pairs), -1), second], dim=1).reshape(-1)
-
-    @cached_property
-    def entries_by_row(self) -> Tensor:
-        """Permutation of the N · (2h+1) entries that sorts them by row."""
-        return torch.argsort(self.rows_and_second, stable=True)
-
-    @cached_property
-    def pairs_by_row(self) -> Tensor:
-        return (self.entries_by_row // (2 * self.n_heads + 1)).int()
-
-    @cached_property
-    def ends(self) -> Tensor:
-        counts = torch.bincount(self.rows_and_second.long(), minlength=self.n_rows + self.p)
-        return (counts.cumsum(0) - counts).int()
-
-
-@dataclass(frozen=True, eq=False)
 class Batch:
-    """Pairs with their labels, indexed for table look-ups: [N, 2], [N]."""
+    """Pairs and labels, indexed for table look-ups: [N, 2], [N]. times: how often each counts, [N]; None: once."""
 
     index: PairIndex
     labels: Tensor
+    times: Tensor | None = None
 
     @classmethod
     def of(cls, recipe: Recipe, which: Tensor) -> Batch:
@@ -67,13 +43,33 @@ class Batch:
         heads = 1 if recipe.architecture == ConstantAttention.architecture else max(recipe.n_heads, 1)
         return cls(kind(task.pairs()[which], task.n, heads), task.labels()[which])
 
+    @classmethod
+    def unordered(cls, recipe: Recipe, which: Tensor) -> Batch:
+        """The same pairs for sums over them. An MLP with one embedding gives (a, b) the outputs of (b, a), to the bit.
+
+        So where both have one label they are one pair that counts twice. Of other networks every pair is there.
+        """
+        task, pairs, labels = recipe.task, recipe.task.pairs()[which], recipe.task.labels()[which]
+        if recipe.architecture != "mlp":
+            return cls.of(recipe, which)
+        low, high = pairs.sort(dim=1).values.unbind(1)
+        found, times = ((low * task.n + high) * task.n_classes + labels).unique(return_counts=True)
+        key, labels = found // task.n_classes, found % task.n_classes
+        return cls(PairIndex(torch.stack([key // task.n, key % task.n], dim=1), task.n, 1), labels, times.float())
+
+    @cached_property
+    def n(self) -> int:
+        """The number of pairs that count."""
+        return len(self.labels) if self.times is None else int(self.times.sum())
+
     @cached_property
     def blocks(self) -> list[Batch]:
         """The same pairs in pieces of at most ``BLOCK``, of about equal size."""
         n = max(1, math.ceil(len(self.labels) / BLOCK))
         pieces = zip(self.index.pairs.chunk(n), self.labels.chunk(n), strict=True)
+        times = [None] * n if self.times is None else self.times.chunk(n)
         kind, p, n_heads = type(self.index), self.index.p, self.index.n_heads
-        return [Batch(kind(pairs, p, n_heads), labels) for pairs, labels in pieces]
+        return [Batch(kind(pairs, p, n_heads), labels, t) for (pairs, labels), t in zip(pieces, times, strict=True)]
 
 
 @dataclass(frozen=True, eq=False)

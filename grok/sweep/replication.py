@@ -3,7 +3,8 @@
     pytest claims/ --seeds all --claims-json verdicts.json
     python -m grok.sweep.replication verdicts.json --fixtures fixtures --out docs/replication.md
 
-Verdicts on networks with other p, made with ``--fixture-dir``, add a table: ``--over-p 59=verdicts-p59.json``. What stands outside the two markers is written by hand and stays.
+Verdicts on networks with other p, made with ``--fixture-dir``, add a table: ``--over-p 59=verdicts-p59.json``.
+What stands outside the two markers is written by hand and stays.
 """
 
 from __future__ import annotations

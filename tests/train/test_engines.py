@@ -49,7 +49,7 @@ def _folded(given: weights.Weights, recipe: Recipe, which: torch.Tensor) -> tupl
 
 
 def _manual(given: weights.Weights, recipe: Recipe, which: torch.Tensor) -> tuple[torch.Tensor, weights.Weights]:
-    return manual.loss_and_grads(given, fold(given), Batch.of(recipe, which))
+    return manual.loss_and_grads(given, fold(given), Batch.unordered(recipe, which))
 
 
 def _manual_in_blocks(
@@ -191,9 +191,24 @@ def test_the_loss_without_gradients_equals_the_definition(recipe: Recipe, monkey
     """It goes its own way through the tables; in several blocks, the last one smaller."""
     monkeypatch.setattr("grok.models.tables.BLOCK", max(7, len(recipe.split().test) // 3))
     given = _double(recipe)
-    batch = Batch.of(recipe, recipe.split().test)
+    batch = Batch.unordered(recipe, recipe.split().test)
     assert len(batch.blocks) > 1
     assert abs(float(manual.loss(fold(given), batch)) - _test_loss(given, recipe)) < 1e-10
+
+
+@pytest.mark.parametrize(("operation", "merged"), [("add_mod", True), ("sub_mod", False)])
+def test_pairs_that_an_mlp_cannot_tell_apart_are_one_if_they_have_one_label(operation: str, merged: bool):
+    """Of (2, 5), (5, 2), (3, 3) and (6, 1)."""
+    recipe = replace(RECIPES["modadd-mlp"], task=Task(7, operation))
+    batch = Batch.unordered(recipe, torch.tensor([2 * 7 + 5, 5 * 7 + 2, 3 * 7 + 3, 6 * 7 + 1]))
+    assert batch.n == 4
+    found = {tuple(pair): count for pair, count in zip(batch.index.pairs.tolist(), batch.times.tolist(), strict=True)}
+    if merged:
+        assert found == {(2, 5): 2, (3, 3): 1, (1, 6): 1}
+    else:
+        assert sorted(batch.labels.tolist()) == [0, 3, 4, 5]
+    plain = Batch.unordered(replace(recipe, architecture="concat"), torch.tensor([2 * 7 + 5, 5 * 7 + 2]))
+    assert plain.index.pairs.tolist() == [[2, 5], [5, 2]]
 
 
 @torch.no_grad()

@@ -28,19 +28,23 @@ def losses(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def loss_and_grad(
-    logits: Tensor, labels: Tensor, n: int | None = None, out: Tensor | None = None
+    logits: Tensor, labels: Tensor, n: int | None = None, out: Tensor | None = None, times: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """Mean loss over N and its gradient, in ``out`` if given: [..., N, C] → [...], [..., N, C]. Without autograd.
 
-    n: the rows are a part of n rows, and the result is their share of the mean over all n.
+    n: the rows are a part of n rows, and the result is their share of the mean over all n. times: how often each row
+    counts, [..., N]; None: once.
     """
     n = n or logits.shape[-2]
     index = labels.unsqueeze(-1)
     e, m = _exponentials(logits, index)
     wrong = e.sum(-1, keepdim=True)
     total = wrong + torch.expm1(-m)
-    loss = (m + torch.log1p(total)).squeeze(-1).sum(-1) / n
+    each = (m + torch.log1p(total)).squeeze(-1)
+    loss = (each if times is None else each * times).sum(-1) / n
     scale = (1 + total) * n
+    if times is not None:
+        scale /= times.unsqueeze(-1)
     grad = torch.div(e, scale, out=e if out is None else out).scatter_(-1, index, -wrong / scale)
     return loss, grad
 

@@ -87,6 +87,31 @@ class PairIndex:
         return (counts.cumsum(0) - counts).int()
 
 
+@dataclass(frozen=True, eq=False)
+class PizzaIndex(PairIndex):
+    """Also for a table with a row for each b behind the rows of tokens and heads, which pairs add as it is."""
+
+    @cached_property
+    def rows_and_second(self) -> Tensor:
+        """[N · (2h+1)] int32: ``rows`` of each pair, then the row of its b."""
+        second = (self.n_rows + self.pairs[:, 1:]).int()
+        return torch.cat([self.rows.view(len(self.pairs), -1), second], dim=1).reshape(-1)
+
+    @cached_property
+    def entries_by_row(self) -> Tensor:
+        """Permutation of the N · (2h+1) entries that sorts them by row."""
+        return torch.argsort(self.rows_and_second, stable=True)
+
+    @cached_property
+    def pairs_by_row(self) -> Tensor:
+        return (self.entries_by_row // (2 * self.n_heads + 1)).int()
+
+    @cached_property
+    def ends(self) -> Tensor:
+        counts = torch.bincount(self.rows_and_second.long(), minlength=self.n_rows + self.p)
+        return (counts.cumsum(0) - counts).int()
+
+
 def gather_pairs(table: Tensor, index: PairIndex) -> Tensor:
     """mixed[n] = Σ_i table[rows[n, i]]: [n_rows, D] → [N, D]."""
     return torch.embedding_bag(table, index.rows, index.offsets, False, _SUM)[0]

@@ -155,8 +155,8 @@ class _AdamW:
 class _Manual:
     def __init__(self, recipes: list[Recipe], state: State):
         splits = [r.split() for r in recipes]
-        self.train = [Batch.of(r, s.train) for r, s in zip(recipes, splits, strict=True)]
-        self.test = [Batch.of(r, s.test) for r, s in zip(recipes, splits, strict=True)]
+        self.train = [Batch.unordered(r, s.train) for r, s in zip(recipes, splits, strict=True)]
+        self.test = [Batch.unordered(r, s.test) for r, s in zip(recipes, splits, strict=True)]
         self.adamw = _AdamW(recipes[0], state)
         self.weights = [weights.views(row, recipes[0]) for row in state.flat]
         self.grads = [weights.views(row, recipes[0]) for row in self.adamw.grad]

@@ -27,14 +27,14 @@ def loss(tables: Tables, batch: Batch) -> Tensor:
     total = torch.zeros((), dtype=torch.float64)
     for block in batch.blocks:
         logits = _forward(tables, block)[-1]
-        total += cross_entropy.losses(logits, block.labels).sum(dtype=torch.float64)
-    return total / len(batch.labels)
+        losses = cross_entropy.losses(logits, block.labels)
+        total += (losses if block.times is None else losses * block.times).sum(dtype=torch.float64)
+    return total / batch.n
 
 
 def loss_and_grads(weights: Weights, tables: Tables, batch: Batch) -> tuple[Tensor, Weights]:
     """Mean loss and its gradient by every matrix; tables: those of the weights."""
-    n = len(batch.labels)
-    value, dU, *grads = reduce(_added, (_block(tables, block, n) for block in batch.blocks))
+    value, dU, *grads = reduce(_added, (_block(tables, block, batch.n) for block in batch.blocks))
     if isinstance(tables, MLPTables):
         (dtable,) = grads
         unfold = _unfold_concat if names.CONCAT_W in weights else _unfold_mlp
@@ -59,7 +59,7 @@ def _block(tables: Tables, block: Batch, n: int) -> list[Tensor]:
     m, n_classes = tables.U.shape
     post, dmixed = mixed[:, :m], torch.empty_like(mixed)
     dpre, out = dmixed[:, :m], None if isinstance(tables, MLPTables) else dmixed[:, m:]
-    value, dlogits = cross_entropy.loss_and_grad(logits, block.labels, n, out=out)
+    value, dlogits = cross_entropy.loss_and_grad(logits, block.labels, n, out=out, times=block.times)
     dU = dlogits[:, :n_classes].T @ post  # a third faster than post.T @ dlogits: the wide dimension innermost
     torch.mm(dlogits, tables.readout.T, out=dpre)
     torch.ops.aten.threshold_backward.grad_input(dpre, post, 0, grad_input=dpre)

@@ -7,10 +7,10 @@ import math
 import torch
 from torch import Tensor
 
-from grok.kernels.token_mix.bag import PairIndex, gather_pairs_backward
+from grok.kernels.token_mix.bag import PairIndex, PizzaIndex, gather_pairs_backward
 from grok.models import names
 from grok.models.names import Weights
-from grok.models.tables import PizzaIndex, PizzaTables
+from grok.models.tables import PizzaTables
 
 
 def to_tables(dmixed: Tensor, f: PizzaTables, weights: Tensor, index: PairIndex) -> list[Tensor]:
