@@ -45,6 +45,7 @@ SEEN = (
 FAINT = 2.0**-10
 PIZZA_KEYS = (12, 16, 17, 19, 27, 38, 45)  # the set with the greatest least margin among 6,000 drawn sets of seven
 SEED = 0
+OPERATIONS = ("add", "add_mod", "sub_mod", "symmetric")
 FITTED = ("mlp", "transformer", "pizza-a", "pizza-b")  # architectures into whose shapes ``fit`` brings a plan
 
 
@@ -74,6 +75,8 @@ def rivals_of(recipe: Recipe) -> tuple[str, ...]:
         return ("number-line",)
     if recipe.task.sign == -1:
         return ("number-line", "many-frequencies")
+    if recipe.architecture == "pizza-a":
+        return ("number-line",)  # all frequencies are a pizza, the algorithm that is claimed there
     return ("number-line", "all-frequencies") + (("pizza",) if recipe.architecture == "transformer" else ())
 
 
@@ -85,6 +88,8 @@ def rival(recipe: Recipe, name: str, unit: int = 1) -> Weights:
     came from another seed.
     """
     task = recipe.task
+    if (name == "entries") != (task.operation == "symmetric") or task.operation not in OPERATIONS:
+        raise ValueError(f"{name} is not written for the operation {task.operation}")
     frequencies = range(1, (task.p + 1) // 2)
     match name:
         case "entries":
