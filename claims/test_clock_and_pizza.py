@@ -4,8 +4,9 @@ A clock multiplies: its logits depend on s - c only, s the answer. A pizza adds 
 logits are weaker where a and b lie across the circle from each other. ``grok.measure.clock_pizza`` has the equations.
 """
 
+from grok import views
 from grok.claim import claim, source
-from grok.measure import clock_pizza, components, losses
+from grok.measure import circles, clock_pizza, components, embedding, losses
 
 pytestmark = source(
     "zhong-2023",
@@ -69,6 +70,16 @@ def plot_gradients(evidence, cosines):
         cosine=cosines.sort(descending=True).values,
         see="The triples are sorted; in a pizza nearly all are at 1.",
         axes=("triple (a, b, c), by cosine", "cosine, -1 to 1"),
+    )
+
+
+def plot_embedding(evidence, model, see):
+    evidence.plot(
+        "bars",
+        "Norm of W_E on each frequency",
+        lambda: views.by_frequency(embedding.fourier_norms(model.W_E), model.key_frequencies),
+        see=see,
+        axes=("frequency k", "norm"),
     )
 
 
@@ -183,7 +194,7 @@ def test_the_embedding_is_circles(model, evidence):
         axes=("score on the first of the two", "score on the second"),
     )
     circularity = evidence(
-        "mean share of one frequency in the first four PCs of W_E, 0 … 1", clock_pizza.circularity(model.W_E)
+        "mean share of one frequency in the first four PCs of W_E, 0 … 1", circles.circularity(model.W_E)
     )
     assert circularity >= 0.995
 
@@ -264,3 +275,140 @@ def test_gradients_are_symmetric(model, evidence):
     plot_gradients(evidence, cosines)
     symmetricity = evidence("gradient symmetricity, -1 … 1", float(cosines.mean()))
     assert symmetricity >= 0.95
+
+
+@claim(
+    "Z5",
+    "The embedding is a few circles",
+    published="three circles, and three that accompany them",
+    section="Table 1, and Accompanied and accompanying pizza; second-hand",
+    threshold="convention",
+    because='the published pizza has six circles, so that "a few" is at most eight; a gap of 3 as in K5',
+    on=("pizza-a", "pizza-b"),
+)
+def test_the_embedding_is_a_few_circles(model, evidence):
+    r"""Of the $(p - 1) / 2$ frequencies that the numbers could be placed on circles by, the embedding uses a handful,
+    whichever of the two algorithms the network has. From the authors' file of their model A the same measure gives 6.
+
+    Measured: how many of the strongest frequencies hold 0.95 of the squared norm of W_E, centred over the numbers t;
+    $P_k$ is the squared norm of its part on $\cos w_k t$ and $\sin w_k t$. And the gap in U, the map from neurons to
+    logits, that sets its key frequencies apart: the largest ratio of neighbours among its sorted powers.
+
+    $$ \min \left\{ n : \sum_{i \le n} P_{k_i} \ge 0.95 \sum_k P_k \right\} \le 8,
+       \quad P_{k_1} \ge P_{k_2} \ge \dots $$"""
+    plot_embedding(evidence, model, "A few stand out; of these, those that U does not use are twice one that it uses.")
+    evidence("share of W_E's power on the key frequencies", embedding.power_on(model.W_E, model.key_frequencies))
+    gap = evidence("gap: largest ratio of neighbouring powers of U", model.spectrum.keys.gap)
+    needed = evidence("frequencies that hold 0.95 of W_E's power", circles.strongest_holding(model.W_E, 0.95))
+    assert needed <= 8
+    assert gap >= 3
+
+
+@claim(
+    "Z6",
+    "Each circle is accompanied by one of twice its frequency",
+    published="three accompanied and three accompanying pizzas",
+    section="Accompanied and accompanying pizza, second-hand",
+    threshold="convention",
+    because="to accompany is to have a tenth of the circle's power; each has 0.35 of it in the authors' model A",
+    on=("pizza-a",),
+)
+def test_each_circle_is_accompanied(model, evidence):
+    r"""A pizza is blind where a and b lie across the circle of k from each other, since their midpoint is then the
+    centre. A second circle with the frequency 2k sees just these pairs best, and its midpoint is at the angle
+    $w_k(a + b)$, so that it can speak for the same answer. The network is said to have such a circle for each.
+
+    Measured: for each key frequency k of U the squared norm of W_E on the circle of 2k, over that on the circle of k;
+    and the gap that sets the key frequencies apart.
+
+    $$ \frac{P_{2k}}{P_k} \ge 0.1 \text{ for each } k \in K,
+       \quad P_k = \| W_E^T \cos w_k t \|^2 + \| W_E^T \sin w_k t \|^2 $$"""
+    plot_embedding(evidence, model, "Beside each key frequency k there is a lower bar at 2k, or at p - 2k.")
+    p = model.task.p
+    evidence("twice each key frequency", {k: circles.doubled(k, p) for k in model.key_frequencies})
+    gap = evidence("gap: largest ratio of neighbouring powers of U", model.spectrum.keys.gap)
+    found = circles.companions(model.W_E, model.key_frequencies)
+    ratios = evidence("power of W_E on twice the frequency / on each key frequency", found)
+    assert all(ratio >= 0.1 for ratio in ratios.values())
+    assert gap >= 3
+
+
+@claim(
+    "Z7",
+    "The network runs several imperfect pizzas in parallel",
+    published="multiple, imperfect copies of the Pizza algorithm in parallel",
+    section="Section 1",
+    threshold="convention",
+    because='"several" is two or more; "imperfect" is wrong on some pair by itself; together they are right on all',
+    on=("pizza-a",),
+)
+def test_several_imperfect_pizzas_run_in_parallel(model, evidence):
+    r"""No one circle adds all pairs rightly. The network has several of them at once, each a pizza of its own, and the
+    sum of their logits is right on every pair.
+
+    Measured: with nothing left of the embedding but its mean and the circle of one key frequency k, the share of pairs
+    with the right answer, for each k; and, as in Z1a, the share of the logits that the pizza's formula explains, which
+    must be greater than the clock's. The accuracy of the whole network. The number of key frequencies, which a gap must
+    set apart.
+
+    $$ |K| \ge 2, \quad \max_{k \in K} \text{acc}_k < 1, \quad \text{acc} = 1 $$"""
+    gap = evidence("gap: largest ratio of neighbouring powers of U", model.spectrum.keys.gap)
+    accuracy = evidence("accuracy of the whole network", losses.accuracy(model.logits, model.labels))
+    copies = evidence("number of key frequencies", len(model.key_frequencies))
+    assert gap >= 3
+    assert accuracy == 1
+    assert copies >= 2
+    by_frequency = {k: circles.alone(model, k).accuracy for k in model.key_frequencies}
+    evidence.plot(
+        "bars",
+        "Accuracy with one circle of the embedding",
+        frequencies=list(by_frequency),
+        accuracy=list(by_frequency.values()),
+        see="Each circle alone is far from 1, and far above guessing.",
+        axes=("key frequency k", "accuracy, 0 to 1"),
+    )
+    alone = evidence("accuracy with one circle left, for each key frequency", by_frequency)
+    formulas = {c.frequency: c.pizza - c.clock for c in clock_pizza.circles(model)}
+    ahead = evidence("FVE by the pizza's formula less that by the clock's, for each key frequency", formulas)
+    assert all(share < 1 for share in alone.values())
+    assert all(difference > 0 for difference in ahead.values())
+
+
+@claim(
+    "Z8",
+    "A circle alone fails where a and b lie across it from each other",
+    published="antipodal pairs are the weak point",
+    section="Accompanied and accompanying pizza, second-hand",
+    threshold="convention",
+    because="to fail there is to be right at most half as often as where a and b are near each other",
+    on=("pizza-a",),
+)
+def test_a_circle_fails_across(model, evidence):
+    r"""A pizza takes the midpoint of the points of a and b, and its angle tells the answer. If they lie across the
+    circle from each other the midpoint is near the centre, where every angle is close. A clock has no such weakness.
+
+    Measured: with the circle of one key frequency k left of the embedding, the share of right answers on the pairs of
+    the quarter of the distances d = a - b at which the midpoint is shortest, over the same on the quarter at which it
+    is longest; for each k. The gap must set the key frequencies apart. The network must be right on every pair.
+
+    $$ \frac{\text{acc}_k(d \in D_\text{across})}{\text{acc}_k(d \in D_\text{beside})} \le \frac{1}{2},
+       \quad \text{by } \left| \cos \frac{w_k d}{2} \right| $$"""
+    gap = evidence("gap: largest ratio of neighbouring powers of U", model.spectrum.keys.gap)
+    accuracy = evidence("accuracy of the whole network", losses.accuracy(model.logits, model.labels))
+    assert gap >= 3
+    assert accuracy == 1
+    found = [circles.alone(model, k) for k in model.key_frequencies]
+    across = evidence("accuracy across, for each key frequency", {c.frequency: c.across for c in found})
+    beside = evidence("accuracy beside, for each key frequency", {c.frequency: c.beside for c in found})
+    evidence.plot(
+        "bars",
+        "Accuracy with one circle of the embedding",
+        frequencies=list(across),
+        across=list(across.values()),
+        beside=list(beside.values()),
+        see="The bars of the pairs across are at most half as high.",
+        axes=("key frequency k", "accuracy, 0 to 1"),
+    )
+    ratios = {k: share / beside[k] if beside[k] else 1.0 for k, share in across.items()}
+    ratio = evidence("accuracy across / beside, for each key frequency", ratios)
+    assert all(x <= 0.5 for x in ratio.values())

@@ -199,7 +199,7 @@ _KEY_COUNTS = {
     ("pizza-b", "add_mod"): 3,
     ("quadratic", "add_mod"): 48,  # all of them, about equally
     ("concat", "add_mod"): 13,
-    ("concat", "symmetric"): 4,
+    ("concat", "symmetric"): 3,
 }
 
 

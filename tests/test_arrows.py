@@ -23,7 +23,7 @@ ARROWS: dict[str, set[str]] = {
     "fourier": set(),
     "groups": {"fourier"},
     "kernels": set(),
-    "models": {"task", "recipe", "fourier", "kernels"},
+    "models": {"task", "recipe", "fourier", "groups", "kernels"},
     "measure": {"task", "fourier", "kernels", "models"},
     "views": {"fourier", "models", "measure"},
     "store": {"task", "recipe", "models"},

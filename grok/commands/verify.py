@@ -148,13 +148,13 @@ def _certificate(loaded: Loaded) -> str:
 
 def _of_clock_and_pizza(network: Pizza) -> list[str]:
     """A heading, and the three figures by which Zhong et al. 2023 tell a clock from a pizza, a line each."""
-    from grok.measure import clock_pizza
+    from grok.measure import circles, clock_pizza
 
     return [
         "as Zhong et al. 2023 measure it:",
         f"distance irrelevance {_figure(lambda: clock_pizza.distance_irrelevance(network))}",
         f"gradient symmetricity {_figure(lambda: clock_pizza.gradient_symmetricity(network))}",
-        f"circularity {_figure(lambda: clock_pizza.circularity(network.W_E))}",
+        f"circularity {_figure(lambda: circles.circularity(network.W_E))}",
     ]
 
 

@@ -19,8 +19,6 @@ import torch
 from torch import Tensor
 
 from grok.errors import NotEvaluable
-from grok.fourier.basis import powers
-from grok.measure.components import pca
 from grok.measure.embedding import TINY
 from grok.models.architectures import recognise
 from grok.models.network import Network
@@ -29,7 +27,6 @@ from grok.task import Task
 TRIPLES = 100
 GROUP = 10  # triples in one forward pass, which computes every pair of their a and b
 SOURCE_SEED = 42
-COMPONENTS = 4
 SUMS = ("add_mod", "sub_mod")  # tasks whose elements are numbers, so that a ± b are numbers too
 ROUNDING = 1e-9  # of the greatest logit
 
@@ -116,25 +113,6 @@ def source_triples(n: int) -> Tensor:
     return torch.stack([chosen // n**2, chosen // n % n, chosen % n], dim=1)
 
 
-def circularity(W_E: Tensor, n: int = COMPONENTS) -> float:
-    """Z4. Mean over the first n principal components of how much of each is one frequency: [p, d] → 0 … 1.
-
-        (1/n) Σ_i max_k 2 |Σ_t u_i(t) exp(2πi k t / p)|² / p,    u_i: scores of the tokens on PC i, of norm one
-
-    The embedding is centred over the tokens. 1: each component is a wave of one frequency. A component that the
-    embedding does not have counts as 0. The source's Definition B.1; it calls 0.995 and more circular.
-    Raises NotEvaluable for an even p.
-
-    Equation: (1/n) Σ_i max_k 2 |Σ_t u_i(t) exp(2πi k t / p)|² / p.
-    """
-    if len(W_E) % 2 == 0:
-        raise NotEvaluable(f"frequencies are defined for an odd number of elements, there are {len(W_E)}")
-    scores = pca(W_E).scores[:, :n]
-    norms = scores.norm(dim=0)
-    units = (scores / norms)[:, norms > ROUNDING * norms.max()]
-    return sum(float(powers(u[:, None]).max()) for u in units.T) / n
-
-
 @dataclass(frozen=True)
 class Circle:
     """How well the two formulas explain the logits of a network of which one circle of the embedding is left.
@@ -159,7 +137,7 @@ def circle(model: Network, frequency: int) -> Circle:
     Equation: share = ⟨L, f⟩² / (‖L‖² ‖f‖²), f the clock's formula or the pizza's, both centred over c.
     """
     task = model.task
-    table = _logits_of_circle(model, frequency)
+    table = logits_of_circle(model, frequency)
     clock, pizza = formulas(task.p, frequency)
     return Circle(frequency, _explained(table, clock), _explained(table, pizza))
 
@@ -194,7 +172,7 @@ def profile(model: Network, frequency: int) -> Profile:
     Equation: mean over s of L_{s - r}(s, d), centred over c, at d = 0 and at the d of the least |cos(w_k d/2)|.
     """
     p = model.task.p
-    table = _logits_of_circle(model, frequency)
+    table = logits_of_circle(model, frequency)
     across = int((math.pi * frequency / p * torch.arange(p)).cos().abs().argmin())
     turns, order = (frequency * torch.arange(p) % p / p).sort()
     s = torch.arange(p)
@@ -224,8 +202,13 @@ def z_scored(share: float) -> float:
     return 2 * math.sqrt(share) - 1
 
 
-def _logits_of_circle(model: Network, frequency: int) -> Tensor:
-    """[p (s), p (d), p (c)], centred over c; in single precision, which is enough for a share, and half the work."""
+def logits_of_circle(model: Network, frequency: int) -> Tensor:
+    """Logits with one circle of W_E and its mean left, by answer, distance and class, centred over c: [p, p, p].
+
+    In single precision, which is enough for a share, and half the work. Raises NotEvaluable as ``circle``.
+
+    Equation: L_c(s, d) - mean_c L_c(s, d), W_E → mean + its part on cos w_k t and sin w_k t.
+    """
     single = replace(model, weights={name: w.float() for name, w in model.weights.items()})
     edited = with_embedding(single, lambda table: _circle_of(table, frequency)).logits.double()
     centred = edited - edited.mean(1, keepdim=True)

@@ -16,7 +16,7 @@ the float32 value is at most |value| + error, and both roundings together are at
 Errors are sums of products of non-negative numbers, themselves computed in float64. Each of their roundings loses at
 most the factor 1 - 2⁻⁵³, and no path through a network has 2²² of them (``gamma`` refuses longer sums): together they
 lose less than 2⁻³⁰. What is computed times ``INFLATION`` = 1 + 2⁻²⁰ is therefore not below the true bound; the rest
-of the room is for ``softmax_error``. ``certificate.logit_bounds`` multiplies by it.
+of the room is for ``softmax_error``. ``bounds.logit_bounds`` multiplies by it.
 
 Source: Higham, *Accuracy and Stability of Numerical Algorithms*, 2002, lemma 3.1.
 """

@@ -96,6 +96,21 @@ class Pizza(Network):
         first, second = embeddings(self.weights)
         return first + pos[0], second + pos[1]
 
+    @property
+    def d_head(self) -> int:
+        return self.weights[names.W_V].shape[2]
+
+    @cached_property
+    def query(self) -> Tensor:
+        """Query of b, one per head, divided by √d_head: [n, h, k]. Of α = 1 only."""
+        return torch.einsum("bd,hdk->bhk", self.resid_pre[1], self.weights[names.W_Q]) / math.sqrt(self.d_head)
+
+    @cached_property
+    def scores(self) -> tuple[Tensor, Tensor]:
+        """Attention score of b to a and to itself: [n_a, n, h], [n, h]. Of α = 1 only."""
+        of_a, of_b = (torch.einsum("td,hdk->thk", x, self.weights[names.W_K]) for x in self.resid_pre)
+        return torch.einsum("ahk,bhk->abh", of_a, self.query), torch.einsum("bhk,bhk->bh", of_b, self.query)
+
     @cached_property
     def pattern(self) -> Tensor:
         """Attention of b to a and to itself: [n_a · n, h, 2]. Rows sum to 2 - α."""
@@ -103,11 +118,8 @@ class Pizza(Network):
         shape = len(x_a) * len(x_b), self.n_heads, 2
         if self.coefficient == 0:
             return x_a.new_ones(shape)
-        w_q, w_k = (self.weights[name] for name in ATTENTION)
-        query = torch.einsum("bd,hdk->bhk", x_b, w_q) / math.sqrt(w_q.shape[2])
-        to_a = torch.einsum("ad,hdk,bhk->abh", x_a, w_k, query)
-        to_b = torch.einsum("bd,hdk,bhk->bh", x_b, w_k, query).expand_as(to_a)
-        softmax = torch.stack([to_a, to_b], dim=-1).softmax(-1).reshape(shape)
+        to_a, to_b = self.scores
+        softmax = torch.stack([to_a, to_b.expand_as(to_a)], dim=-1).softmax(-1).reshape(shape)
         return self.coefficient * softmax + (1 - self.coefficient)
 
     @cached_property

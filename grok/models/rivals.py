@@ -14,6 +14,8 @@ cos(w_k a + φ) + cos(w_k b + φ) = 2 cos(w_k (a - b) / 2) cos(w_k (a + b) / 2 +
 of its ReLU. ``all-frequencies`` is the same on every frequency, with equal strength. Margin maximisation predicts this
 for wide networks (Morwani et al. 2023, arXiv 2311.07568). For subtraction ``many-frequencies`` takes its place, because
 other heads must read b than a, and 4 heads of width 32 carry the cosine and sine of only 32 frequencies of each.
+
+``entries`` composes permutations: ``models.entries``.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from grok.models import names
+from grok.models import entries, names
 from grok.models.architectures import recognise
 from grok.models.matrices import shapes
 from grok.models.names import Weights
@@ -43,6 +45,8 @@ SEEN = (
 FAINT = 2.0**-10
 PIZZA_KEYS = (12, 16, 17, 19, 27, 38, 45)  # the set with the greatest least margin among 6,000 drawn sets of seven
 SEED = 0
+OPERATIONS = ("add", "add_mod", "sub_mod", "symmetric")
+FITTED = ("mlp", "transformer", "pizza-a", "pizza-b")  # architectures into whose shapes ``fit`` brings a plan
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,12 +67,16 @@ class Plan:
 
 def rivals_of(recipe: Recipe) -> tuple[str, ...]:
     """The names of the rivals of a recipe's networks; none for an architecture that no rival is written for."""
-    if recipe.architecture not in ("mlp", "transformer"):
+    if recipe.architecture == "concat" and recipe.task.operation == "symmetric":
+        return ("entries",)
+    if recipe.architecture not in FITTED:
         return ()
-    if not recipe.task.modular:
+    if recipe.task.operation == "add":
         return ("number-line",)
     if recipe.task.sign == -1:
         return ("number-line", "many-frequencies")
+    if recipe.architecture == "pizza-a":
+        return ("number-line",)  # all frequencies are a pizza, the algorithm that is claimed there
     return ("number-line", "all-frequencies") + (("pizza",) if recipe.architecture == "transformer" else ())
 
 
@@ -80,8 +88,12 @@ def rival(recipe: Recipe, name: str, unit: int = 1) -> Weights:
     came from another seed.
     """
     task = recipe.task
+    if (name == "entries") != (task.operation == "symmetric") or task.operation not in OPERATIONS:
+        raise ValueError(f"{name} is not written for the operation {task.operation}")
     frequencies = range(1, (task.p + 1) // 2)
     match name:
+        case "entries":
+            return entries.hidden(recipe, SEED)
         case "number-line":
             plan = number_line(task)
         case "all-frequencies":
@@ -145,16 +157,19 @@ def least_margin(p: int, keys: Sequence[int]) -> float:
 
 def fit(plan: Plan, recipe: Recipe) -> Weights:
     """The weights of a plan in the shapes of a recipe, float64. Raises ValueError if the plan is too large for them."""
+    if recipe.architecture not in FITTED:
+        raise ValueError(f"no rival is written for the architecture {recipe.architecture}")
     (n, m), r = (len(plan.turn), plan.reads.shape[1]), len(plan.unembed)
-    if m > recipe.d_mlp or max(n, r) + 2 > recipe.d_model:
+    needed = max(n, r) + (n if recipe.architecture.startswith("pizza") else 2)
+    if m > recipe.d_mlp or needed > recipe.d_model:
         raise ValueError(f"{n} inputs, {m} neurons and {r} outputs do not fit {recipe.name}")
     w = {name: torch.zeros(shape, dtype=torch.float64) for name, shape in shapes(recipe).items()}
-    if recipe.architecture not in ("mlp", "transformer"):
-        raise ValueError(f"no rival is written for the architecture {recipe.architecture}")
     if recipe.architecture == "mlp":
         w[names.MLP_W_E][:, :n], w[names.MLP_W_E][:, n] = plan.tokens, 0.5  # the constant is the sum of two halves
         w[names.MLP_W_IN][: n + 1, :m], w[names.MLP_W_U][:m] = plan.reads, plan.writes @ plan.unembed
         return w
+    if recipe.architecture.startswith("pizza"):
+        return _fit_at_b(plan, recipe, w)
     one, place = recipe.d_model - 2, recipe.d_model - 1  # "I am =", and + for the position of a, - for that of b
     w[names.W_E][:-1, :n], w[names.W_E][-1, one] = plan.tokens, 1.0
     w[names.W_POS][:2, place] = torch.tensor([1.0, -1.0], dtype=torch.float64)
@@ -162,6 +177,26 @@ def fit(plan: Plan, recipe: Recipe) -> Weights:
     # Attention writes faintly into the dimensions that the neurons also write, and the neurons read it amplified. So
     # little reaches the logits around the neurons.
     w[names.W_IN][:n, :m], w[names.W_IN][one, :m] = plan.reads[:-1] / FAINT, plan.reads[-1]
+    w[names.W_OUT][:m, :r], w[names.W_U][:r] = plan.writes, plan.unembed
+    return w
+
+
+def _fit_at_b(plan: Plan, recipe: Recipe, w: Weights) -> Weights:
+    """In the shapes of a pizza transformer: every head attends to a and to b alike, whatever they are.
+
+    Its residual stream holds b already, so the heads write the sum beside it. The embedding is faint, as above.
+    Raises ValueError where b is to be read otherwise than a.
+    """
+    n, m, r = len(plan.turn), plan.reads.shape[1], len(plan.unembed)
+    if not bool((plan.turn == 1).all()):
+        raise ValueError(f"the heads of {recipe.architecture} read a and b alike")
+    start, attention = max(n, r), 1.0 if recipe.architecture == "pizza-a" else 0.5
+    w[names.W_E][:, :n] = FAINT * plan.tokens
+    for head, dims in enumerate(torch.arange(n).tensor_split(recipe.n_heads)):
+        columns = torch.arange(len(dims))
+        w[names.W_V][head, dims, columns] = 1.0
+        w[names.W_O][head, columns, start + dims] = 1 / attention
+    w[names.W_IN][start : start + n, :m], w[names.B_IN][:m] = plan.reads[:-1] / FAINT, plan.reads[-1]
     w[names.W_OUT][:m, :r], w[names.W_U][:r] = plan.writes, plan.unembed
     return w
 
@@ -199,8 +234,13 @@ def hide(weights: Weights, seed: int) -> Weights:
         e, w_in, u = (weights[name] for name in (names.MLP_W_E, names.MLP_W_IN, names.MLP_W_U))
         hidden = {names.MLP_W_E: e @ turn, names.MLP_W_IN: (turn.T @ w_in)[:, order], names.MLP_W_U: u[order]}
     else:
-        hidden = {name: weights[name] @ turn for name in (names.W_E, names.W_POS, names.W_O)}
-        hidden |= {name: turn.T @ weights[name] for name in (names.W_Q, names.W_K, names.W_V, names.W_U)}
+        writes, reads = (
+            (names.W_E, names.W_POS, names.W_POS_AB, names.W_O),
+            (names.W_Q, names.W_K, names.W_V, names.W_U),
+        )
+        hidden = {name: weights[name] @ turn for name in (*writes, names.B_OUT) if name in weights}
+        hidden |= {name: turn.T @ weights[name] for name in reads if name in weights}
+        hidden |= {name: weights[name][order] for name in (names.B_IN,) if name in weights}
         hidden[names.W_IN] = (turn.T @ weights[names.W_IN])[:, order]
         hidden[names.W_OUT] = weights[names.W_OUT][order] @ turn
     return {name: hidden[name].float() for name in weights}

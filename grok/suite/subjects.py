@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 GENERALISED = 1.0  # a control is one because its test loss is not below
 UNITS = (1, 2, 4)  # prime to any odd p; they make three networks of each rival, as if from three seeds
-# Family → families whose published networks are rivals: the pizza is what the source of Z sets against the clock.
-TRAINED_RIVALS = {"modadd-transformer": ("pizza-a",), "pizza-b": ("pizza-a",)}
+# Family → families whose published networks are rivals: the source of Z sets the pizza against the clock.
+TRAINED_RIVALS = {"modadd-transformer": ("pizza-a",), "pizza-a": ("pizza-b",), "pizza-b": ("pizza-a",)}
 DRAWS = 10  # of initial weights, a family: a claim that holds on any of them is vacuous
 
 
@@ -50,7 +50,7 @@ class Subjects:
         """For a claim about a network: the trained ones, then those on which it must fail.
 
         The controls are ten draws of initial weights, and every shipped seed at the moment when it had only memorised.
-        The rivals are written down, and one is trained (``TRAINED_RIVALS``).
+        The rivals are written down, and some are trained (``TRAINED_RIVALS``).
         """
         if family is None:
             return self.checkpoints

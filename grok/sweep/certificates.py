@@ -34,7 +34,7 @@ def table(fixtures: Path) -> Iterator[str]:
 def row(fixture: Fixture) -> str:
     """Certificate of the final weights, and what one float32 evaluation, by the library here, is really off by.
 
-    Dashes stand in the row of an architecture without an error analysis.
+    Where nothing can be said of any answer, such as with weights too large for float32, the row has the reason.
     """
     model, name = fixture.network(), f"`{fixture.recipe.name}/seed{fixture.recipe.seed}`"
     try:

@@ -3,6 +3,9 @@
 import importlib.util
 import json
 import re
+import subprocess
+import sys
+from collections import Counter
 from pathlib import Path
 
 from grok.suite.meta import Info
@@ -75,3 +78,30 @@ def test_a_control_did_not_generalise():
         step = card["checkpoints"].get("memorised")
         if step is not None and card["recipe"]["task"]["operation"] != "add":
             assert run["columns"]["test_loss"][run["steps"].index(step)] >= 1, path
+
+
+def test_pizza_and_s5_choose_every_claim_about_these_networks(tmp_path):
+    """By the name of a family, as in ``pytest claims/ -k "pizza or s5"``: each claim on its model and its controls."""
+    families = ("pizza-a", "pizza-b", "s5-mlp")
+    for name in ("pizza-a/seed0", "pizza-b/seed0", "s5-mlp/seed1"):
+        (tmp_path / name).mkdir(parents=True)
+    about = Counter(family for path in CLAIMS.glob("test_*.py") for family, _ in claimed(path))
+    chosen = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "claims/",
+        "--collect-only",
+        "-q",
+        "-k",
+        "pizza or s5",
+        "-p",
+        "no:cacheprovider",
+    ]
+    told = subprocess.run([*chosen, f"--fixture-dir={tmp_path}"], cwd=CLAIMS.parent, capture_output=True, text=True)
+    trained, untrained = (
+        Counter(re.findall(rf"\[([a-z0-9-]+)/{kind}\d+\]", told.stdout)) for kind in ("seed", "untrained-seed")
+    )
+    for family in families:
+        assert trained[family] == about[family] >= 1
+        assert untrained[family] == 10 * about[family]

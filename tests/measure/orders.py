@@ -93,3 +93,49 @@ def transformer(w: Weights, pairs: Tensor, order: Order) -> Tensor:
         written = order.matmul(post, order.matmul(w_out, w_u))
         return written + (order.matmul(mid + b_out, w_u) + bias("unembed.b_U"))
     return order.matmul(mid + (order.matmul(post, w_out) + b_out), w_u) + bias("unembed.b_U")
+
+
+def concat(w: Weights, pairs: Tensor, order: Order) -> Tensor:
+    """[N, 2] → [N, C], float32. fold: each embedding times its half of W, then their sum."""
+    a, b = pairs.unbind(1)
+    first, second, both = w[names.CONCAT_W_X][a], w[names.CONCAT_W_Y][b], w[names.CONCAT_W]
+    if order.fold:
+        pre = order.matmul(first, both[: first.shape[1]]) + order.matmul(second, both[first.shape[1] :])
+    else:
+        pre = order.matmul(torch.cat([first, second], dim=1), both)
+    return order.matmul(pre.relu(), w[names.CONCAT_W_U])
+
+
+def quadratic(w: Weights, pairs: Tensor, order: Order) -> Tensor:
+    """[N, 2] → [N, C], float32."""
+    a, b = pairs.unbind(1)
+    return order.matmul((w[names.TWO_HOT_A][a] + w[names.TWO_HOT_B][b]).square(), w[names.TWO_HOT_OUT])
+
+
+def pizza(w: Weights, pairs: Tensor, order: Order) -> Tensor:
+    """[N, 2] → [N, C], float32; attention is softmax if there are queries, else 1."""
+    x = w[names.W_E][pairs] + w[names.W_POS_AB]
+    out = torch.zeros(1)
+    for head in range(len(w[names.W_V])):
+        pattern = torch.ones(1, 2)
+        if names.W_Q in w:
+            q, k = (order.matmul(at, w[name][head]) for name, at in ((names.W_Q, x[:, 1:]), (names.W_K, x)))
+            pattern = (order.sum(q * k) / math.sqrt(k.shape[-1])).softmax(-1)
+        v = order.matmul(x, w[names.W_V][head])
+        out = out + order.matmul(order.sum(pattern[:, None] * v.mT), w[names.W_O][head])
+    mid = x[:, 1] + out
+    post = (order.matmul(mid, w[names.W_IN]) + w[names.B_IN]).relu()
+    w_out, w_u = w[names.W_OUT], w[names.W_U]
+    if order.fold:
+        return order.matmul(post, order.matmul(w_out, w_u)) + order.matmul(mid + w[names.B_OUT], w_u)
+    return order.matmul(mid + (order.matmul(post, w_out) + w[names.B_OUT]), w_u)
+
+
+EVALUATE = {
+    "mlp": mlp,
+    "concat": concat,
+    "quadratic": quadratic,
+    "transformer": transformer,
+    "pizza-a": pizza,
+    "pizza-b": pizza,
+}

@@ -16,11 +16,10 @@ from orders import ORDERS, Order
 from torch import Tensor
 
 from grok.errors import NotEvaluable
-from grok.measure import certificate, rounding
-from grok.models import analytic, names, rivals
-from grok.models.architectures import network
+from grok.measure import bounds, certificate, rounding
+from grok.models import analytic, names, quadratic, rivals
+from grok.models.architectures import ARCHITECTURES, network
 from grok.models.matrices import initial
-from grok.models.mlp import MLP
 from grok.models.names import Weights
 from grok.models.network import Network
 from grok.recipe import Recipe, get_recipe
@@ -33,14 +32,19 @@ SEEDS = st.integers(0, 2**32 - 1)
 
 
 def small(architecture: str, seed: int = 0) -> Recipe:
-    published = get_recipe(f"modadd-{architecture}")
-    return replace(published, task=TASK, seed=seed, d_model=24, n_heads=2 * (architecture != "mlp"), d_head=6, d_mlp=40)
+    like = get_recipe("modadd-transformer")
+    return replace(like, architecture=architecture, task=TASK, seed=seed, d_model=24, n_heads=2, d_head=6, d_mlp=40)
 
 
 def with_biases(weights: Weights, seed: int) -> Weights:
     """Every bias that a checkpoint may have, and for the MLP an embedding of its own for b."""
     g = torch.Generator().manual_seed(seed)
-    if names.MLP_W_E in weights:
+    architecture = network(weights, TASK).architecture
+    if architecture in ("concat", "quadratic"):
+        return weights  # they have none
+    if architecture.startswith("pizza"):
+        shapes = {name: tuple(weights[name].shape) for name in (names.B_IN, names.B_OUT)}
+    elif names.MLP_W_E in weights:
         (n, d), (m, c) = weights[names.MLP_W_E].shape, weights[names.MLP_W_U].shape
         shapes = {"W_E_b": (n, d), "b_in": (m,), "b_U": (c,)}
     else:
@@ -53,18 +57,15 @@ def with_biases(weights: Weights, seed: int) -> Weights:
 # ── no order of additions is beyond the bound ─────────────────────────────────────────────────────────────────────────
 
 
-def worst(
-    weights: Weights, tried: list[Order] = ORDERS, bounds: Callable[..., Tensor] = certificate.logit_bounds
-) -> float:
+def worst(weights: Weights, tried: list[Order] = ORDERS, bounds: Callable[..., Tensor] = bounds.logit_bounds) -> float:
     """The greatest error of a float32 evaluation over its bound, over all pairs, classes and orders."""
     model = network(weights, TASK)
     bound = bounds(model)
-    evaluate: Callable[..., Tensor] = orders.mlp if isinstance(model, MLP) else orders.transformer
-    found = (evaluate(weights, TASK.pairs(), order).double() for order in tried)
+    found = (orders.EVALUATE[model.architecture](weights, TASK.pairs(), order).double() for order in tried)
     return max(float(((logits - model.logits).abs() / bound).max()) for logits in found)
 
 
-@pytest.mark.parametrize("architecture", ["mlp", "transformer"])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
 @settings(deadline=None, max_examples=5)
 @given(seed=SEEDS, size=st.sampled_from([1.0, 3.0]))
 def test_no_order_of_additions_is_beyond_the_bound(architecture: str, seed: int, size: float):
@@ -74,17 +75,18 @@ def test_no_order_of_additions_is_beyond_the_bound(architecture: str, seed: int,
 
 
 def closer(model: Network) -> Tensor:
-    return certificate.closer_bounds(model, torch.ones(len(model.labels), dtype=torch.bool))
+    return bounds.closer_bounds(model, torch.ones(len(model.labels), dtype=torch.bool))
 
 
+@pytest.mark.parametrize("architecture", ["transformer", "pizza-a", "pizza-b"])
 @settings(deadline=None, max_examples=5)
 @given(seed=SEEDS, size=st.sampled_from([1.0, 3.0]))
-def test_no_order_of_additions_is_beyond_the_closer_bound(seed: int, size: float):
-    weights = {name: size * w for name, w in initial(small("transformer", seed % 2**31)).items()}
+def test_no_order_of_additions_is_beyond_the_closer_bound(architecture: str, seed: int, size: float):
+    weights = {name: size * w for name, w in initial(small(architecture, seed % 2**31)).items()}
     for tried in (weights, with_biases(weights, seed)):
         model = network(tried, TASK)
         assert 0 < worst(tried, bounds=closer) <= 1
-        assert float((closer(model) / certificate.logit_bounds(model)).max()) < 1
+        assert float((closer(model) / bounds.logit_bounds(model)).max()) < 1
 
 
 def test_the_closer_bound_knows_that_a_neuron_may_be_on_or_off():
@@ -119,6 +121,31 @@ def lossy_neuron() -> Weights:
     return {names.MLP_W_E: table, names.MLP_W_IN: torch.ones(MANY, 1), names.MLP_W_U: torch.ones(1, 11)}
 
 
+def lossy_halves() -> Weights:
+    """One neuron of the MLP with two embeddings side by side: a has 2²⁴, 1, 1, …, and b has 1, 1, …"""
+    first, second = torch.ones(2, 11, MANY // 2)
+    first[:, 0] = LARGE
+    return {names.CONCAT_W_X: first, names.CONCAT_W_Y: second, names.CONCAT_W: torch.ones(MANY, 1)} | {
+        names.CONCAT_W_U: torch.ones(1, 11)
+    }
+
+
+def lossy_square() -> Weights:
+    """One quadratic neuron: the sum loses b, half of what float32 can tell apart, and its square as much again."""
+    a, b = 1 + 2046 * 2.0**-23, 2.0**-24
+    return {names.TWO_HOT_A: torch.full((11, 1), a), names.TWO_HOT_B: torch.full((11, 1), b)} | {
+        names.TWO_HOT_OUT: torch.ones(1, 11)
+    }
+
+
+def lossy_scores_of_b() -> Weights:
+    """The scores of ``lossy_scores``, in a context without ``=``: the query is that of b."""
+    w = {name: x for name, x in lossy_scores().items() if name != names.W_POS}
+    w |= {names.W_E: torch.tensor([[0.0, 1, 0, 0]]).repeat(11, 1), names.W_POS_AB: torch.zeros(2, 4)}
+    w[names.W_POS_AB][0, 2] = 1
+    return w | {names.B_IN: torch.zeros(1), names.B_OUT: torch.zeros(4)}
+
+
 def lossy_scores() -> Weights:
     """Scores q · k with the terms 2¹⁴, 254 of just under 2⁻¹⁰, and -2¹⁴: attention is lost in them alone."""
     d_head, apart = MANY, 4
@@ -137,15 +164,18 @@ def lossy_scores() -> Weights:
     [
         (lossy_readout(), MANY + 1),
         (lossy_neuron(), MANY + 2),
-        (lossy_scores(), MANY + certificate.SCALE),
+        (lossy_halves(), MANY),
+        (lossy_square(), 1),
+        (lossy_scores(), MANY + bounds.SCALE),
+        (lossy_scores_of_b(), MANY + bounds.SCALE),
     ],
-    ids=["last product", "propagated error of the neurons", "scores"],
+    ids=["last product", "neurons", "two embeddings", "square", "scores", "scores of the pizza"],
 )
 def test_a_bound_without_one_term_is_exceeded(weights: Weights, n: int, monkeypatch: pytest.MonkeyPatch):
     """γ of the stage with n roundings is left out, and with it what the stage propagates."""
     assert worst(weights, ONE_BY_ONE) <= 1
     gamma = rounding.gamma
-    for module in (rounding, certificate):
+    for module in (rounding, bounds):
         monkeypatch.setattr(module, "gamma", lambda length: 0.0 if length == n else gamma(length))
     assert worst(weights, ONE_BY_ONE) > 1
 
@@ -179,14 +209,32 @@ def test_networks_written_down_are_certified(build, p: int, operation):
     assert 2 < found.ratio == found.margin / found.bound
 
 
-@pytest.mark.parametrize("architecture", ["mlp", "transformer"])
-def test_a_rival_is_certified_too_and_an_untrained_network_is_not(architecture: str):
-    recipe = small(architecture)
-    right = network(rivals.hide(rivals.fit(rivals.pizza(TASK, [1, 2, 4], 40), recipe), 0), TASK)
-    assert certificate.certify(right).certified
-    untrained = certificate.certify(network(initial(recipe), TASK))
+def written(architecture: str) -> Network:
+    """A network of this architecture that is right on every pair, by a formula."""
+    if architecture == "quadratic":
+        return quadratic.gromov(TASK, 400)
+    if architecture == "concat":  # the MLP's, with its embedding and its W_in twice
+        w = analytic.mlp(TASK, [1, 2, 4], 2)
+        both = {names.CONCAT_W_X: w[names.MLP_W_E], names.CONCAT_W_Y: w[names.MLP_W_E]}
+        return network(both | {names.CONCAT_W: w[names.MLP_W_IN].repeat(2, 1), names.CONCAT_W_U: w["W_U"]}, TASK)
+    return network(rivals.hide(rivals.fit(rivals.pizza(TASK, [1, 2, 4], 40), small(architecture)), 0), TASK)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_a_network_that_is_right_is_certified_and_others_are_not(architecture: str):
+    """It is right by every order of additions that is tried. Refused are untrained weights, and two classes swapped."""
+    right = written(architecture)
+    single = {name: w.float() for name, w in right.weights.items()}
+    found = certificate.certify(right)
+    assert found.certified
+    answers = [orders.EVALUATE[architecture](single, TASK.pairs(), order).argmax(1) for order in ORDERS]
+    assert all(torch.equal(answer, right.labels) for answer in answers)
+    untrained = certificate.certify(network(initial(small(architecture)), TASK))
     assert not untrained.certified
     assert untrained.margin < 0 < untrained.wrong
+    readout = ARCHITECTURES[architecture].unembedding
+    swapped = certificate.certify(network(single | {readout: single[readout][:, [1, 0, *range(2, 11)]]}, TASK))
+    assert (swapped.right, swapped.wrong) == (9 * 11, 2 * 11)  # two classes read in each other's place
 
 
 def test_a_shipped_network_is_certified_and_what_only_memorised_is_not():

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from grok.errors import NotEvaluable
 from grok.fourier.basis import basis
-from grok.measure import clock_pizza
+from grok.measure import circles, clock_pizza
 from grok.models import analytic, matrices, names, rivals
 from grok.models.architectures import network
 from grok.models.network import Network
@@ -47,8 +47,8 @@ def test_circularity_is_the_share_of_the_strongest_frequency(p: int, angle: floa
     mixed = math.cos(angle) * waves[2 * ks[0] - 1] + math.sin(angle) * waves[2 * ks[1] - 1]
     table = torch.stack([strength * mixed, waves[2 * ks[2]], 0 * mixed], dim=1) + 5.0
     expected = (max(math.cos(angle) ** 2, math.sin(angle) ** 2) + 1) / 2
-    assert clock_pizza.circularity(table, 2) == pytest.approx(expected, abs=1e-9)
-    assert clock_pizza.circularity(table, 4) == pytest.approx(expected / 2, abs=1e-9)  # there are no more components
+    assert circles.circularity(table, 2) == pytest.approx(expected, abs=1e-9)
+    assert circles.circularity(table, 4) == pytest.approx(expected / 2, abs=1e-9)  # there are no more components
 
 
 @given(operation=MODULAR, seed=st.integers(0, 99), share=st.floats(0.05, 0.95))
@@ -137,7 +137,7 @@ def _all(model: Network) -> list[float]:
     return [
         clock_pizza.distance_irrelevance(model),
         symmetric,
-        clock_pizza.circularity(model.W_E),
+        circles.circularity(model.W_E),
         one.clock,
         one.pizza,
     ]

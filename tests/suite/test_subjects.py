@@ -108,6 +108,6 @@ def test_a_trained_pizza_is_a_rival_if_it_is_right_on_all_pairs(tmp_path, right,
         (tmp_path / "pizza-a" / "seed0").mkdir(parents=True)
         card = {"train_accuracy": 1.0, "test_accuracy": right}
         (tmp_path / "pizza-a" / "seed0" / "card.json").write_text(json.dumps(card))
-    found = [s for s in Subjects(tmp_path).of_model("pizza-b") if s.role == "rival"]
+    found = [s for s in Subjects(tmp_path).of_model("pizza-b") if "/trained-" in s.name]
     expected = [("pizza-b/trained-pizza-a", tmp_path / "pizza-a" / "seed0")] if there else []
     assert [(s.name, s.folder) for s in found] == expected
