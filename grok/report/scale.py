@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,12 +9,11 @@ from dataclasses import dataclass
 from grok.report.axis import Axis
 from grok.report.columns import short
 from grok.report.lanes import Lane, Value, lanes
-from grok.verdicts import seeds
+from grok.verdicts import assertion, seeds
+from grok.verdicts.assertion import SIGNS, interval
 from grok.verdicts.claim import Claim
 from grok.verdicts.number import is_number, percent, show
 from grok.verdicts.verdict import Assertion, Evidence, Result, must_fail
-
-_SIGNS = {"<": "<", "<=": "≤", ">": ">", ">=": "≥", "==": "=", "!=": "≠"}
 
 
 @dataclass(frozen=True)
@@ -59,45 +57,14 @@ def scales(claim: Claim) -> list[Scale]:
 
 
 def named(claim: Claim, expression: str) -> str | None:
-    """An assert in words, or None: ``share of the logits on K ≥ 0.9``. Its sides are called by their evidence.
-
-    A side without a name is the number that is written there, or its code.
-    """
-    made = [a for s in claim.subjects for a in s.asserts if a.expression == expression]
-    called = {(a.name, a.against, a.op) for a in made}
-    if len(called) != 1:
-        return None
-    name, against, op = called.pop()
-    if name is None or op not in _SIGNS:
-        return None
-    subject = f"{name}: each" if expression.startswith("all(") else name
-    if bounds := _interval(expression):
-        return f"{subject} {' and '.join(f'{_SIGNS[sign]} {show(at)}' for sign, at in bounds)}"
-    other = against or _other(expression)
-    return f"{subject} {_SIGNS[op]} {other}" if other else None
-
-
-def _other(expression: str) -> str | None:
-    """The side that is not measured, of ``a >= b`` or ``all(a >= b for …)``: its number, or else its code."""
-    match _tree(expression):
-        case ast.Compare(left=left, ops=[_], comparators=[right]):
-            pass
-        case ast.Call(args=[ast.GeneratorExp(elt=ast.Compare(left=left, ops=[_], comparators=[right]))]):
-            pass
-        case _:
-            return None
-    for side in (left, right):
-        try:
-            return show(ast.literal_eval(side))
-        except ValueError:
-            continue
-    return ast.unparse(right)
+    """An assert of the claim in words, or None (``assertion.named``)."""
+    return assertion.named([a for s in claim.subjects for a in s.asserts if a.expression == expression])
 
 
 def _scale(claim: Claim, expression: str, alone: bool) -> Scale:
     readings = list(_readings(claim, expression))
     first = readings[0]
-    bounds = _interval(expression) or [(first.op, first.right)]
+    bounds = interval(expression) or [(first.op, first.right)]
     published, random = _context(first, claim.published if alone else None)
     reached = [Value(r.subject, r.left, r.margin) for r in readings]
     values = [*reached, *_unreached(claim, readings)]
@@ -111,7 +78,7 @@ def _scale(claim: Claim, expression: str, alone: bool) -> Scale:
     return Scale(
         expression=expression,
         name=named(claim, expression),
-        threshold=" and ".join(f"{_SIGNS[op]} {show(at)}" for op, at in bounds),
+        threshold=" and ".join(f"{SIGNS[op]} {show(at)}" for op, at in bounds),
         thresholds=tuple(axis(at) for _, at in bounds),
         passes=(low, high) if (low, high) != (0.0, 100.0) and low <= high else None,
         lanes=lanes(values, axis, claim.fixture, published, random, trained),
@@ -164,7 +131,7 @@ class _Reading:
 
 
 def _read(subject: Result, made: Assertion) -> _Reading | None:
-    if made.left is None or made.right is None or made.op not in _SIGNS:
+    if made.left is None or made.right is None or made.op not in SIGNS:
         return None
     return _Reading(subject, made.left, made.op, made.right, math.inf if made.margin is None else made.margin)
 
@@ -181,25 +148,6 @@ def _same(reading: _Reading) -> dict[str, Evidence]:
     """The evidence of the subject, by name, that equals the measured side."""
     evidence = [e for e in reading.subject.evidence if is_number(e.value)]
     return {e.name: e for e in evidence if math.isclose(e.value, reading.left, rel_tol=1e-9)}
-
-
-def _interval(expression: str) -> list[tuple[str, float]] | None:
-    """The two bounds of ``low <= x <= high`` as comparisons of x; a record keeps only the tighter one."""
-    match _tree(expression):
-        case ast.Compare(
-            left=ast.Constant(low),
-            ops=[ast.Lt() | ast.LtE(), ast.Lt() | ast.LtE()],
-            comparators=[_, ast.Constant(high)],
-        ):
-            return [(">=", low), ("<=", high)] if is_number(low) and is_number(high) else None
-    return None
-
-
-def _tree(expression: str) -> ast.expr | None:
-    try:
-        return ast.parse(expression, mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
 
 
 def _context(reading: _Reading, published: object) -> tuple[list[float], tuple[float, float] | None]:
