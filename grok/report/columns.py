@@ -61,6 +61,11 @@ def short(name: str, fixture: str | None) -> str:
     return last if other == family else f"{other} {last}"
 
 
+def css(verdict: str) -> str:
+    """The class name of a verdict."""
+    return verdict.replace(" ", "-")
+
+
 def rows(claim: Claim) -> tuple[tuple[str, str], ...]:
     """Name and published value of each piece of evidence, whichever subject has it."""
     names: dict[str, str] = {}

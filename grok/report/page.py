@@ -13,6 +13,7 @@ import importlib.resources
 import json
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -31,13 +32,23 @@ from grok.verdicts.record import Verdicts
 TEMPLATES = importlib.resources.files("grok.report") / "templates"
 
 
-def render(verdicts: Verdicts, history: Sequence[Earlier] = ()) -> str:
+@dataclass(frozen=True)
+class Site:
+    """The static site that a page is a part of: its pages (link, name), this one's link, and that of the findings."""
+
+    pages: tuple[tuple[str, str], ...]
+    here: str
+    findings: str
+
+
+def render(verdicts: Verdicts, history: Sequence[Earlier] = (), site: Site | None = None) -> str:
     """The page of these verdicts; history: earlier runs, oldest first."""
     pool = Pool()
     found = families(verdicts, cards(verdicts, history, pool))
     shown = [card for family in found for card in family.cards]
     style, script = _asset("page.css"), "".join(map(_asset, ("page.js", "kinds.js", "plots.js")))
     return _template().render(
+        site=site,
         run=verdicts.run,
         lead=lead(verdicts.claims),
         cards=shown,
@@ -55,9 +66,9 @@ def render(verdicts: Verdicts, history: Sequence[Earlier] = ()) -> str:
     )
 
 
-def write(verdicts: Verdicts, path: Path, history: Sequence[Earlier] = ()) -> None:
+def write(verdicts: Verdicts, path: Path, history: Sequence[Earlier] = (), site: Site | None = None) -> None:
     """Render and write atomically."""
-    write_bytes(Path(path), render(verdicts, history).encode())
+    write_bytes(Path(path), render(verdicts, history, site).encode())
 
 
 def _moment(started: Any) -> str:
