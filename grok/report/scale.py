@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from grok.report.axis import Axis
-from grok.report.columns import short
-from grok.report.lanes import Lane, Value, lanes
-from grok.verdicts import assertion, seeds
+from grok.report.columns import named, short
+from grok.report.lanes import Lane, Value, lanes, run
+from grok.verdicts import seeds
 from grok.verdicts.assertion import SIGNS, interval
 from grok.verdicts.claim import Claim
 from grok.verdicts.number import is_number, percent, show
@@ -56,9 +56,59 @@ def scales(claim: Claim) -> list[Scale]:
     return [_scale(claim, expression, alone=len(expressions) == 1) for expression in expressions]
 
 
-def named(claim: Claim, expression: str) -> str | None:
-    """An assert of the claim in words, or None (``assertion.named``)."""
-    return assertion.named([a for s in claim.subjects for a in s.asserts if a.expression == expression])
+def both(runs: Mapping[str, Claim], expression: str) -> Scale | None:
+    """The numbers that one assert measured on the models of two runs, a and b; None if no run came to one.
+
+    Where the threshold is not the same in both, each has its own line and no side is shaded.
+    """
+    read = {letter: _models(claim, expression) for letter, claim in runs.items()}
+    worst = {letter: min(readings, key=lambda r: r.margin) for letter, readings in read.items() if readings}
+    if not worst:
+        return None
+    bounds = interval(expression)
+    each = {letter: bounds or [(r.op, r.right)] for letter, r in worst.items()}
+    told = {letter: _told(at) for letter, at in each.items()}
+    same = len(set(told.values())) == 1
+    every = [bound for at in each.values() for bound in at]
+    first, claim = next(iter(worst.values())), next(iter(runs.values()))
+    published, _ = _context(first, claim.published if len({a.expression for a in first.subject.asserts}) == 1 else None)
+    axis = Axis.over([*(r.left for readings in read.values() for r in readings), *(at for _, at in every), *published])
+    whole = replace(claim, subjects=tuple(s for one in runs.values() for s in one.subjects))
+    return Scale(
+        expression=expression,
+        name=named(whole, expression),
+        threshold=told.popitem()[1] if same else ", ".join(f"{text} ({letter})" for letter, text in told.items()),
+        thresholds=tuple(dict.fromkeys(axis(at) for _, at in every)),
+        passes=_passes(axis, every) if same else None,
+        lanes=(
+            *(run(letter, _values(read[letter]), axis, claim.fixture) for letter in worst),
+            *lanes((), axis, None, published),
+        ),
+        ticks=tuple(axis.ticks()),
+        margin=min(r.margin for r in worst.values()),
+        measured=show(first.left),
+        many=0,
+        separation=None,
+    )
+
+
+def _models(claim: Claim, expression: str) -> list[_Reading]:
+    return [reading for reading in _readings(claim, expression) if not must_fail(reading.subject.role)]
+
+
+def _values(readings: list[_Reading]) -> list[Value]:
+    return [Value(r.subject, r.left, r.margin) for r in readings]
+
+
+def _told(bounds: list[tuple[str, float]]) -> str:
+    return " and ".join(f"{SIGNS[op]} {show(at)}" for op, at in bounds)
+
+
+def _passes(axis: Axis, bounds: list[tuple[str, float]]) -> tuple[float, float] | None:
+    """Where all these bounds hold; None if that is everywhere or nowhere, and for an equality."""
+    low = max((axis(at) for op, at in bounds if op in (">", ">=")), default=0.0)
+    high = min((axis(at) for op, at in bounds if op in ("<", "<=")), default=100.0)
+    return (low, high) if (low, high) != (0.0, 100.0) and low <= high else None
 
 
 def _scale(claim: Claim, expression: str, alone: bool) -> Scale:
@@ -66,21 +116,19 @@ def _scale(claim: Claim, expression: str, alone: bool) -> Scale:
     first = readings[0]
     bounds = interval(expression) or [(first.op, first.right)]
     published, random = _context(first, claim.published if alone else None)
-    reached = [Value(r.subject, r.left, r.margin) for r in readings]
+    reached = _values(readings)
     values = [*reached, *_unreached(claim, readings)]
     models = [v.number for v in values if not must_fail(v.subject.role)]
     main = [*models, *(at for _, at in bounds), *published]
     axis = Axis.over([*(v.number for v in values), *main, *(random or ())], main)
-    low = max((axis(at) for op, at in bounds if op in (">", ">=")), default=0.0)
-    high = min((axis(at) for op, at in bounds if op in ("<", "<=")), default=100.0)
     many = len(models) if len(models) >= seeds.LEAST else 0
     trained = len(seeds.trained(claim)) or None
     return Scale(
         expression=expression,
         name=named(claim, expression),
-        threshold=" and ".join(f"{SIGNS[op]} {show(at)}" for op, at in bounds),
+        threshold=_told(bounds),
         thresholds=tuple(axis(at) for _, at in bounds),
-        passes=(low, high) if (low, high) != (0.0, 100.0) and low <= high else None,
+        passes=_passes(axis, bounds),
         lanes=lanes(values, axis, claim.fixture, published, random, trained),
         ticks=tuple(axis.ticks()),
         margin=min((v.margin for v in reached if not must_fail(v.subject.role)), default=math.inf),

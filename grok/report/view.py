@@ -12,7 +12,7 @@ from grok.report import columns, docstring, findings, spread
 from grok.report.findings import Findings, Passage
 from grok.report.history import Earlier
 from grok.report.past import Past, past
-from grok.report.scale import Scale, named, scales
+from grok.report.scale import Scale, scales
 from grok.verdicts import seeds
 from grok.verdicts.claim import Claim
 from grok.verdicts.number import percent, show
@@ -64,9 +64,7 @@ class Card:
     scales: tuple[Scale, ...]
     head: Scale | None  # the one with the least margin
     measured: str
-    rows: tuple[tuple[str, str], ...]  # name of the evidence, published value
-    expressions: tuple[tuple[str, str | None], ...]  # as written, and in words
-    subjects: tuple[columns.Subject, ...]
+    table: columns.Table
     figures: tuple[Figure, ...]
     past: Past | None
     spread: tuple[spread.Row, ...]
@@ -89,11 +87,6 @@ class Card:
     def margin_sign(self) -> str:
         margin = self.claim.margin
         return "" if margin is None else "plus" if margin >= 0 else "minus"
-
-    @property
-    def quoted(self) -> bool:
-        """Whether any evidence has a published figure."""
-        return any(published for _, published in self.rows)
 
     @property
     def share(self) -> str:
@@ -129,8 +122,8 @@ class Card:
     @property
     def origins(self) -> list[tuple[str, list[columns.Subject]]]:
         """Digests, and the subjects that come of each."""
-        digests = dict.fromkeys(subject.digest for subject in self.subjects if subject.digest)
-        return [(digest, [s for s in self.subjects if s.digest == digest]) for digest in digests]
+        digests = dict.fromkeys(subject.digest for subject in self.table.subjects if subject.digest)
+        return [(digest, [s for s in self.table.subjects if s.digest == digest]) for digest in digests]
 
 
 @dataclass
@@ -178,7 +171,6 @@ def _card(
 ) -> Card:
     drawn = tuple(scales(claim))
     head = min(drawn, key=lambda scale: scale.margin, default=None)
-    rows, expressions = columns.rows(claim), columns.expressions(claim)
     return Card(
         claim=claim,
         css=columns.css(claim.verdict),
@@ -191,12 +183,7 @@ def _card(
         scales=drawn,
         head=head,
         measured=head.measured if head else next((show(e.value) for s in claim.subjects for e in s.evidence), "–"),
-        rows=rows,
-        expressions=tuple((expression, named(claim, expression)) for expression in expressions),
-        subjects=tuple(
-            columns.column(subject, claim.fixture, [name for name, _ in rows], expressions)
-            for subject in columns.merged(claim.subjects)
-        ),
+        table=columns.table(claim, columns.merged(claim.subjects)),
         figures=_figures(claim, pool),
         past=past(claim.id, history),
         spread=spread.rows(claim),

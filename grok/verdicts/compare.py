@@ -7,32 +7,38 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from grok.verdicts.claim import Claim
-from grok.verdicts.number import is_number
+from grok.verdicts.number import fitted, is_number, percent
 from grok.verdicts.verdict import deciding, judged
+
+VALUE = 9  # columns for a number: five significant digits, by which two values are told apart
+ANOTHER_VERDICT, ANOTHER_VALUE, SAME = "another verdict", "another value", "no difference"
+ONLY_A, ONLY_B = "only in a", "only in b"
 
 
 @dataclass(frozen=True)
 class Side:
     """A claim in one run. value: the measured side of the assert that decides, None if no number was asserted."""
 
-    verdict: str
+    claim: Claim
     value: float | None
-    reason: str | None
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A claim in both runs; None where it is not in one of them."""
+    """A claim in both runs; None where it is not in one of them. expression: the assert whose values are compared."""
 
     id: str
     title: str
     family: str
     first: Side | None
     second: Side | None
+    expression: str | None
 
     @property
     def same_verdict(self) -> bool:
-        return self.first is not None and self.second is not None and self.first.verdict == self.second.verdict
+        return (
+            self.first is not None and self.second is not None and self.first.claim.verdict == self.second.claim.verdict
+        )
 
     @property
     def change(self) -> float | None:
@@ -41,6 +47,24 @@ class Pair:
         if not (is_number(a) and is_number(b)):
             return None
         return 0.0 if a == b else (b - a) / max(abs(a), 1e-12)
+
+    @property
+    def shown(self) -> tuple[str, str]:
+        """Both values as text."""
+        a, b = (fitted(side.value if side else None, VALUE) for side in (self.first, self.second))
+        return a, b
+
+    @property
+    def changed(self) -> str:
+        """The change as text; empty if both values are shown as the same number."""
+        return "" if self.change is None or self.shown[0] == self.shown[1] else percent(self.change)
+
+    @property
+    def kind(self) -> str:
+        """What differs: the verdict, or else the value; or nothing, or the claim is in one run only."""
+        if self.first is None or self.second is None:
+            return ONLY_A if self.first else ONLY_B
+        return ANOTHER_VERDICT if not self.same_verdict else ANOTHER_VALUE if self.changed else SAME
 
 
 def pairs(one: Iterable[Claim], other: Iterable[Claim]) -> list[Pair]:
@@ -58,8 +82,8 @@ def pairs(one: Iterable[Claim], other: Iterable[Claim]) -> list[Pair]:
         decide = [made.expression for claim in both if claim and (made := deciding(judged(claim.subjects))[1])]
         reached = [e for e in decide if all(claim and _value(claim, e) is not None for claim in both)]
         asked = next(iter(reached or decide), None)
-        first, second = (Side(c.verdict, _value(c, asked), c.reason) if c else None for c in both)
-        found.append(Pair(name, said.title, said.fixture or "", first, second))
+        first, second = (Side(claim, _value(claim, asked)) if claim else None for claim in both)
+        found.append(Pair(name, said.title, said.fixture or "", first, second, asked))
     return found
 
 
