@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from grok.report.axis import Axis
 from grok.report.columns import named, short
@@ -56,28 +56,29 @@ def scales(claim: Claim) -> list[Scale]:
     return [_scale(claim, expression, alone=len(expressions) == 1) for expression in expressions]
 
 
-def both(runs: Mapping[str, Claim], expression: str) -> Scale | None:
-    """The numbers that one assert measured on the models of two runs, a and b; None if no run came to one.
+def both(runs: Mapping[str, tuple[Claim, str]]) -> Scale | None:
+    """The numbers that an assert measured on the models of two runs, a and b; None if no run came to one.
 
-    Where the threshold is not the same in both, each has its own line and no side is shaded.
+    runs: the claim and the expression in each. Where the threshold is not the same in both, each has its own line and
+    no side is shaded.
     """
-    read = {letter: _models(claim, expression) for letter, claim in runs.items()}
+    read = {letter: _models(claim, expression) for letter, (claim, expression) in runs.items()}
     worst = {letter: min(readings, key=lambda r: r.margin) for letter, readings in read.items() if readings}
     if not worst:
         return None
-    bounds = interval(expression)
-    each = {letter: bounds or [(r.op, r.right)] for letter, r in worst.items()}
+    each = {letter: interval(runs[letter][1]) or [(r.op, r.right)] for letter, r in worst.items()}
     told = {letter: _told(at) for letter, at in each.items()}
     same = len(set(told.values())) == 1
     every = [bound for at in each.values() for bound in at]
-    first, claim = next(iter(worst.values())), next(iter(runs.values()))
+    letter, first = next(iter(worst.items()))
+    claim, expression = runs[letter]
+    name = named(claim, expression)
     published, _ = _context(first, claim.published if len({a.expression for a in first.subject.asserts}) == 1 else None)
     axis = Axis.over([*(r.left for readings in read.values() for r in readings), *(at for _, at in every), *published])
-    whole = replace(claim, subjects=tuple(s for one in runs.values() for s in one.subjects))
     return Scale(
         expression=expression,
-        name=named(whole, expression),
-        threshold=told.popitem()[1] if same else ", ".join(f"{text} ({letter})" for letter, text in told.items()),
+        name=name if same or name is None else name.removesuffix(f" {told[letter]}"),
+        threshold=told[letter] if same else ", ".join(f"{text} ({letter})" for letter, text in told.items()),
         thresholds=tuple(dict.fromkeys(axis(at) for _, at in every)),
         passes=_passes(axis, every) if same else None,
         lanes=(

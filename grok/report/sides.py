@@ -104,9 +104,9 @@ def _rows(found: Sequence[Pair], shown: Sequence[Sequence[Card]]) -> Iterator[Ro
     by_id = {letter: {card.claim.id: card for card in each} for letter, each in zip(LETTERS, shown, strict=True)}
     for pair in found:
         sides = {letter: each[pair.id] for letter, each in by_id.items() if pair.id in each}
-        claims = {letter: card.claim for letter, card in sides.items()}
-        drawn = scale.both(claims, pair.expression) if pair.expression else None
-        yield Row(pair, sides, drawn, _table(claims))
+        both = {letter: side for letter, side in zip(LETTERS, (pair.first, pair.second), strict=True) if side}
+        drawn = scale.both({letter: (s.claim, s.made.expression) for letter, s in both.items() if s.made})
+        yield Row(pair, sides, drawn, _table({letter: side.claim for letter, side in both.items()}))
 
 
 def _table(claims: dict[str, Claim]) -> columns.Table:

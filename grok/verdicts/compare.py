@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from grok.verdicts.assertion import Assertion
 from grok.verdicts.claim import Claim
 from grok.verdicts.number import fitted, is_number, percent
 from grok.verdicts.verdict import deciding, judged
@@ -17,22 +18,26 @@ ONLY_A, ONLY_B = "only in a", "only in b"
 
 @dataclass(frozen=True)
 class Side:
-    """A claim in one run. value: the measured side of the assert that decides, None if no number was asserted."""
+    """A claim in one run, and the assert whose value is compared; None if no number was asserted."""
 
     claim: Claim
-    value: float | None
+    made: Assertion | None
+
+    @property
+    def value(self) -> float | None:
+        """The measured side."""
+        return self.made.left if self.made else None
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A claim in both runs; None where it is not in one of them. expression: the assert whose values are compared."""
+    """A claim in both runs; None where it is not in one of them."""
 
     id: str
     title: str
     family: str
     first: Side | None
     second: Side | None
-    expression: str | None
 
     @property
     def same_verdict(self) -> bool:
@@ -71,7 +76,8 @@ def pairs(one: Iterable[Claim], other: Iterable[Claim]) -> list[Pair]:
     """Claim by claim, in the order of the first run; the claims that are only in the second follow.
 
     Both values are of the same assert: the one that decides in the first run if the second came to it too, or else the
-    one that decides in the second.
+    one that decides in the second. It is the same if it has the same name and sign, or, without a name, the same code:
+    a threshold may be another one.
     """
     ours, theirs = ({claim.id: claim for claim in claims} for claims in (one, other))
     found = []
@@ -79,15 +85,19 @@ def pairs(one: Iterable[Claim], other: Iterable[Claim]) -> list[Pair]:
         both = ours.get(name), theirs.get(name)
         said = both[0] or both[1]
         assert said is not None
-        decide = [made.expression for claim in both if claim and (made := deciding(judged(claim.subjects))[1])]
-        reached = [e for e in decide if all(claim and _value(claim, e) is not None for claim in both)]
+        decide = [_key(made) for claim in both if claim and (made := deciding(judged(claim.subjects))[1])]
+        reached = [key for key in decide if all(claim and _made(claim, key) for claim in both)]
         asked = next(iter(reached or decide), None)
-        first, second = (Side(claim, _value(claim, asked)) if claim else None for claim in both)
-        found.append(Pair(name, said.title, said.fixture or "", first, second, asked))
+        first, second = (Side(claim, _made(claim, asked)) if claim else None for claim in both)
+        found.append(Pair(name, said.title, said.fixture or "", first, second))
     return found
 
 
-def _value(claim: Claim, expression: str | None) -> float | None:
-    """The measured side of this assert, where its margin is least over the models."""
-    made = [a for s in judged(claim.subjects) for a in s.asserts if a.expression == expression and a.left is not None]
-    return min(made, key=lambda a: math.inf if a.margin is None else a.margin).left if made else None
+def _key(made: Assertion) -> tuple[str | None, str]:
+    return (made.op, made.name) if made.name else (None, made.expression)
+
+
+def _made(claim: Claim, key: tuple[str | None, str] | None) -> Assertion | None:
+    """This assert where its margin is least over the models."""
+    made = [a for s in judged(claim.subjects) for a in s.asserts if _key(a) == key and a.left is not None]
+    return min(made, key=lambda a: math.inf if a.margin is None else a.margin, default=None)

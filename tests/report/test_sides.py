@@ -25,6 +25,10 @@ def page_of(first, second, names=NAMES) -> str:
     return sides.render(names, (sample.verdicts(first), sample.verdicts(second)))
 
 
+def both(first, second, expression="ratio >= 0.98"):
+    return scale.both({"a": (first, expression), "b": (second, expression)})
+
+
 def text_of(page: str) -> str:
     return html.unescape(" ".join(re.sub("<[^>]*>", " ", page.partition("<body>")[2].partition("<script")[0]).split()))
 
@@ -49,7 +53,7 @@ def test_another_verdict_comes_first_then_another_value_then_what_is_in_one_run_
 
 
 def test_both_numbers_and_the_published_one_stand_on_one_line():
-    drawn = scale.both({"a": one("K1", 0.99), "b": one("K1", 0.5)}, "ratio >= 0.98")
+    drawn = both(one("K1", 0.99), one("K1", 0.5))
     assert [(lane.kind, lane.label, lane.text) for lane in drawn.lanes] == [
         ("a", "a, seed0", "0.99"),
         ("b", "b, seed0", "0.5"),
@@ -63,7 +67,7 @@ def test_both_numbers_and_the_published_one_stand_on_one_line():
 
 def test_seeds_are_points_of_one_lane_and_the_one_that_decides_is_named_first():
     seeds = sample.claim("K1", sample.subjects(trained=(0.99, 0.97, 0.985)))
-    drawn = scale.both({"a": seeds, "b": one("K1", 0.99)}, "ratio >= 0.98")
+    drawn = both(seeds, one("K1", 0.99))
     assert (drawn.lanes[0].label, drawn.lanes[0].text) == ("a, 3 seeds", "0.97; 0.97 … 0.99")
     assert len(drawn.lanes[0].marks) == 3
 
@@ -73,10 +77,10 @@ def test_thresholds_that_differ_are_both_drawn_and_no_side_is_shaded():
         made = Assertion("x > y", f"{left} > {right}", left > right, left, ">", right, (left - right) / right)
         return sample.claim("K1", [sample.subject("m/seed0", left, asserts=[made])], published=None)
 
-    drawn = scale.both({"a": measured(0.5, 0.4), "b": measured(0.5, 0.6)}, "x > y")
+    drawn = both(measured(0.5, 0.4), measured(0.5, 0.6), "x > y")
     assert drawn.threshold == "> 0.4 (a), > 0.6 (b)"
     assert (len(drawn.thresholds), drawn.passes) == (2, None)
-    assert scale.both({"a": measured(0.5, 0.4)}, "another") is None
+    assert both(measured(0.5, 0.4), measured(0.5, 0.6), "another") is None
 
 
 def test_hostile_names_become_no_markup():

@@ -39,6 +39,14 @@ def test_the_verdict_may_change_without_the_value():
     assert (pair.change, pair.first.claim.verdict, pair.second.claim.verdict) == (0.0, "replicated", "vacuous")
 
 
+def test_an_assert_with_a_name_is_the_same_with_another_threshold():
+    first, second = (replace(asserted(f"x >= {at}", 2.0, at), name="share") for at in (1, 3))
+    [pair] = pairs([claim("A", first)], [claim("A", second)])
+    assert (pair.change, pair.first.made, pair.second.made) == (0.0, first, second)
+    [other] = pairs([claim("A", first)], [claim("A", replace(second, name="norm"))])
+    assert (other.change, other.second.made) == (None, None)
+
+
 def test_claims_of_one_run_only_are_named_as_such():
     made = asserted("x >= 1", 2.0, 1)
     told = shown([claim("A", made), claim("B", made)], [claim("B", made), claim("C", made)])
