@@ -64,8 +64,8 @@ def parse(text: str) -> Findings:
 
 
 def of(claim: Claim, findings: Findings) -> tuple[Passage, ...]:
-    """Those of a published claim whose verdict is compared with the committed one; a user's claim or model has none."""
-    if claim.expected is None or claim.file is None or claim.id not in findings:
+    """Those of a published claim with the committed verdict, which they are about; a user's claim or model has none."""
+    if claim.expected is None or claim.moved or claim.file is None or claim.id not in findings:
         return ()
     file = published.root() / claim.file
     return findings[claim.id] if file.is_file() and published.name_of(file) else ()

@@ -59,5 +59,6 @@ def test_the_page_shows_them_near_the_verdict_and_only_for_a_published_claim_on_
     assert "Discussion" in shown()
     for own in ({"file": "tests/test_mine.py"}, {"file": "claims/test_mine.py"}, {"expected": None}, {"file": None}):
         assert "Discussion" not in shown(**own)
+    assert "Discussion" not in shown(moved=True)  # the text is about another verdict
     monkeypatch.setattr(published, "root", lambda: tmp_path)  # a wheel has no docs
     assert "Discussion" not in shown()
