@@ -2,7 +2,6 @@
 
 import html
 import json
-import re
 import sys
 from pathlib import Path
 
@@ -39,12 +38,6 @@ def _margin(cell: str) -> float:
     """Committed margins have four digits, the table three; – is none."""
     number = cell.replace("−", "-").replace(",", "").replace("∞", "inf").strip(" %")
     return float("nan") if number == "–" else float(number)
-
-
-def test_findings_discuss_every_claim_that_did_not_replicate() -> None:
-    text = (ROOT / "docs" / "findings.md").read_text(encoding="utf-8")
-    missing = [name for name in EXPECTED if not re.search(rf"\b{re.escape(name)}\b", text)]
-    assert [name for name in missing if EXPECTED[name]["verdict"] != "replicated"] == []
 
 
 def test_every_kind_of_plot_is_in_the_document_and_drawn() -> None:

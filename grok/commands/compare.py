@@ -13,7 +13,12 @@ from grok.verdicts.compare import pairs
 from grok.verdicts.record import read_verdicts
 
 
-def compare(first: Annotated[Path, tyro.conf.Positional], second: Annotated[Path, tyro.conf.Positional], /) -> int:
+def compare(
+    first: Annotated[Path, tyro.conf.Positional],
+    second: Annotated[Path, tyro.conf.Positional],
+    /,
+    html: Path | None = None,
+) -> int:
     """Show two runs side by side, claim by claim: value, verdict, what changed. Exit 0, whatever differs; 2: wrong use.
 
     To compare two models, write a file for each with `grok verify MODEL --json FILE`.
@@ -21,8 +26,15 @@ def compare(first: Annotated[Path, tyro.conf.Positional], second: Annotated[Path
     Args:
         first: verdicts.json of one run, called a.
         second: verdicts.json of the other, called b. A change is from a to b.
+        html: file to write the comparison to as a page, in place of the lines.
     """
-    a, b = read_verdicts(first), read_verdicts(second)
+    names, (a, b) = (str(first), str(second)), (read_verdicts(first), read_verdicts(second))
+    if html is not None:
+        from grok.report import sides
+
+        sides.write(names, (a, b), html)
+        print(f"wrote {html}")
+        return 0
     width = shutil.get_terminal_size((80, 24)).columns
-    print("\n".join(compared.lines((str(first), str(second)), (a, b), pairs(a.claims, b.claims), width)))
+    print("\n".join(compared.lines(names, (a, b), pairs(a.claims, b.claims), width)))
     return 0

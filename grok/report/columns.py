@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from grok.verdicts import assertion
 from grok.verdicts.claim import Claim
 from grok.verdicts.number import is_number, percent, show
 from grok.verdicts.verdict import Assertion, Evidence, Result, kind, must_fail
@@ -61,7 +62,41 @@ def short(name: str, fixture: str | None) -> str:
     return last if other == family else f"{other} {last}"
 
 
-def rows(claim: Claim) -> tuple[tuple[str, str], ...]:
+def css(verdict: str) -> str:
+    """The class name of a verdict."""
+    return verdict.replace(" ", "-")
+
+
+@dataclass(frozen=True)
+class Table:
+    """rows: name and published value of each piece of evidence. expressions: each assert as written, and in words."""
+
+    rows: tuple[tuple[str, str], ...]
+    expressions: tuple[tuple[str, str | None], ...]
+    subjects: tuple[Subject, ...]
+
+    @property
+    def quoted(self) -> bool:
+        """Whether any evidence has a published figure."""
+        return any(published for _, published in self.rows)
+
+
+def table(claim: Claim, subjects: Sequence[Result]) -> Table:
+    """A column for each of these subjects; the rows are those of the claim."""
+    names, asserted = _rows(claim), expressions(claim)
+    return Table(
+        rows=names,
+        expressions=tuple((expression, named(claim, expression)) for expression in asserted),
+        subjects=tuple(column(subject, claim.fixture, [name for name, _ in names], asserted) for subject in subjects),
+    )
+
+
+def named(claim: Claim, expression: str) -> str | None:
+    """An assert of the claim in words, or None (``assertion.named``)."""
+    return assertion.named([a for s in claim.subjects for a in s.asserts if a.expression == expression])
+
+
+def _rows(claim: Claim) -> tuple[tuple[str, str], ...]:
     """Name and published value of each piece of evidence, whichever subject has it."""
     names: dict[str, str] = {}
     for subject in claim.subjects:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from grok.report.axis import Axis
 from grok.report.columns import shape, short
 from grok.verdicts import seeds
-from grok.verdicts.number import show
+from grok.verdicts.compare import VALUE
+from grok.verdicts.number import fitted, show
 from grok.verdicts.verdict import Result, kind, must_fail
 
 _ORDER = ("trained", "checkpoint", "published", "untrained", "memorised", "control", "rival", "random")
@@ -40,7 +41,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Lane:
-    """One line of a drawing, x in per cent. kind: a role, untrained, memorised, published or random.
+    """One line of a drawing, x in per cent. kind: a role, untrained, memorised, published or random; of two runs a, b.
 
     span: from the least to the greatest of several. nearest: of those that must fail the one that comes nearest to the
     threshold. middle: the median of many seeds and the ends of its interval.
@@ -78,6 +79,17 @@ def lanes(
             Lane("random", "random draws", text, (), (axis(random[0]), max(axis(random[1]), axis(random[0]) + 0.6)))
         )
     return tuple(sorted(found, key=lambda lane: (_ORDER.index(lane.kind), lane.label)))
+
+
+def run(letter: str, values: Sequence[Value], axis: Axis, fixture: str | None) -> Lane:
+    """The models of one run of two: a or b. The text begins with the value of the model that decides."""
+    least = min(values, key=lambda value: value.margin)
+    numbers = [value.number for value in values]
+    marks = [Mark(f"{letter}, {short(v.subject.subject, fixture)}", v.number, axis(v.number)) for v in values]
+    if len(values) == 1:
+        return Lane(letter, marks[0].label, fitted(least.number, VALUE), tuple(marks))
+    text = f"{fitted(least.number, VALUE)}; {show(min(numbers))} … {show(max(numbers))}"
+    return Lane(letter, f"{letter}, {len(values)} seeds", text, tuple(_dodged(marks)))
 
 
 def _lane(key: tuple[str, str], group: list[Value], axis: Axis, fixture: str | None, models: int | None) -> Lane:

@@ -13,6 +13,7 @@ import importlib.resources
 import json
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,16 +29,28 @@ from grok.report.view import Pool, cards, counts, legend
 from grok.verdicts.number import show
 from grok.verdicts.record import Verdicts
 
+SCRIPTS = ("page.js", "kinds.js", "plots.js")
 TEMPLATES = importlib.resources.files("grok.report") / "templates"
 
 
-def render(verdicts: Verdicts, history: Sequence[Earlier] = ()) -> str:
+@dataclass(frozen=True)
+class Site:
+    """The static site that a page is a part of: its pages (link, name), this one's link, and that of the findings."""
+
+    pages: tuple[tuple[str, str], ...]
+    here: str
+    findings: str
+
+
+def render(verdicts: Verdicts, history: Sequence[Earlier] = (), site: Site | None = None) -> str:
     """The page of these verdicts; history: earlier runs, oldest first."""
     pool = Pool()
     found = families(verdicts, cards(verdicts, history, pool))
     shown = [card for family in found for card in family.cards]
-    style, script = _asset("page.css"), "".join(map(_asset, ("page.js", "kinds.js", "plots.js")))
-    return _template().render(
+    return framed(
+        "page.html",
+        ["page.css"],
+        site=site,
         run=verdicts.run,
         lead=lead(verdicts.claims),
         cards=shown,
@@ -47,17 +60,21 @@ def render(verdicts: Verdicts, history: Sequence[Earlier] = ()) -> str:
         legend=legend(shown),
         surprises=[card for card in shown if card.claim.moved],
         sources=sorted({card.source for card in shown}),
-        policy=_policy(style, script),
-        style=style,
-        script=script,
         pool=_packed(json.dumps(pool.data, separators=(",", ":"))) if pool.data else "",
         plotly=_packed_plotly() if pool.data else "",
     )
 
 
-def write(verdicts: Verdicts, path: Path, history: Sequence[Earlier] = ()) -> None:
+def framed(template: str, styles: Sequence[str], **shown: Any) -> str:
+    """A page of this template, with the scripts that every page has."""
+    style, script = ("".join(map(_asset, names)) for names in (styles, SCRIPTS))
+    policy = _policy(style, script)
+    return _templates().get_template(template).render(style=style, script=script, policy=policy, **shown)
+
+
+def write(verdicts: Verdicts, path: Path, history: Sequence[Earlier] = (), site: Site | None = None) -> None:
     """Render and write atomically."""
-    write_bytes(Path(path), render(verdicts, history).encode())
+    write_bytes(Path(path), render(verdicts, history, site).encode())
 
 
 def _moment(started: Any) -> str:
@@ -99,7 +116,7 @@ def _asset(name: str) -> str:
 
 
 @functools.cache
-def _template() -> jinja2.Template:
+def _templates() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(_asset),
         autoescape=True,
@@ -108,4 +125,4 @@ def _template() -> jinja2.Template:
         undefined=jinja2.ChainableUndefined,
     )
     environment.filters |= {"show": show, "moment": _moment}
-    return environment.get_template("page.html")
+    return environment

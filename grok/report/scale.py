@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import ast
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from grok.report.axis import Axis
-from grok.report.columns import short
-from grok.report.lanes import Lane, Value, lanes
+from grok.report.columns import named, short
+from grok.report.lanes import Lane, Value, lanes, run
 from grok.verdicts import seeds
+from grok.verdicts.assertion import SIGNS, interval
 from grok.verdicts.claim import Claim
 from grok.verdicts.number import is_number, percent, show
 from grok.verdicts.verdict import Assertion, Evidence, Result, must_fail
-
-_SIGNS = {"<": "<", "<=": "≤", ">": ">", ">=": "≥", "==": "=", "!=": "≠"}
 
 
 @dataclass(frozen=True)
@@ -58,62 +56,80 @@ def scales(claim: Claim) -> list[Scale]:
     return [_scale(claim, expression, alone=len(expressions) == 1) for expression in expressions]
 
 
-def named(claim: Claim, expression: str) -> str | None:
-    """An assert in words, or None: ``share of the logits on K ≥ 0.9``. Its sides are called by their evidence.
+def both(runs: Mapping[str, tuple[Claim, str]]) -> Scale | None:
+    """The numbers that an assert measured on the models of two runs, a and b; None if no run came to one.
 
-    A side without a name is the number that is written there, or its code.
+    runs: the claim and the expression in each. Where the threshold is not the same in both, each has its own line and
+    no side is shaded.
     """
-    made = [a for s in claim.subjects for a in s.asserts if a.expression == expression]
-    called = {(a.name, a.against, a.op) for a in made}
-    if len(called) != 1:
+    read = {letter: _models(claim, expression) for letter, (claim, expression) in runs.items()}
+    worst = {letter: min(readings, key=lambda r: r.margin) for letter, readings in read.items() if readings}
+    if not worst:
         return None
-    name, against, op = called.pop()
-    if name is None or op not in _SIGNS:
-        return None
-    subject = f"{name}: each" if expression.startswith("all(") else name
-    if bounds := _interval(expression):
-        return f"{subject} {' and '.join(f'{_SIGNS[sign]} {show(at)}' for sign, at in bounds)}"
-    other = against or _other(expression)
-    return f"{subject} {_SIGNS[op]} {other}" if other else None
+    each = {letter: interval(runs[letter][1]) or [(r.op, r.right)] for letter, r in worst.items()}
+    told = {letter: _told(at) for letter, at in each.items()}
+    same = len(set(told.values())) == 1
+    every = [bound for at in each.values() for bound in at]
+    letter, first = next(iter(worst.items()))
+    claim, expression = runs[letter]
+    name = named(claim, expression)
+    published, _ = _context(first, claim.published if len({a.expression for a in first.subject.asserts}) == 1 else None)
+    axis = Axis.over([*(r.left for readings in read.values() for r in readings), *(at for _, at in every), *published])
+    return Scale(
+        expression=expression,
+        name=name if same or name is None else name.removesuffix(f" {told[letter]}"),
+        threshold=told[letter] if same else ", ".join(f"{text} ({letter})" for letter, text in told.items()),
+        thresholds=tuple(dict.fromkeys(axis(at) for _, at in every)),
+        passes=_passes(axis, every) if same else None,
+        lanes=(
+            *(run(letter, _values(read[letter]), axis, claim.fixture) for letter in worst),
+            *lanes((), axis, None, published),
+        ),
+        ticks=tuple(axis.ticks()),
+        margin=min(r.margin for r in worst.values()),
+        measured=show(first.left),
+        many=0,
+        separation=None,
+    )
 
 
-def _other(expression: str) -> str | None:
-    """The side that is not measured, of ``a >= b`` or ``all(a >= b for …)``: its number, or else its code."""
-    match _tree(expression):
-        case ast.Compare(left=left, ops=[_], comparators=[right]):
-            pass
-        case ast.Call(args=[ast.GeneratorExp(elt=ast.Compare(left=left, ops=[_], comparators=[right]))]):
-            pass
-        case _:
-            return None
-    for side in (left, right):
-        try:
-            return show(ast.literal_eval(side))
-        except ValueError:
-            continue
-    return ast.unparse(right)
+def _models(claim: Claim, expression: str) -> list[_Reading]:
+    return [reading for reading in _readings(claim, expression) if not must_fail(reading.subject.role)]
+
+
+def _values(readings: list[_Reading]) -> list[Value]:
+    return [Value(r.subject, r.left, r.margin) for r in readings]
+
+
+def _told(bounds: list[tuple[str, float]]) -> str:
+    return " and ".join(f"{SIGNS[op]} {show(at)}" for op, at in bounds)
+
+
+def _passes(axis: Axis, bounds: list[tuple[str, float]]) -> tuple[float, float] | None:
+    """Where all these bounds hold; None if that is everywhere or nowhere, and for an equality."""
+    low = max((axis(at) for op, at in bounds if op in (">", ">=")), default=0.0)
+    high = min((axis(at) for op, at in bounds if op in ("<", "<=")), default=100.0)
+    return (low, high) if (low, high) != (0.0, 100.0) and low <= high else None
 
 
 def _scale(claim: Claim, expression: str, alone: bool) -> Scale:
     readings = list(_readings(claim, expression))
     first = readings[0]
-    bounds = _interval(expression) or [(first.op, first.right)]
+    bounds = interval(expression) or [(first.op, first.right)]
     published, random = _context(first, claim.published if alone else None)
-    reached = [Value(r.subject, r.left, r.margin) for r in readings]
+    reached = _values(readings)
     values = [*reached, *_unreached(claim, readings)]
     models = [v.number for v in values if not must_fail(v.subject.role)]
     main = [*models, *(at for _, at in bounds), *published]
     axis = Axis.over([*(v.number for v in values), *main, *(random or ())], main)
-    low = max((axis(at) for op, at in bounds if op in (">", ">=")), default=0.0)
-    high = min((axis(at) for op, at in bounds if op in ("<", "<=")), default=100.0)
     many = len(models) if len(models) >= seeds.LEAST else 0
     trained = len(seeds.trained(claim)) or None
     return Scale(
         expression=expression,
         name=named(claim, expression),
-        threshold=" and ".join(f"{_SIGNS[op]} {show(at)}" for op, at in bounds),
+        threshold=_told(bounds),
         thresholds=tuple(axis(at) for _, at in bounds),
-        passes=(low, high) if (low, high) != (0.0, 100.0) and low <= high else None,
+        passes=_passes(axis, bounds),
         lanes=lanes(values, axis, claim.fixture, published, random, trained),
         ticks=tuple(axis.ticks()),
         margin=min((v.margin for v in reached if not must_fail(v.subject.role)), default=math.inf),
@@ -164,7 +180,7 @@ class _Reading:
 
 
 def _read(subject: Result, made: Assertion) -> _Reading | None:
-    if made.left is None or made.right is None or made.op not in _SIGNS:
+    if made.left is None or made.right is None or made.op not in SIGNS:
         return None
     return _Reading(subject, made.left, made.op, made.right, math.inf if made.margin is None else made.margin)
 
@@ -181,25 +197,6 @@ def _same(reading: _Reading) -> dict[str, Evidence]:
     """The evidence of the subject, by name, that equals the measured side."""
     evidence = [e for e in reading.subject.evidence if is_number(e.value)]
     return {e.name: e for e in evidence if math.isclose(e.value, reading.left, rel_tol=1e-9)}
-
-
-def _interval(expression: str) -> list[tuple[str, float]] | None:
-    """The two bounds of ``low <= x <= high`` as comparisons of x; a record keeps only the tighter one."""
-    match _tree(expression):
-        case ast.Compare(
-            left=ast.Constant(low),
-            ops=[ast.Lt() | ast.LtE(), ast.Lt() | ast.LtE()],
-            comparators=[_, ast.Constant(high)],
-        ):
-            return [(">=", low), ("<=", high)] if is_number(low) and is_number(high) else None
-    return None
-
-
-def _tree(expression: str) -> ast.expr | None:
-    try:
-        return ast.parse(expression, mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
 
 
 def _context(reading: _Reading, published: object) -> tuple[list[float], tuple[float, float] | None]:

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from grok.report import columns, docstring, spread
+from grok.report import columns, docstring, findings, spread
+from grok.report.findings import Findings, Passage
 from grok.report.history import Earlier
-from grok.report.scale import Scale, named, scales
+from grok.report.past import Past, past
+from grok.report.scale import Scale, scales
 from grok.verdicts import seeds
 from grok.verdicts.claim import Claim
 from grok.verdicts.number import percent, show
@@ -48,19 +50,6 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Past:
-    """Margins over runs as points of a line, 0 … 100 both ways (y downwards); zero: where the margin is nought."""
-
-    points: tuple[tuple[float, float, str, str], ...]
-    zero: float
-    text: str
-
-    @property
-    def line(self) -> str:
-        return " ".join(f"{x},{y}" for x, y, _, _ in self.points)
-
-
-@dataclass(frozen=True)
 class Card:
     """A claim with the texts and drawings that the page shows."""
 
@@ -70,13 +59,12 @@ class Card:
     source: str
     link: str | None
     text: tuple[docstring.Block, ...]
+    findings: tuple[Passage, ...]
     outcomes: tuple[columns.Outcome, ...]
     scales: tuple[Scale, ...]
     head: Scale | None  # the one with the least margin
     measured: str
-    rows: tuple[tuple[str, str], ...]  # name of the evidence, published value
-    expressions: tuple[tuple[str, str | None], ...]  # as written, and in words
-    subjects: tuple[columns.Subject, ...]
+    table: columns.Table
     figures: tuple[Figure, ...]
     past: Past | None
     spread: tuple[spread.Row, ...]
@@ -99,11 +87,6 @@ class Card:
     def margin_sign(self) -> str:
         margin = self.claim.margin
         return "" if margin is None else "plus" if margin >= 0 else "minus"
-
-    @property
-    def quoted(self) -> bool:
-        """Whether any evidence has a published figure."""
-        return any(published for _, published in self.rows)
 
     @property
     def share(self) -> str:
@@ -139,8 +122,8 @@ class Card:
     @property
     def origins(self) -> list[tuple[str, list[columns.Subject]]]:
         """Digests, and the subjects that come of each."""
-        digests = dict.fromkeys(subject.digest for subject in self.subjects if subject.digest)
-        return [(digest, [s for s in self.subjects if s.digest == digest]) for digest in digests]
+        digests = dict.fromkeys(subject.digest for subject in self.table.subjects if subject.digest)
+        return [(digest, [s for s in self.table.subjects if s.digest == digest]) for digest in digests]
 
 
 @dataclass
@@ -160,7 +143,8 @@ class Pool:
 
 def cards(verdicts: Verdicts, history: Sequence[Earlier], pool: Pool) -> list[Card]:
     """A card for each claim, in the order of the file; plot data goes to the pool."""
-    return [_card(claim, history, pool, verdicts.run.fixtures) for claim in verdicts.claims]
+    said = findings.load()
+    return [_card(claim, history, pool, verdicts.run.fixtures, said) for claim in verdicts.claims]
 
 
 def runs_note(shown: Sequence[Card]) -> str | None:
@@ -170,7 +154,7 @@ def runs_note(shown: Sequence[Card]) -> str | None:
 
 def counts(shown: Sequence[Card]) -> list[tuple[str, str, int]]:
     """(verdict, css class, number of claims) for each verdict that occurs."""
-    tallies = [(word, css(word), sum(card.claim.verdict == word for card in shown)) for word in VERDICTS]
+    tallies = [(word, columns.css(word), sum(card.claim.verdict == word for card in shown)) for word in VERDICTS]
     return [tally for tally in tallies if tally[2]]
 
 
@@ -182,34 +166,26 @@ def legend(shown: Sequence[Card]) -> list[tuple[str, str]]:
     return [(mark, text) for mark, text in _MARKS if mark in found]
 
 
-def css(verdict: str) -> str:
-    """The class name of a verdict."""
-    return verdict.replace(" ", "-")
-
-
-def _card(claim: Claim, history: Sequence[Earlier], pool: Pool, fixtures: Sequence[dict[str, Any]]) -> Card:
+def _card(
+    claim: Claim, history: Sequence[Earlier], pool: Pool, fixtures: Sequence[dict[str, Any]], said: Findings
+) -> Card:
     drawn = tuple(scales(claim))
     head = min(drawn, key=lambda scale: scale.margin, default=None)
-    rows, expressions = columns.rows(claim), columns.expressions(claim)
     return Card(
         claim=claim,
-        css=css(claim.verdict),
+        css=columns.css(claim.verdict),
         fixture=claim.fixture or NO_FIXTURE,
         source=claim.source or "no source",
         link=_link(claim.url) or _link(claim.ref),
         text=docstring.blocks(claim.text),
+        findings=findings.of(claim, said),
         outcomes=columns.outcomes(claim),
         scales=drawn,
         head=head,
         measured=head.measured if head else next((show(e.value) for s in claim.subjects for e in s.evidence), "–"),
-        rows=rows,
-        expressions=tuple((expression, named(claim, expression)) for expression in expressions),
-        subjects=tuple(
-            columns.column(subject, claim.fixture, [name for name, _ in rows], expressions)
-            for subject in columns.merged(claim.subjects)
-        ),
+        table=columns.table(claim, columns.merged(claim.subjects)),
         figures=_figures(claim, pool),
-        past=_past(claim.id, history),
+        past=past(claim.id, history),
         spread=spread.rows(claim),
         runs=grokked(fixtures, (s.subject for s in seeds.trained(claim))),
     )
@@ -235,24 +211,3 @@ def _link(reference: str | None) -> str | None:
     if match := _ARXIV.fullmatch(text):
         return f"https://arxiv.org/abs/{match[1]}"
     return f"https://github.com/{text}" if _REPOSITORY.fullmatch(text) else None
-
-
-def _past(name: str, history: Sequence[Earlier]) -> Past | None:
-    runs = [(run.started or "", run.claims[name]) for run in history if name in run.claims]
-    told = [(when, kept.verdict, kept.margin) for when, kept in runs if kept.margin is not None]
-    if len(told) < 2:
-        return None
-    margins = [margin for _, _, margin in told]
-    low, high = min(0.0, *margins), max(0.0, *margins)
-    height = (high - low) or 1.0
-    points = tuple(
-        (
-            round(3 + 94 * i / (len(told) - 1), 2),
-            round(10 + 80 * (high - margin) / height, 2),
-            css(word),
-            f"{when}: {word}, margin {percent(margin)}",
-        )
-        for i, (when, word, margin) in enumerate(told)
-    )
-    text = f"margin over {len(told)} runs: {percent(margins[0])} at first, {percent(margins[-1])} now"
-    return Past(points, round(10 + 80 * high / height, 2), text)

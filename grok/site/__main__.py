@@ -28,13 +28,13 @@ except ModuleNotFoundError as missing:
     raise SystemExit(2) from None
 
 TEMPLATES = importlib.resources.files("grok.site") / "templates"
-VERDICTS = "verdicts.html"
+VERDICTS, FINDINGS = "verdicts.html", "docs/findings.html"
 OWN = ("index.html", VERDICTS, "document.css")  # by which a site is known, before it is replaced
 FOLDERS = ("docs", "claims", "examples/own_claims", "fixtures")  # whose documents are pages, beside those at the top
 NAVIGATION = (
     ("index.html", "Overview"),
     (VERDICTS, "Verdicts"),
-    ("docs/findings.html", "Findings"),
+    (FINDINGS, "Findings"),
     ("docs/notebook.html", "Notebook"),
     ("docs/measures.html", "Measures"),
     ("docs/index.html", "All documents"),
@@ -66,7 +66,7 @@ def build(root: Path, verdicts: Path, out: Path) -> list[Path]:
     for source, at in renderer.copied.items():
         write_bytes(out / at, (root / source).read_bytes())
     write_bytes(out / "document.css", (TEMPLATES / "document.css").read_bytes())
-    page.write(read, out / VERDICTS)
+    page.write(read, out / VERDICTS, site=page.Site(NAVIGATION, VERDICTS, FINDINGS))
     return sorted(path for path in out.rglob("*") if path.is_file())
 
 

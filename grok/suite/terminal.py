@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from grok.verdicts.assertion import SIGNS
 from grok.verdicts.claim import Claim
 from grok.verdicts.number import fitted, is_number, percent
 from grok.verdicts.verdict import VERDICTS, Assertion, Result, deciding, judged
@@ -26,7 +27,6 @@ VERDICT, INTERVAL = 14, 8
 SENTENCE = 36  # columns that a sentence needs at least to stand beside its numbers
 INDENT = 6
 MAX_NAME, MAX_WIDTH = 24, 140
-SYMBOLS = {">=": "≥", "<=": "≤", "==": "=", "!=": "≠"}
 
 
 def table(claims: list[Claim], width: int) -> Iterator[Line]:
@@ -136,7 +136,7 @@ def figures(claim: Claim) -> dict[str, str]:
     return {
         "measured": number(decides.left),
         "shipped": number(next((a.left for a in shipped if a.expression == decides.expression), None)),
-        "threshold": f"{SYMBOLS.get(str(decides.op), decides.op)} {number(decides.right)}",
+        "threshold": f"{SIGNS.get(str(decides.op), decides.op)} {number(decides.right)}",
         "control": number(control and control.value),
         "rival": number(rival and rival.value),
         "published": number(_published(claim, subject, decides)),

@@ -16,6 +16,6 @@ def read(path: Path | str) -> Verdicts:
 
     Raises GrokError, with the command that makes the file, if it is missing or has another shape.
     """
-    from grok.verdicts.record import read_verdicts  # not before it is used: ``verdict`` imports nothing else of grok
+    from grok.verdicts.record import read_verdicts  # not before it is used: ``verdict`` needs none of it
 
     return read_verdicts(path)

@@ -44,6 +44,16 @@ def fitted(value: Any, width: int) -> str:
     return next((text for text in texts if len(text) <= width), texts[-1])
 
 
+def apart(one: float, other: float) -> tuple[str, str]:
+    """Both numbers with as many significant digits as tell them apart, four at least.
+
+    >>> apart(0.91, 0.95), apart(0.949999, 0.95)
+    (('0.91', '0.95'), ('0.949999', '0.95'))
+    """
+    digits = next((d for d in range(4, 17) if show(one, d) != show(other, d)), 4)
+    return show(one, digits), show(other, digits)
+
+
 def percent(margin: float | None) -> str:
     """A margin, with its sign, in per cent of the threshold.
 

@@ -1,6 +1,6 @@
 """The outcome of a claim on each subject, and the verdict over all subjects.
 
-This module imports neither torch nor the rest of ``grok``.
+This module imports no torch, and of ``grok`` only its neighbours.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
+
+from grok.verdicts.assertion import Assertion
 
 SCHEMA = 2
 
@@ -30,30 +32,6 @@ class Evidence:
     published: Any = None
     control_range: list[float] | None = None
     control_draws: int | None = None
-
-
-@dataclass(frozen=True)
-class Assertion:
-    """One asserted expression. ``left op right`` is its tightest comparison, measured value on the left.
-
-    margin: signed distance to the threshold over max(|threshold|, 1e-12), positive if it holds; None if not numbers.
-    name, against: what the left and the right side are called, by the evidence that they are; None if they are not.
-    """
-
-    expression: str
-    values: str
-    passed: bool
-    left: float | None = None
-    op: str | None = None
-    right: float | None = None
-    margin: float | None = None
-    name: str | None = None
-    against: str | None = None
-
-    @property
-    def shown(self) -> str:
-        """The numbers, and the expression if it differs from them."""
-        return self.values if self.values == self.expression else f"{self.values}, from {self.expression}"
 
 
 @dataclass(frozen=True)

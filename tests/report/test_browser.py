@@ -13,7 +13,7 @@ import sample
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright import sync_api as playwright
 
-from grok.report import page
+from grok.report import page, sides
 from grok.verdicts.claim import Claim
 
 INSTALL = "no chromium on the PATH; install it with: apt-get install chromium"
@@ -57,6 +57,16 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
 def short_address(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Of a page with one claim of each sort."""
     return written(tmp_path_factory, ONE_OF_EACH_SORT)
+
+
+@pytest.fixture(scope="module")
+def sides_address(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Of a page with two runs, in which some claims are the same, some differ and some are in one run only."""
+    other = [sample.claim("K1", sample.subjects(trained=(0.91,))), sample.claim("K2", sample.subjects(trained=(0.9,)))]
+    runs = sample.verdicts(ONE_OF_EACH_SORT), sample.verdicts([*other, *sample.one_of_each()[2:4], sample.hostile()])
+    path: Path = tmp_path_factory.mktemp("sides") / "sides.html"
+    sides.write(("the shipped networks.json", "mine.json"), runs, path)
+    return path.as_uri()
 
 
 def written(tmp_path_factory: pytest.TempPathFactory, claims: list[Claim]) -> str:
@@ -165,12 +175,14 @@ def test_hostile_text_executes_nothing(opened):
 
 # the structure is the same in both; colours are not
 @pytest.mark.parametrize(("scheme", "width", "rules"), [("light", 1280, None), ("dark", 390, ["color-contrast"])])
-def test_axe_finds_nothing_and_nothing_runs_out_of_the_page(browser, short_address, scheme, width, rules):
+@pytest.mark.parametrize("which", ["short_address", "sides_address"])
+def test_axe_finds_nothing_and_nothing_runs_out_of_the_page(browser, request, which, scheme, width, rules):
     opened = Opened(browser, color_scheme=scheme, viewport={"width": width, "height": 800})
-    opened.tab.goto(short_address)
+    opened.tab.goto(request.getfixturevalue(which))
     # everything open but P1: its nine plots are what another test draws
     opened.tab.evaluate("document.querySelectorAll('details:not(#P1)').forEach(one => { one.open = true })")
-    opened.tab.wait_for_selector(".plot[data-kind=lines] .main-svg")
+    if which == "short_address":
+        opened.tab.wait_for_selector(".plot[data-kind=lines] .main-svg")
     opened.tab.evaluate(AXE_SCRIPT)
     # what plotly draws is described by its figure
     options = {"runOnly": rules} if rules else {}
@@ -179,6 +191,26 @@ def test_axe_finds_nothing_and_nothing_runs_out_of_the_page(browser, short_addre
     opened.context.close()
     assert [f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in found["violations"]] == []
     assert overflow <= 0
+
+
+def test_two_runs_are_filtered_by_what_differs_and_walked_by_keys(opened, sides_address):
+    tab = opened.tab
+    tab.goto(sides_address)
+    assert opened.shown()[:2] == ["K1", "K2"]
+    tab.get_by_role("button", name="another verdict").click()
+    assert opened.shown() == ["K1"]
+    tab.keyboard.press("j")
+    tab.keyboard.press("Enter")
+    row = tab.locator("#K1")
+    assert row.get_attribute("open") is not None
+    assert row.locator(".half .verdict").all_text_contents() == ["replicated", "refuted"]
+    for mark in ("a", "b"):
+        assert row.locator(f".lanes .mark.{mark} circle").first.is_visible()
+    tab.goto(f"{sides_address}#K2")
+    assert tab.locator("#K2").get_attribute("open") is not None
+    tab.emulate_media(media="print")
+    assert tab.locator("#K2 .lanes").is_visible()
+    assert not tab.locator(".tools").is_visible()
 
 
 def test_on_paper_everything_asked_for_is_there_and_nothing_is_cut(opened, short_address):

@@ -11,9 +11,13 @@ import pytest
 
 from grok.errors import GrokError
 from grok.site.__main__ import build
+from grok.verdicts.claim import Claim, Statement
 from grok.verdicts.record import Run, Verdicts
+from grok.verdicts.verdict import Result
 
 ROOT = Path(__file__).parents[2]
+# of each section of docs/findings.md that discusses claims, one
+CLAIMS = ("K9", "C1 · modadd-mlp", "K10", "K6", "S1", "F13")
 LOADED = {("script", "src"), ("img", "src"), ("link", "href"), ("iframe", "src"), ("source", "src"), ("object", "data")}
 
 
@@ -58,7 +62,14 @@ def broken(site: Path) -> list[str]:
 @pytest.fixture(scope="module")
 def verdicts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("run") / "verdicts.json"
-    path.write_text(json.dumps(Verdicts(Run(command="pytest claims/"), ()).to_json()))
+    file = "claims/test_modadd_mlp.py"
+    models = [
+        Result("modadd-mlp/seed0", "trained", False, "0.7 >= 0.84"),
+        Result("modadd-mlp/untrained", "control", None),
+    ]
+    said = [Statement(id=name, title=f"The sentence of {name}", fixture="modadd-mlp", file=file) for name in CLAIMS]
+    claims = tuple(Claim.of(each, models, "refuted") for each in said)
+    path.write_text(json.dumps(Verdicts(Run(command="pytest claims/"), claims).to_json()))
     return path
 
 
@@ -71,6 +82,13 @@ def site(tmp_path_factory: pytest.TempPathFactory, verdicts: Path) -> Path:
 
 def test_every_relative_link_leads_somewhere_and_nothing_is_loaded_from_the_net(site: Path):
     assert broken(site) == []
+
+
+def test_the_page_leads_back_to_the_start_and_to_the_findings(site: Path):
+    links = {value for _, _, value in Page((site / "verdicts.html").read_text(encoding="utf-8")).links}
+    assert {"index.html", "docs/notebook.html"} <= links
+    sections = {link.partition("#")[2] for link in links if link.startswith("docs/findings.html#")}
+    assert sections >= {"refuted", "of-the-papers", "vacuous", "unspecific", "uncontrolled", "weaker-than-they-sound"}
 
 
 def test_every_document_and_the_page_are_there(site: Path):

@@ -28,7 +28,7 @@ def test_values_are_of_the_assert_that_decides_and_that_both_came_to():
     second = claim("A", asserted("x >= 1", 0.5, 1))
     [pair] = pairs([first], [second])
     assert (pair.first.value, pair.second.value, pair.change) == (2.0, 0.5, -0.75)
-    assert (pair.first.verdict, pair.second.verdict, pair.same_verdict) == ("replicated", "refuted", False)
+    assert (pair.first.claim.verdict, pair.second.claim.verdict, pair.same_verdict) == ("replicated", "refuted", False)
     [back] = pairs([second], [first])
     assert (back.first.value, back.second.value, back.change) == (0.5, 2.0, 3.0)
 
@@ -36,7 +36,15 @@ def test_values_are_of_the_assert_that_decides_and_that_both_came_to():
 def test_the_verdict_may_change_without_the_value():
     made = asserted("x >= 1", 2.0, 1)
     [pair] = pairs([claim("A", made)], [claim("A", made, control=True)])
-    assert (pair.change, pair.first.verdict, pair.second.verdict) == (0.0, "replicated", "vacuous")
+    assert (pair.change, pair.first.claim.verdict, pair.second.claim.verdict) == (0.0, "replicated", "vacuous")
+
+
+def test_an_assert_with_a_name_is_the_same_with_another_threshold():
+    first, second = (replace(asserted(f"x >= {at}", 2.0, at), name="share") for at in (1, 3))
+    [pair] = pairs([claim("A", first)], [claim("A", second)])
+    assert (pair.change, pair.first.made, pair.second.made) == (0.0, first, second)
+    [other] = pairs([claim("A", first)], [claim("A", replace(second, name="norm"))])
+    assert (other.change, other.second.made) == (None, None)
 
 
 def test_claims_of_one_run_only_are_named_as_such():
@@ -47,7 +55,7 @@ def test_claims_of_one_run_only_are_named_as_such():
         "replicated",
         "only in b: replicated",
     ]
-    assert told[-1] == "1 claim in both: 0 with another verdict, 0 with another value; 1 only in a; 1 only in b"
+    assert told[-1] == "1 claim in both: 0 with another verdict, 0 more with another value; 1 only in a; 1 only in b"
 
 
 def test_a_row_says_what_changed_and_the_sentence_stands_below_it():
