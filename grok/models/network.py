@@ -42,7 +42,7 @@ class Network:
     def train(self) -> Tensor:
         """Indices of the train pairs. Raises NotEvaluable if the split is not known."""
         if self.split is None:
-            raise NotEvaluable("the train pairs are not known: give --split-seed and --train-frac")
+            raise NotEvaluable("the train pairs are not known: give --split, or --split-seed and --train-frac")
         return self.split.train
 
     @property

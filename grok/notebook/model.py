@@ -132,13 +132,14 @@ def load(
     split_seed: int | None = None,
     train_frac: float | None = None,
     index: int | None = None,
+    split: Path | str | None = None,
 ) -> Model:
     """A model from a checkpoint of any layout in docs/checkpoints.md, or from a folder that ``grok train`` made.
 
     The arguments are those of ``grok verify``. Raises GrokError for a file that cannot be used. No code in it is run.
     """
     path = Path(path)
-    loaded = checkpoint.load(path, recipe, split_seed, train_frac, index)
+    loaded = checkpoint.load(path, recipe, split_seed, train_frac, index, None if split is None else Path(split))
     own = path.is_dir() and (path / CARD).is_file()
     return Model(**vars(loaded), fixture=load_fixture(path) if own else None)
 

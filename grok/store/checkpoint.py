@@ -22,7 +22,7 @@ from grok.models.architectures import Architecture, network, recognise
 from grok.models.names import Weights
 from grok.models.network import Network
 from grok.recipe import FAMILIES, RECIPES, Recipe
-from grok.store import formats
+from grok.store import formats, pairs
 from grok.store.fixture import CARD, MODEL, Fixture, load_fixture, save_fixture
 from grok.store.formats import container, unwrap
 from grok.store.formats.shapes import Layout, listed, shown
@@ -68,14 +68,16 @@ def load(
     split_seed: int | None = None,
     train_frac: float | None = None,
     index: int | None = None,
+    split: Path | None = None,
 ) -> Loaded:
     """Load a checkpoint of any known layout, or the final network of a fixture's folder.
 
     The task and the split of a fixture, or of its model.safetensors, come from its card unless you give others.
     recipe: the expected recipe. Another task or architecture is an error. If the model does not show its task, the task
     is taken from the recipe. The recipe also chooses between published recipes of one architecture, task and size.
-    split_seed, train_frac: give both or neither; without them the split is unknown. index: position in a list of
-    checkpoints. Raises GrokError for a file that cannot be used. No code in the file is ever run.
+    split_seed, train_frac: give both or neither. split: in their place, a file with the train pairs
+    (``pairs.split_in``). Without them the split is unknown. index: position in a list of checkpoints.
+    Raises GrokError for a file that cannot be used. No code in the file is ever run.
     """
     path = Path(path)
     if path.is_dir() and (path / CARD).is_file():
@@ -94,26 +96,27 @@ def load(
         else:
             task, told = told_task(layout, weights, guess, architecture, wanted)
         family = _family(weights, architecture, task, wanted.name if wanted else None)
-        split = _split(task, split_seed, train_frac)
-        if split is None and trained is not None:
-            split = trained.split()
-        accuracy = _accuracy(task, split, guess)
     except GrokError as error:
         raise GrokError(f"{path}: {error}") from None
+    known = _split(task, split_seed, train_frac, split)
+    if known is None and trained is not None:
+        known = trained.split()
+    accuracy = _accuracy(task, known, guess)
     ignored += [shown(key) for key in tensors if key not in layout.used]
     notes = [*layout.notes, *reading, *told]
     if trained is not None and family is not None and (changes := trained.changes(RECIPES[family])):
         notes.append(f"trained with {changes}: the claims about {family} may fail on its published figures")
     if ignored:
         notes.append(f"not used: {listed(ignored)}")
-    if split is None:
+    if known is None:
         notes.append(
-            "the split is not known (--split-seed, --train-frac): test = all pairs, and there are no train pairs"
+            "the split is not known (--split, or --split-seed and --train-frac): test = all pairs, and there are no "
+            "train pairs"
         )
     if accuracy.get("test", accuracy["all"]) < GROKKED:
         figures = ", ".join(f"{value:.4f} of {which} pairs" for which, value in accuracy.items())
         notes.append(f"this model has not grokked: it is right on {figures}")
-    return Loaded(path, network(weights, task, split), family, accuracy, notes, name, ignored, _sha256(path))
+    return Loaded(path, network(weights, task, known), family, accuracy, notes, name, ignored, _sha256(path))
 
 
 def convert(loaded: Loaded, out: Path) -> None:
@@ -212,9 +215,11 @@ def _family(weights: Weights, architecture: Architecture, task: Task, recipe: st
     return (asked or fitting)[0].name if fitting else None
 
 
-def _split(task: Task, seed: int | None, fraction: float | None) -> Split | None:
+def _split(task: Task, seed: int | None, fraction: float | None, file: Path | None) -> Split | None:
     if seed is None and fraction is None:
-        return None
+        return None if file is None else pairs.split_in(file, task)
+    if file is not None:
+        raise GrokError("--split names the train pairs: leave out --split-seed and --train-frac")
     if seed is None or fraction is None:
         raise GrokError("--split-seed and --train-frac belong together: give both, or neither")
     if not 0 < fraction < 1:

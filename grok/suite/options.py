@@ -39,6 +39,7 @@ def add_options(parser: pytest.Parser) -> None:
     add("--recipe", metavar="NAME", help="recipe of the checkpoint; without one, run only the claims of this recipe")
     add("--split-seed", metavar="N", type=int, help="seed of the checkpoint's train pairs")
     add("--train-frac", metavar="X", type=float, help="share of the pairs that the checkpoint was trained on")
+    add("--split", metavar="FILE", help="file with the checkpoint's train pairs, as indices a·n + b; or the two above")
     add("--index", metavar="N", type=int, help="which checkpoint, if the file holds a list of them")
     add("--seeds", metavar="SEEDS", default="canonical", help="seeds of fixtures: canonical (default), all, or 0,3,7")
     add("--claims", metavar="IDS", help="run only these claims, as in K8,N6")
@@ -114,7 +115,10 @@ class Options:
             _own_fixtures=bool(get("fixture_dir")),
             _checkpoints=tuple(get("checkpoint") or ()),
             _controls=tuple(get("control") or ()),
-            _loading={name: get(name) for name in ("recipe", "split_seed", "train_frac", "index")},
+            _loading={
+                **{name: get(name) for name in ("recipe", "split_seed", "train_frac", "index")},
+                "split": _path(here, get("split")),
+            },
         )
 
     @property
