@@ -143,11 +143,11 @@ def test_own(model, evidence):
     assert [role for _, role in roles["A5"]] == ["trained", "control"]
 
 
-def test_a_plot_of_no_known_kind_or_without_a_series_is_an_error(pytester):
+def test_a_plot_of_no_known_kind_or_without_points_is_an_error(pytester):
     plots = {
         "B1": 'evidence.plot("pie", "A pie", x=[1], share=[1])',
         "B2": 'evidence.plot("fve", "No points", x=[1, 2])',
-        "B3": 'evidence.plot("lines", "Nothing on this network", x=[], up=[])',
+        "B3": 'evidence.plot("lines", "Two lines", x=[], up=[], down=[])',
         "B4": 'evidence.plot("lines", "Two lines", x=[1, 2], up=[1, 2], down=[2, 1])',
     }
     tests = "".join(
@@ -162,8 +162,9 @@ def test_{name}(evidence):
     written = pytester.makepyfile(OWN + tests).read_text().splitlines()
     run(pytester, "--claims-json", "v.json")
     found = verdicts(pytester)
-    assert [found[name]["verdict"] for name in plots] == ["error", "error", "uncontrolled", "uncontrolled"]
-    assert [len(found[name]["subjects"][0]["plots"]) for name in ("B3", "B4")] == [0, 1]
+    assert [found[name]["verdict"] for name in plots] == ["error", "error", "error", "uncontrolled"]
+    assert "plot No points: a plot of kind fve has no points, it has only an axis" in found["B2"]["reason"]
+    assert "plot Two lines: a plot of kind lines has no points, up, down are empty" in found["B3"]["reason"]
     told = found["B1"]["reason"]
     assert "there is no kind 'pie'" in told
     line = 1 + next(i for i, text in enumerate(written) if "A pie" in text)
