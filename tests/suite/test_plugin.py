@@ -204,3 +204,34 @@ def test_workers_write_the_same_verdicts(pytester):
     assert [claim["id"] for claim in workers["claims"]] == ["A1", "A2", "A3"]
     differing = {key for key in alone["run"] if alone["run"][key] != workers["run"][key]}
     assert differing <= {"started", "seconds", "command"}
+
+
+def test_workers_need_no_option_for_the_table(pytester):
+    """The process that the user started collects nothing; it learns of the claims from their first result."""
+    pytester.makepyfile(OWN + LARGE + POSITIVE)
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-n", "2")
+    result.assert_outcomes(passed=3, failed=1)
+    result.stdout.fnmatch_lines(["A1 *It is large", "A2 *It is positive", "2 claims: 1 replicated, 1 vacuous"])
+
+
+@pytest.mark.parametrize("option", [(), ("-n", "1")])
+def test_a_session_without_claims_imports_next_to_nothing(pytester, option):
+    """In the process of the tests, and in the one that the user started."""
+    pytester.makeconftest(
+        """
+import sys
+
+def pytest_sessionfinish():
+    with open("imported.txt", "a") as file:
+        print(*(name for name in sys.modules if name.startswith("grok.")), file=file)
+"""
+    )
+    pytester.makepyfile("def test_x():\n    pass")
+    pytester.runpytest_subprocess("-p", "no:cacheprovider", *option).assert_outcomes(passed=1)
+    lists = [set(line.split()) for line in (pytester.path / "imported.txt").read_text().splitlines()]
+    least = {
+        "grok.errors",
+        "grok.published",
+        *(f"grok.suite{name}" for name in ("", ".arguments", ".machine", ".plugin")),
+    }
+    assert lists == [least] * (1 + len(option) // 2)
