@@ -86,8 +86,8 @@ def _digits(value: float, n: int, how: str) -> str:
 def certify(model: Network) -> Certificate:
     """The certificate of a network with its weights rounded to float32 (which changes none of a float32 network).
 
-    All pairs are evaluated, a block at a time. Raises NotEvaluable for an architecture without rules, weights beyond
-    float32, and activations that may overflow.
+    All pairs are evaluated, a block at a time. Raises NotEvaluable for an architecture without rules, neurons other
+    than ReLU, weights beyond float32, and activations that may overflow.
 
     Equation: certain of a pair: margin > 2 E with E ≥ |float32 logit - exact logit|.
     Source: this project, from Higham 2002 (``measure.rounding``).
@@ -114,6 +114,8 @@ def logit_bounds(model: Network) -> Tensor:
     Equation: E = error of the last layer, carried through the network by the rules of ``measure.rounding``.
     Source: this project, from Higham 2002.
     """
+    if model.activation != "relu":
+        raise NotEvaluable(f"the error analysis is for relu neurons, these are {model.activation}")
     if model.architecture not in ERRORS:
         raise NotEvaluable(f"no error analysis is written for the architecture {model.architecture}")
     return rounding.bounded(ERRORS[model.architecture](model)) * rounding.INFLATION
@@ -127,7 +129,7 @@ def _blocks(model: Network) -> Iterator[tuple[Network, Tensor]]:
     n, rows = model.task.n, max(1, BLOCK // model.task.n)
     chunks = named(model.architecture).chunks(weights, rows)
     for chunk, labels in zip(chunks, model.labels.split(rows * n), strict=True):
-        yield network(chunk, model.task), labels
+        yield network(chunk, model.task, activation=model.activation), labels
 
 
 def margins_of(logits: Tensor, labels: Tensor) -> Tensor:
@@ -205,8 +207,7 @@ def _resid_mid(model: Transformer) -> Rounded:
 
 def _tokens(model: Transformer) -> tuple[Rounded, Rounded, Rounded]:
     """Embedding + position of a, b and ``=``: [rows, d], [n, d], [1, d]."""
-    embed, pos = model.weights[names.W_E], model.weights[names.W_POS]
-    n = model.task.n
+    embed, pos, n = model.weights[names.W_E], model.weights[names.W_POS], model.task.n
     parts = (model.weights.get("embed.W_E_a", embed[:n]), embed[:n], embed[n:][:1])
     return tuple(rounding.total(part, at) for part, at in zip(parts, pos, strict=False))  # type: ignore[return-value]
 
@@ -234,8 +235,7 @@ def _pattern_error(model: Transformer, tokens: tuple[Rounded, Rounded, Rounded])
     query = Rounded(model.query[None], q.error / d_head**0.5)
     n = d_head + SCALE
     errors = [rounding.product(_per_head(model, x, "K"), query, "thk,ohk->th", n) for x in tokens]
-    value, error = _by_pair(model.scores), _by_pair(errors)
-    return rounding.softmax_error(Rounded(value, error), model.pattern)
+    return rounding.softmax_error(Rounded(_by_pair(model.scores), _by_pair(errors)), model.pattern)
 
 
 def _by_pair(by_token: list[Tensor] | tuple[Tensor, ...]) -> Tensor:

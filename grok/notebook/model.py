@@ -89,7 +89,9 @@ class Model(Loaded):
         Each call makes a new model, so that what you change in one stays there. The import takes seconds.
         """
         weights = {name: w.to(dtype) for name, w in self.network.weights.items()}
-        return recognise(weights).definition().hooked(weights, self.network.task)
+        from grok.models.hooked import definition
+
+        return definition.hooked(weights, self.network.task, self.network.activation)
 
     def tokens(self) -> Tensor:
         """What ``hooked`` takes as input, for all pairs, a-major: ``a b =`` [n², 3] or ``a b`` [n², 2], int64."""

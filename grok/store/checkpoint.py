@@ -21,12 +21,12 @@ from grok.errors import GrokError
 from grok.models.architectures import Architecture, network, recognise
 from grok.models.names import Weights
 from grok.models.network import Network
-from grok.recipe import FAMILIES, RECIPES, Recipe
+from grok.recipe import FAMILIES, RECIPES, RELU, Activation, Recipe
 from grok.store import formats, pairs
 from grok.store.fixture import CARD, MODEL, Fixture, load_fixture, save_fixture
 from grok.store.formats import container, unwrap
 from grok.store.formats.shapes import Layout, listed, shown
-from grok.store.told import MODULAR, told_task
+from grok.store.told import MODULAR, told_activation, told_task
 from grok.task import Split, Task
 
 __all__ = ["Fixture", "Loaded", "convert", "load", "load_fixture", "save_fixture"]
@@ -87,9 +87,12 @@ def load(
         trained = load_fixture(path.parent).recipe
     try:
         wanted = _wanted(recipe) or trained
-        tensors, ignored = unwrap.state_dict(container.read(path), index)
+        held = container.read(path)
+        tensors, ignored = unwrap.state_dict(held, index)
         name, layout = formats.recognise(tensors)
-        weights, guess, reading = _read(layout, wanted.architecture if wanted else None)
+        activation, neurons = told_activation(unwrap.act_fn(held), recognise(layout.weights))
+        activation = trained.activation if trained else activation
+        weights, guess, reading = _read(layout, wanted.architecture if wanted else None, activation)
         architecture = recognise(weights)
         if trained is not None and recipe is None:
             task, told = trained.task, [_stated(trained.task, guess)]
@@ -103,7 +106,7 @@ def load(
         known = trained.split()
     accuracy = _accuracy(task, known, guess)
     ignored += [shown(key) for key in tensors if key not in layout.used]
-    notes = [*layout.notes, *reading, *told]
+    notes = [*layout.notes, *neurons, *reading, *told]
     if trained is not None and family is not None and (changes := trained.changes(RECIPES[family])):
         notes.append(f"trained with {changes}: the claims about {family} may fail on its published figures")
     if ignored:
@@ -116,15 +119,19 @@ def load(
     if accuracy.get("test", accuracy["all"]) < GROKKED:
         figures = ", ".join(f"{value:.4f} of {which} pairs" for which, value in accuracy.items())
         notes.append(f"this model has not grokked: it is right on {figures}")
-    return Loaded(path, network(weights, task, known), family, accuracy, notes, name, ignored, _sha256(path))
+    of_file = network(weights, task, known, activation=activation)
+    return Loaded(path, of_file, family, accuracy, notes, name, ignored, _sha256(path))
 
 
 def convert(loaded: Loaded, out: Path) -> None:
     """Write the weights as safetensors under this project's names, in float32. Raises OSError.
 
-    Weights that float32 cannot represent stay in float64. ``load`` gives the same network from the file, to the bit.
+    Weights that float32 cannot represent stay in float64. Neurons other than ReLU are named in the metadata. ``load``
+    gives the same network from the file, to the bit.
     """
-    files.write_bytes(out, save({n: _narrow(w) for n, w in loaded.network.weights.items()}))
+    found = loaded.network
+    named: dict[str, str] = {} if found.activation == RELU else {container.ACT_FN: found.activation}
+    files.write_bytes(out, save({n: _narrow(w) for n, w in found.weights.items()}, named or None))
 
 
 def _narrow(weight: Tensor) -> Tensor:
@@ -163,14 +170,14 @@ def _stated(task: Task, guess: Tensor) -> str:
     return f"its card: {task.operation} with p = {task.p}; right on {right:.4f} of all pairs"
 
 
-def _read(layout: Layout, asked: str | None) -> tuple[Weights, Tensor, list[str]]:
+def _read(layout: Layout, asked: str | None, activation: Activation) -> tuple[Weights, Tensor, list[str]]:
     """The weights, their answers, and how the reading was told, where the file has more than one.
 
     That of the architecture asked for, if it is one of them; otherwise the one that is right on more pairs, and of two
     that are right on as many the one with the smaller loss: a network was trained to do well as it was run.
     """
     readings = {recognise(w).name: _checked(w) for w in (layout.weights, *layout.other_readings)}
-    answers = {name: _answers(weights, layout.p) for name, weights in readings.items()}
+    answers = {name: _answers(weights, layout.p, activation) for name, weights in readings.items()}
     if len(readings) == 1:
         return next(iter(readings.values())), next(iter(answers.values())), []
     fits = {name: _fit(readings[name], answers[name], layout.p) for name in readings}
@@ -188,14 +195,15 @@ def _fit(weights: Weights, guess: Tensor, p: int) -> tuple[float, float]:
     return float((guess == labels).double().mean()), -float(loss)
 
 
-def _answers(weights: Weights, p: int) -> Tensor:
+def _answers(weights: Weights, p: int, activation: Activation) -> Tensor:
     """The class with the greatest logit of every pair: [p²]. In float32, a few values of a at once, to save memory."""
     widths = [max(w.shape) for w in weights.values()]
     if p < 5 or p * p * max(widths) * 8 > MAX_ACTIVATION_BYTES:
         raise GrokError(f"p = {p} with matrices up to {max(widths)} wide; expected p ≥ 5 and p² × width ≤ 2²⁷")
     rows = -(-CHUNK_BYTES // (p * max(widths) * 4))
     chunks = recognise(weights).chunks(weights, rows)
-    return torch.cat([network(chunk, Task(p), dtype=torch.float32).logits.argmax(-1) for chunk in chunks])
+    single = (network(chunk, Task(p), dtype=torch.float32, activation=activation) for chunk in chunks)
+    return torch.cat([part.logits.argmax(-1) for part in single])
 
 
 def _family(weights: Weights, architecture: Architecture, task: Task, recipe: str | None) -> str | None:
