@@ -835,7 +835,8 @@ def test_relu_lowers_linearity_in_the_sum(model, evidence):
 )
 def test_pc2_turns_neurons_off_at_zero(model, evidence):
     r"""How PC2 corrects the answer to 0 + 0: it pushes some neurons below zero, where the ReLU silences them. Without
-    PC2 they stay on, and the answer is too large. It hardly turns any neuron on.
+    PC2 they stay on, and the answer is too large. It hardly turns any neuron on. In a network whose embedding has one
+    principal component, as that of the number line, PC2 changes nothing and no neuron flips.
 
     Measured: at the pair (0, 0), the number of neurons whose input is positive with PC1 only (F5) and not in the whole
     network, and the number of those where it is the other way round.
@@ -853,6 +854,8 @@ def test_pc2_turns_neurons_off_at_zero(model, evidence):
             see="Most are positive with PC1 only and negative in the whole network: PC2 turns them off.",
             axes=("neuron that flips", "input of the ReLU"),
         )
+    else:
+        evidence("no plot", "PC2 turns no neuron off or on here")
     turned_off, turned_on = addition.flips(whole, ablated)
     off = evidence("neurons that PC2 turns off", turned_off, published=24)
     evidence("neurons that PC2 turns on", turned_on, published=1)

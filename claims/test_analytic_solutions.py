@@ -94,6 +94,8 @@ def test_phases_are_spread_evenly(model, evidence):
             see="A row for each frequency; the neurons lie all along it if the phases are spread.",
             axes=("phase at which a is read, turns", "frequency k"),
         )
+    else:
+        evidence("no plot", "no frequency has ten live neurons with 0.85 of their variance on it")
     evidence("neurons in each cluster of at least ten", {k: spread.n for k, spread in found.items()})
     lengths = evidence("resultant length of each cluster's phases", {k: spread.first for k, spread in found.items()})
     clusters = evidence("number of clusters of at least ten neurons", len(found))
@@ -240,5 +242,7 @@ def test_input_weights_are_of_one_frequency(model, evidence):
             line=0.9,
             axes=("live neuron, by share", "share of the squared norm, 0 to 1"),
         )
+    else:
+        evidence("no plot", "no neuron is live")
     share = evidence("mean share of one frequency in a neuron's weights", neurons.token_frequency_share(model.W_neur))
     assert share >= 0.9

@@ -11,6 +11,9 @@ from grok.task import Split, Task
 Loss = Literal["cross-entropy", "squared error"]
 CROSS_ENTROPY: Loss = "cross-entropy"
 SQUARED_ERROR: Loss = "squared error"  # of the logits from 1 for the label and 0 for the others, mean over both
+Activation = Literal["relu", "gelu"]
+RELU: Activation = "relu"
+GELU: Activation = "gelu"
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class Recipe:
     d_mlp: int = 512
     warmup: int = 0  # the rate of the update after t others is lr · min(t / warmup, 1)
     loss: Loss = CROSS_ENTROPY  # what is minimised
+    activation: Activation = RELU  # of the neurons of an mlp or a transformer; the other architectures fix theirs
     # indices a·n + b of the train pairs, separated by spaces; without them split_seed and train_frac draw the pairs
     train_pairs: str = field(default="", repr=False)
 
@@ -61,7 +65,7 @@ class Recipe:
     def to_json(self) -> dict[str, Any]:
         """The recipe as plain JSON. ``from_json`` is the inverse. What older cards do not have is left out if usual."""
         written = asdict(self) | {"task": self.task.to_json()}
-        usual = {"warmup": 0, "loss": CROSS_ENTROPY, "train_pairs": ""}
+        usual = {"warmup": 0, "loss": CROSS_ENTROPY, "activation": RELU, "train_pairs": ""}
         return {key: value for key, value in written.items() if key not in usual or value != usual[key]}
 
     def differences(self, other: Recipe) -> dict[str, tuple[str, str]]:

@@ -10,7 +10,7 @@ import tyro
 SET_HELP = """change one field of the recipe, as in weight_decay=0.3; repeat it for other fields. In a sweep a field may
 have several values, as in weight_decay=0.3,1. Fields: p, steps, d_model, n_heads, d_head, d_mlp, warmup (whole
 numbers); train_frac, weight_decay, lr, eps (numbers); betas (two numbers, as in betas=0.9,0.98);
-loss (cross-entropy or squared error)."""
+loss (cross-entropy or squared error); activation (relu or gelu)."""
 
 Set = Annotated[
     tyro.conf.UseAppendAction[tuple[str, ...]],

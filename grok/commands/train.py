@@ -86,7 +86,8 @@ def _recipe(
     name: str | None, file: Path | None, set_: tuple[str, ...], steps: int | None, seed: int | None, split: Path | None
 ) -> Recipe:
     """The recipe that these options describe, checked. Raises GrokError."""
-    from grok.train import fields, pairs
+    from grok.store import pairs
+    from grok.train import fields
 
     settings = set_ if steps is None else (*set_, f"steps={steps}")
     chosen = fields.changed(fields.chosen(name, file), fields.single(settings))

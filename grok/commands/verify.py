@@ -28,6 +28,7 @@ def verify(
     recipe: str | None = None,
     split_seed: int | None = None,
     train_frac: float | None = None,
+    split: Path | None = None,
     index: int | None = None,
     claims: str | None = None,
     strict: bool = False,
@@ -46,6 +47,7 @@ def verify(
         recipe: the recipe whose claims apply; by default the model's answers decide.
         split_seed: seed of the model's train pairs; without it the train pairs are unknown.
         train_frac: share of the pairs that the model was trained on.
+        split: in place of these two, a file with its train pairs, as indices a·n + b: text, a JSON list, or .npy.
         index: which checkpoint, if the file holds a list of them.
         claims: only these claims, as in K8,N6; `grok list --claims` lists them all.
         strict: exit with 1 if a claim is refuted on the model.
@@ -58,7 +60,7 @@ def verify(
     from grok.models.pizza import Pizza
     from grok.store import checkpoint
 
-    loaded = checkpoint.load(file, recipe, split_seed, train_frac, index)
+    loaded = checkpoint.load(file, recipe, split_seed, train_frac, index, split)
     print(f"{file}: {_described(loaded)}", *loaded.notes, _certificate(loaded), sep="\n  ")
     if isinstance(loaded.network, Concat):
         print(*_of_representations(loaded.network), sep="\n  ")
@@ -68,17 +70,12 @@ def verify(
         raise GrokError(f"{file}: no source makes claims about such a model; write your own: examples/own_claims")
     folder = published.root() / "claims"
     sys.stdout.flush()  # pytest writes to the file behind it
+    given_split = {"--split-seed": split_seed, "--train-frac": train_frac, "--split": split and split.resolve()}
+    another_split = any(value is not None for value in given_split.values())  # than that of the folder's card
+    own = None if another_split else _own_fixture(file, loaded.recipe_name)
     options: dict[str, object] = {
         "--recipe": loaded.recipe_name,
-        **(
-            _own_fixture(file, loaded.recipe_name)
-            or {
-                "--checkpoint": file.resolve(),
-                "--split-seed": split_seed,
-                "--train-frac": train_frac,
-                "--index": index,
-            }
-        ),
+        **(own or {"--checkpoint": file.resolve(), **given_split, "--index": index}),
         "--beside": folder.parent / "fixtures",
         "--claims": claims,
         "--claims-html": html and html.resolve(),

@@ -93,7 +93,7 @@ def _cosines(model: Network, triples: Tensor) -> Tensor:
         table[tokens].detach().clone().requires_grad_()
         for table, tokens in zip(architecture.embeddings(model.weights), triples.T[:2], strict=True)
     )
-    inside = architecture.network(Task(n), architecture.embedded(model.weights, first, second), None)
+    inside = replace(model, task=Task(n), weights=architecture.embedded(model.weights, first, second), split=None)
     logits = inside.logits[torch.arange(n) * (n + 1), triples[:, 2]]
     of_a, of_b = torch.autograd.grad(logits.sum(), (first, second))
     return (of_a * of_b).sum(1) / (of_a.norm(dim=1) * of_b.norm(dim=1)).clamp_min(TINY)
@@ -231,9 +231,7 @@ def with_embedding(model: Network, edit: Callable[[Tensor], Tensor]) -> Network:
     """
     architecture = recognise(model.weights)
     first, second = architecture.embeddings(model.weights)
-    return architecture.network(
-        model.task, architecture.embedded(model.weights, edit(first), edit(second)), model.split
-    )
+    return replace(model, weights=architecture.embedded(model.weights, edit(first), edit(second)))
 
 
 def _explained(values: Tensor, formula: Tensor) -> float:

@@ -21,7 +21,7 @@ from grok.errors import GrokError
 from grok.models import concat, mlp, pizza, quadratic, transformer
 from grok.models.names import Weights
 from grok.models.network import Network
-from grok.recipe import Recipe
+from grok.recipe import RELU, Activation, Recipe
 from grok.task import Split, Task
 
 
@@ -112,7 +112,13 @@ def recognise(weights: Mapping[str, Any]) -> Architecture:
     return found[0]
 
 
-def network(weights: Weights, task: Task, split: Split | None = None, dtype: torch.dtype = torch.float64) -> Network:
+def network(
+    weights: Weights,
+    task: Task,
+    split: Split | None = None,
+    dtype: torch.dtype = torch.float64,
+    activation: Activation = RELU,
+) -> Network:
     """The network of these weights, converted to ``dtype``. Raises GrokError if no architecture has such weights."""
     converted = {name: w.detach().to(dtype) for name, w in weights.items()}
-    return recognise(converted).network(task, converted, split)
+    return recognise(converted).network(task, converted, split, activation)

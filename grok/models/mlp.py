@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import get_args
 
 import torch
 from einops import rearrange
@@ -13,7 +14,7 @@ from torch import Generator, Tensor
 from grok.models import names
 from grok.models.names import Weights
 from grok.models.network import Network
-from grok.recipe import Recipe
+from grok.recipe import Activation, Recipe
 
 REQUIRED = (names.MLP_W_E, names.MLP_W_IN, names.MLP_W_U)
 UNEMBEDDING = names.MLP_W_U
@@ -45,6 +46,7 @@ class MLP(Network):
     """E[a] + E[b] → ReLU → logits (source K). With the weight ``W_E_b`` the second input has its own embedding."""
 
     architecture = "mlp"
+    activations = get_args(Activation)
 
     @property
     def W_E(self) -> Tensor:

@@ -14,8 +14,10 @@ import torch
 from torch import Tensor
 
 from grok.errors import NotEvaluable
+from grok.models.activations import ACTIVATIONS
 from grok.models.names import Weights
 from grok.models.spectrum import Spectrum
+from grok.recipe import RELU, Activation
 from grok.task import Split, Task
 
 
@@ -25,13 +27,16 @@ class Network:
 
     weights: float64, with the names of ``models.names``. Other people's models may also have TransformerLens's bias
     names. split: the train and test pairs; None if they are not known (then test is all pairs, and there is no train).
+    activation: what ``post`` is of ``pre``, where the architecture leaves the choice (``activations``).
     """
 
     task: Task
     weights: Weights
     split: Split | None
+    activation: Activation = RELU
 
     architecture: ClassVar[str]  # its name in ``models.architectures``
+    activations: ClassVar[tuple[Activation, ...]] = ()  # those a recipe may choose; none if the architecture fixes it
 
     @cached_property
     def labels(self) -> Tensor:
@@ -42,7 +47,7 @@ class Network:
     def train(self) -> Tensor:
         """Indices of the train pairs. Raises NotEvaluable if the split is not known."""
         if self.split is None:
-            raise NotEvaluable("the train pairs are not known: give --split-seed and --train-frac")
+            raise NotEvaluable("the train pairs are not known: give --split, or --split-seed and --train-frac")
         return self.split.train
 
     @property
@@ -62,13 +67,13 @@ class Network:
 
     @cached_property
     def pre(self) -> Tensor:
-        """MLP inputs to the ReLU: [n², d_mlp]."""
+        """MLP inputs to the activation function: [n², d_mlp]."""
         raise NotImplementedError
 
     @cached_property
     def post(self) -> Tensor:
         """MLP activations: [n², d_mlp]."""
-        return self.pre.relu()
+        return ACTIVATIONS[self.activation](self.pre)
 
     @cached_property
     def skip_logits(self) -> Tensor:

@@ -18,10 +18,11 @@ from torch import Tensor
 from grok.errors import GrokError
 from grok.kernels.token_mix.bag import PairIndex, PizzaIndex, gather_pairs, token_mix
 from grok.models import names
+from grok.models.activations import activate
 from grok.models.architectures import recognise
 from grok.models.names import Weights
 from grok.models.pizza import ConstantAttention, SoftmaxAttention
-from grok.recipe import Recipe
+from grok.recipe import RELU, Activation, Recipe
 
 BLOCK = 4608  # pairs at most; with fewer pairs threads meet too often, and more pairs gain nothing
 ALIGNED = 16  # floats in a cache line
@@ -234,12 +235,13 @@ def _aligned(matrix: Tensor) -> Tensor:
     return torch.nn.functional.pad(matrix, (0, -matrix.shape[1] % ALIGNED))
 
 
-def outputs(tables: Tables, index: PairIndex) -> tuple[Tensor, Tensor]:
+def outputs(tables: Tables, index: PairIndex, activation: Activation = RELU) -> tuple[Tensor, Tensor]:
     """Logits of pairs (-inf behind C), and the part that the neurons write, post U (zeros behind C): [N, C'] each."""
     mixed, _ = tables.mix(index)
     m = len(tables.U)
     pre = mixed[:, :m]
-    post = pre.square_() if isinstance(tables, MLPTables) and tables.quadratic else pre.clamp_min_(0)
+    quadratic = isinstance(tables, MLPTables) and tables.quadratic
+    post = pre.square_() if quadratic else activate(pre, activation)
     written = post @ tables.readout
     return written + (tables.never if isinstance(tables, MLPTables) else mixed[:, m:]), written
 

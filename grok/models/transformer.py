@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import get_args
 
 import torch
 from einops import rearrange
@@ -13,7 +14,7 @@ from torch import Generator, Tensor
 from grok.models import names
 from grok.models.names import Weights
 from grok.models.network import Network
-from grok.recipe import Recipe
+from grok.recipe import Activation, Recipe
 
 REQUIRED = (
     names.W_E,
@@ -63,6 +64,7 @@ class Transformer(Network):
     """One layer, no LayerNorm, context ``a b =`` (sources B, F, N, S)."""
 
     architecture = "transformer"
+    activations = get_args(Activation)
 
     def _bias(self, name: str, *shape: int) -> Tensor:
         return self.weights.get(name, self.weights[names.W_E].new_zeros(*shape))

@@ -89,7 +89,9 @@ class Model(Loaded):
         Each call makes a new model, so that what you change in one stays there. The import takes seconds.
         """
         weights = {name: w.to(dtype) for name, w in self.network.weights.items()}
-        return recognise(weights).definition().hooked(weights, self.network.task)
+        from grok.models.hooked import definition
+
+        return definition.hooked(weights, self.network.task, self.network.activation)
 
     def tokens(self) -> Tensor:
         """What ``hooked`` takes as input, for all pairs, a-major: ``a b =`` [n², 3] or ``a b`` [n², 2], int64."""
@@ -132,13 +134,14 @@ def load(
     split_seed: int | None = None,
     train_frac: float | None = None,
     index: int | None = None,
+    split: Path | str | None = None,
 ) -> Model:
     """A model from a checkpoint of any layout in docs/checkpoints.md, or from a folder that ``grok train`` made.
 
     The arguments are those of ``grok verify``. Raises GrokError for a file that cannot be used. No code in it is run.
     """
     path = Path(path)
-    loaded = checkpoint.load(path, recipe, split_seed, train_frac, index)
+    loaded = checkpoint.load(path, recipe, split_seed, train_frac, index, None if split is None else Path(split))
     own = path.is_dir() and (path / CARD).is_file()
     return Model(**vars(loaded), fixture=load_fixture(path) if own else None)
 

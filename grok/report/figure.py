@@ -42,8 +42,7 @@ def figure(kind: str, name: str, data: Mapping[str, Any]) -> go.Figure:
     """
     plain = {key: _plain(value) for key, value in data.items()}
     plots.check(kind, name)
-    if not plots.draws(kind, name, plain):
-        raise ValueError(f"plot {name}, of the kind {kind}, is empty: every array of it is")
+    plots.check_data(kind, name, plain)
     made = json.loads(_drawn(kind, json.dumps(plain)))
     colours = _colours()
     axis = {"gridcolor": colours["--grid"], "zerolinecolor": colours["--rule"], "automargin": True}

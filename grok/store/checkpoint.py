@@ -21,12 +21,12 @@ from grok.errors import GrokError
 from grok.models.architectures import Architecture, network, recognise
 from grok.models.names import Weights
 from grok.models.network import Network
-from grok.recipe import FAMILIES, RECIPES, Recipe
-from grok.store import formats
+from grok.recipe import FAMILIES, RECIPES, RELU, Activation, Recipe
+from grok.store import formats, pairs
 from grok.store.fixture import CARD, MODEL, Fixture, load_fixture, save_fixture
 from grok.store.formats import container, unwrap
 from grok.store.formats.shapes import Layout, listed, shown
-from grok.store.told import MODULAR, told_task
+from grok.store.told import MODULAR, told_activation, told_task
 from grok.task import Split, Task
 
 __all__ = ["Fixture", "Loaded", "convert", "load", "load_fixture", "save_fixture"]
@@ -68,14 +68,16 @@ def load(
     split_seed: int | None = None,
     train_frac: float | None = None,
     index: int | None = None,
+    split: Path | None = None,
 ) -> Loaded:
     """Load a checkpoint of any known layout, or the final network of a fixture's folder.
 
     The task and the split of a fixture, or of its model.safetensors, come from its card unless you give others.
     recipe: the expected recipe. Another task or architecture is an error. If the model does not show its task, the task
     is taken from the recipe. The recipe also chooses between published recipes of one architecture, task and size.
-    split_seed, train_frac: give both or neither; without them the split is unknown. index: position in a list of
-    checkpoints. Raises GrokError for a file that cannot be used. No code in the file is ever run.
+    split_seed, train_frac: give both or neither. split: in their place, a file with the train pairs
+    (``pairs.split_in``). Without them the split is unknown. index: position in a list of checkpoints.
+    Raises GrokError for a file that cannot be used. No code in the file is ever run.
     """
     path = Path(path)
     if path.is_dir() and (path / CARD).is_file():
@@ -85,43 +87,51 @@ def load(
         trained = load_fixture(path.parent).recipe
     try:
         wanted = _wanted(recipe) or trained
-        tensors, ignored = unwrap.state_dict(container.read(path), index)
+        held = container.read(path)
+        tensors, ignored = unwrap.state_dict(held, index)
         name, layout = formats.recognise(tensors)
-        weights, guess, reading = _read(layout, wanted.architecture if wanted else None)
+        activation, neurons = told_activation(unwrap.act_fn(held), recognise(layout.weights))
+        activation = trained.activation if trained else activation
+        weights, guess, reading = _read(layout, wanted.architecture if wanted else None, activation)
         architecture = recognise(weights)
         if trained is not None and recipe is None:
             task, told = trained.task, [_stated(trained.task, guess)]
         else:
             task, told = told_task(layout, weights, guess, architecture, wanted)
         family = _family(weights, architecture, task, wanted.name if wanted else None)
-        split = _split(task, split_seed, train_frac)
-        if split is None and trained is not None:
-            split = trained.split()
-        accuracy = _accuracy(task, split, guess)
     except GrokError as error:
         raise GrokError(f"{path}: {error}") from None
+    known = _split(task, split_seed, train_frac, split)
+    if known is None and trained is not None:
+        known = trained.split()
+    accuracy = _accuracy(task, known, guess)
     ignored += [shown(key) for key in tensors if key not in layout.used]
-    notes = [*layout.notes, *reading, *told]
+    notes = [*layout.notes, *neurons, *reading, *told]
     if trained is not None and family is not None and (changes := trained.changes(RECIPES[family])):
         notes.append(f"trained with {changes}: the claims about {family} may fail on its published figures")
     if ignored:
         notes.append(f"not used: {listed(ignored)}")
-    if split is None:
+    if known is None:
         notes.append(
-            "the split is not known (--split-seed, --train-frac): test = all pairs, and there are no train pairs"
+            "the split is not known (--split, or --split-seed and --train-frac): test = all pairs, and there are no "
+            "train pairs"
         )
     if accuracy.get("test", accuracy["all"]) < GROKKED:
         figures = ", ".join(f"{value:.4f} of {which} pairs" for which, value in accuracy.items())
         notes.append(f"this model has not grokked: it is right on {figures}")
-    return Loaded(path, network(weights, task, split), family, accuracy, notes, name, ignored, _sha256(path))
+    of_file = network(weights, task, known, activation=activation)
+    return Loaded(path, of_file, family, accuracy, notes, name, ignored, _sha256(path))
 
 
 def convert(loaded: Loaded, out: Path) -> None:
     """Write the weights as safetensors under this project's names, in float32. Raises OSError.
 
-    Weights that float32 cannot represent stay in float64. ``load`` gives the same network from the file, to the bit.
+    Weights that float32 cannot represent stay in float64. Neurons other than ReLU are named in the metadata. ``load``
+    gives the same network from the file, to the bit.
     """
-    files.write_bytes(out, save({n: _narrow(w) for n, w in loaded.network.weights.items()}))
+    found = loaded.network
+    named: dict[str, str] = {} if found.activation == RELU else {container.ACT_FN: found.activation}
+    files.write_bytes(out, save({n: _narrow(w) for n, w in found.weights.items()}, named or None))
 
 
 def _narrow(weight: Tensor) -> Tensor:
@@ -160,14 +170,14 @@ def _stated(task: Task, guess: Tensor) -> str:
     return f"its card: {task.operation} with p = {task.p}; right on {right:.4f} of all pairs"
 
 
-def _read(layout: Layout, asked: str | None) -> tuple[Weights, Tensor, list[str]]:
+def _read(layout: Layout, asked: str | None, activation: Activation) -> tuple[Weights, Tensor, list[str]]:
     """The weights, their answers, and how the reading was told, where the file has more than one.
 
     That of the architecture asked for, if it is one of them; otherwise the one that is right on more pairs, and of two
     that are right on as many the one with the smaller loss: a network was trained to do well as it was run.
     """
     readings = {recognise(w).name: _checked(w) for w in (layout.weights, *layout.other_readings)}
-    answers = {name: _answers(weights, layout.p) for name, weights in readings.items()}
+    answers = {name: _answers(weights, layout.p, activation) for name, weights in readings.items()}
     if len(readings) == 1:
         return next(iter(readings.values())), next(iter(answers.values())), []
     fits = {name: _fit(readings[name], answers[name], layout.p) for name in readings}
@@ -185,14 +195,15 @@ def _fit(weights: Weights, guess: Tensor, p: int) -> tuple[float, float]:
     return float((guess == labels).double().mean()), -float(loss)
 
 
-def _answers(weights: Weights, p: int) -> Tensor:
+def _answers(weights: Weights, p: int, activation: Activation) -> Tensor:
     """The class with the greatest logit of every pair: [p²]. In float32, a few values of a at once, to save memory."""
     widths = [max(w.shape) for w in weights.values()]
     if p < 5 or p * p * max(widths) * 8 > MAX_ACTIVATION_BYTES:
         raise GrokError(f"p = {p} with matrices up to {max(widths)} wide; expected p ≥ 5 and p² × width ≤ 2²⁷")
     rows = -(-CHUNK_BYTES // (p * max(widths) * 4))
     chunks = recognise(weights).chunks(weights, rows)
-    return torch.cat([network(chunk, Task(p), dtype=torch.float32).logits.argmax(-1) for chunk in chunks])
+    single = (network(chunk, Task(p), dtype=torch.float32, activation=activation) for chunk in chunks)
+    return torch.cat([part.logits.argmax(-1) for part in single])
 
 
 def _family(weights: Weights, architecture: Architecture, task: Task, recipe: str | None) -> str | None:
@@ -212,9 +223,11 @@ def _family(weights: Weights, architecture: Architecture, task: Task, recipe: st
     return (asked or fitting)[0].name if fitting else None
 
 
-def _split(task: Task, seed: int | None, fraction: float | None) -> Split | None:
+def _split(task: Task, seed: int | None, fraction: float | None, file: Path | None) -> Split | None:
     if seed is None and fraction is None:
-        return None
+        return None if file is None else pairs.split_in(file, task)
+    if file is not None:
+        raise GrokError("--split names the train pairs: leave out --split-seed and --train-frac")
     if seed is None or fraction is None:
         raise GrokError("--split-seed and --train-frac belong together: give both, or neither")
     if not 0 < fraction < 1:

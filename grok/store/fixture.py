@@ -91,7 +91,9 @@ class Fixture:
             known = ", ".join(f"{role} ({at})" for role, at in self.roles.items())
             raise GrokError(f"{self.folder}: no checkpoint {which!r}; it holds {known}")
         if step not in self._networks:
-            self._networks[step] = network(self.weights[step], self.recipe.task, self.recipe.split())
+            self._networks[step] = network(
+                self.weights[step], self.recipe.task, self.recipe.split(), activation=self.recipe.activation
+            )
         return self._networks[step]
 
     def _drawn(self) -> Weights | None:

@@ -1,4 +1,4 @@
-"""Which task a model was trained on, told from its answers."""
+"""What a model was trained on, told from its answers; and what its neurons are, told by its file."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from torch import Tensor
 from grok.errors import GrokError
 from grok.models.architectures import Architecture
 from grok.models.names import Weights
-from grok.recipe import Recipe
-from grok.store.formats.shapes import Layout
+from grok.recipe import RELU, Activation, Recipe
+from grok.store.formats.shapes import Layout, shown
 from grok.task import Operation, Task
 
 MODULAR: tuple[Operation, ...] = ("add_mod", "sub_mod")
@@ -52,6 +52,21 @@ def told_task(
     if operation not in candidates:
         raise GrokError(f"{recipe} is {operation}, and there is none with {p} elements; a ± b modulo p needs an odd p")
     return candidates[operation], [told]
+
+
+def told_activation(said: str | None, architecture: Architecture) -> tuple[Activation, list[str]]:
+    """The activation of the neurons, from the name in the file (``unwrap.act_fn``); and a note, if it is not ReLU.
+
+    Raises GrokError for one that such a network cannot have here. A file that names none holds ReLU neurons, or those
+    that its architecture fixes.
+    """
+    choices = architecture.network.activations or (RELU,)
+    for known in choices:
+        if said == known:
+            return known, [] if known == RELU else [f"its neurons are {known}, as the file says"]
+    if said is None:
+        return RELU, []
+    raise GrokError(f"it says act_fn = {shown(said)}, expected {' or '.join(choices)} for a {architecture.name}")
 
 
 def _candidates(n: int) -> dict[Operation, Task]:

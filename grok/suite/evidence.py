@@ -89,16 +89,16 @@ class Recorder:
         An array that is expensive to compute may be given as a function without arguments. It is called only if the
         plot is kept. Of many networks of one kind, such as the draws of initial weights, only one keeps its plots.
         arrays: a function that makes several of them, by name.
-        A plot whose arrays are all empty is left out. Raises as ``__call__``, and ValueError for an unknown kind and
-        for a plot without a series or a matrix.
+        Raises as ``__call__``, and ValueError for an unknown kind and for a plot without points. Where a network may
+        have nothing to draw, the claim asks first, and says why there is no plot: ``evidence("no plot", "…")``.
         """
         plots.check(kind, name)
         if self.keeps_plots:
             made = dict(arrays() if arrays else {})
             made |= {key: value() if callable(value) else value for key, value in data.items()}
             recorded = _checked(made, PLOT_DIGITS, f"plot {name}")
-            if plots.draws(kind, name, recorded):
-                self.plots.append(Plot(kind, name, recorded))
+            plots.check_data(kind, name, recorded)
+            self.plots.append(Plot(kind, name, recorded))
 
 
 _ACTIVE: ContextVar[Recorder | None] = ContextVar("grok_recorder", default=None)

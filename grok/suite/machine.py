@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
+from typing import Any
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of mallopt(3)
 
@@ -26,6 +27,11 @@ def keep_memory() -> None:
         return
     mallopt(M_MMAP_MAX, 0)
     mallopt(M_TRIM_THRESHOLD, -1)
+
+
+def is_worker(config: Any) -> bool:
+    """Whether this is a process that pytest-xdist started."""
+    return hasattr(config, "workerinput")
 
 
 def share_cores(n_workers: int) -> None:

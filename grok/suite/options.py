@@ -1,4 +1,4 @@
-"""The plugin's command line options, checked."""
+"""The plugin's command line options (``arguments``), checked."""
 
 from __future__ import annotations
 
@@ -13,37 +13,12 @@ import pytest
 
 from grok import published
 from grok.errors import GrokError
+from grok.suite.arguments import UPDATE
 from grok.suite.subject import Checkpoint
 from grok.suite.subjects import load_checkpoints
 from grok.verdicts import expected
 from grok.verdicts.expected import Entry
 from grok.verdicts.record import PUBLISHED
-
-UPDATE = "--update-expected"
-
-
-def add_options(parser: pytest.Parser) -> None:
-    group = parser.getgroup("grok claims")
-    add = group.addoption
-    add("--claims-json", metavar="FILE", help="write verdicts.json")
-    add("--claims-html", metavar="FILE", help="write the page")
-    add("--expected", metavar="FILE", help=f"committed verdicts to compare with; default: {published.EXPECTED}")
-    add(UPDATE, action="store_true", help="rewrite the committed verdicts from this run; refused where CI is set")
-    add("--checkpoint", metavar="FILE", action="append", help="run the claims on this model of yours; repeatable")
-    add(
-        "--control",
-        metavar="FILE",
-        action="append",
-        help="a model of yours that learned nothing: claims must fail on it",
-    )
-    add("--recipe", metavar="NAME", help="recipe of the checkpoint; without one, run only the claims of this recipe")
-    add("--split-seed", metavar="N", type=int, help="seed of the checkpoint's train pairs")
-    add("--train-frac", metavar="X", type=float, help="share of the pairs that the checkpoint was trained on")
-    add("--index", metavar="N", type=int, help="which checkpoint, if the file holds a list of them")
-    add("--seeds", metavar="SEEDS", default="canonical", help="seeds of fixtures: canonical (default), all, or 0,3,7")
-    add("--claims", metavar="IDS", help="run only these claims, as in K8,N6")
-    add("--beside", metavar="DIR", help="show the published networks in this folder beside yours; they decide nothing")
-    add("--fixture-dir", metavar="DIR", help="folder of your fixtures, as DIR/<recipe>/seed<N>; default: the published")
 
 
 @dataclass(frozen=True)
@@ -91,8 +66,9 @@ class Options:
             raise pytest.UsageError(f"{UPDATE} is for shipped fixtures; it does not go with --checkpoint")
         if get("control") and not get("checkpoint"):
             raise pytest.UsageError("--control needs --checkpoint: it names a control of the models given there")
-        if not re.fullmatch(r"canonical|all|\d+(,\d+)*", get("seeds")):
-            raise pytest.UsageError(f"--seeds: expected canonical, all, or numbers like 0,3,7; found {get('seeds')!r}")
+        seeds = get("seeds") or "canonical"
+        if not re.fullmatch(r"canonical|all|\d+(,\d+)*", seeds):
+            raise pytest.UsageError(f"--seeds: expected canonical, all, or numbers like 0,3,7; found {seeds!r}")
         if get("claims_html") and importlib.util.find_spec("jinja2") is None:
             raise pytest.UsageError("--claims-html needs jinja2, which is not installed: pip install jinja2 plotly")
         if get("recipe"):
@@ -105,7 +81,7 @@ class Options:
             update_expected=update,
             recipe=get("recipe"),
             claims=tuple(name.strip() for name in (get("claims") or "").split(",") if name.strip()),
-            seeds=get("seeds"),
+            seeds=seeds,
             fixtures=_near(_path(here, get("fixture_dir")) or published.fixtures(config.rootpath)),
             tracebacks=get("tbstyle") != "auto" or bool(get("usepdb")),
             entries=_read(published.root() / published.EXPECTED if as_published else file, bool(get("expected"))),
@@ -114,7 +90,10 @@ class Options:
             _own_fixtures=bool(get("fixture_dir")),
             _checkpoints=tuple(get("checkpoint") or ()),
             _controls=tuple(get("control") or ()),
-            _loading={name: get(name) for name in ("recipe", "split_seed", "train_frac", "index")},
+            _loading={
+                **{name: get(name) for name in ("recipe", "split_seed", "train_frac", "index")},
+                "split": _path(here, get("split")),
+            },
         )
 
     @property

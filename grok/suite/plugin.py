@@ -1,37 +1,28 @@
-"""The pytest plugin: runs each claim on its subjects and judges the result. It never trains a model.
+"""The pytest plugin: the options, the fixtures of claims, and what notices that a session has claims.
 
-The test of a claim passes on a subject if the outcome is the one in the expected verdicts. Without expected verdicts it
-passes if the claim holds on a model and fails on a control. The plugin is loaded in every pytest session of an
-environment that has grok-claims, so importing it imports no torch.
+It is loaded in every pytest session of an environment that has grok-claims, so it imports next to nothing. What runs
+and judges claims, ``hooks``, is imported when the first claim is collected, or if one of the options is given.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Generator, Iterator
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from grok.errors import GrokError, NotEvaluable
-from grok.suite import collected, machine, outcome, results
-from grok.suite.collected import SUBJECT
-from grok.suite.evidence import Recorder, recording
-from grok.suite.meta import Info
-from grok.suite.options import Options, add_options
-from grok.suite.session import MESSAGE, Session
-from grok.suite.subject import AnySubject
-from grok.suite.subjects import Subjects
-from grok.verdicts.verdict import Result
+from grok import published
+from grok.suite import arguments, machine
 
-OPTIONS = pytest.StashKey[Options]()
-SUBJECTS = pytest.StashKey[Subjects]()
-RECORDER = pytest.StashKey[Recorder]()
-RESULT = pytest.StashKey[Result]()
+if TYPE_CHECKING:
+    from grok.suite.evidence import Recorder
+    from grok.suite.subject import AnySubject
+
+MESSAGE = "grok_claim"  # the user property in which a test sends its result, from whichever process it ran in
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    add_options(parser)
+    arguments.add_options(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -41,94 +32,45 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "rival: a model that solves the task in another way; for the params of a model fixture"
     )
-    if _is_worker(config):
+    if machine.is_worker(config):
         machine.share_cores(config.workerinput["workercount"])  # type: ignore[attr-defined] # set by pytest-xdist
-    options = Options.of(config)
-    config.stash[OPTIONS] = options
-    config.stash[SUBJECTS] = Subjects(options.fixtures, options.seeds, options.load_checkpoints(), options.beside)
-    if not _is_worker(config):
-        config.pluginmanager.register(Session(config, options, config.stash[SUBJECTS].checkpoints), "grok-session")
-
-
-# ── which subjects ───────────────────────────────────────────────────────────────────────────────────────────────
+    # a project with committed verdicts has claims, and is told at once if they cannot be read
+    if arguments.given(config) or (config.rootpath / published.EXPECTED).exists():
+        _hooks(config)
+    elif config.pluginmanager.hasplugin("xdist") and not machine.is_worker(config):
+        config.pluginmanager.register(_FirstResult(config))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    mark = metafunc.definition.get_closest_marker("claim")
-    if mark is None or SUBJECT not in metafunc.fixturenames:
-        return
-    info: Info = mark.args[0]
-    subjects_of = metafunc.config.stash[SUBJECTS].asked_for(metafunc.fixturenames)
-    found = [(family, subject) for family in collected.families(metafunc.definition) for subject in subjects_of(family)]
-    if not found and not info.on:
-        raise pytest.Collector.CollectError(
-            f"claim {info.id} asks for a model, but its source() names no fixture, and you have no model fixture"
-        )
-    chosen = [s for family, s in found if s.role in collected.tried_on(info) and family in (None, s.family)]
-    if not chosen:  # no network of these families is here: left out below
-        metafunc.parametrize(SUBJECT, [None], ids=["none"], indirect=True, scope="session")
-        return
-    metafunc.parametrize(SUBJECT, chosen, ids=[s.name for s in chosen], indirect=True, scope="session")
+    if metafunc.definition.get_closest_marker("claim"):
+        _hooks(metafunc.config).parametrize(metafunc)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Lets ``-k K8`` select by id, and ``--dist loadgroup`` of pytest-xdist keep a subject's tests on one worker."""
-    if info := collected.info_of(item):
-        item.extra_keyword_matches.add(info.id)
-    if (subject := collected.subject_of(item)) and item.config.pluginmanager.hasplugin("xdist"):
-        item.add_marker(pytest.mark.xdist_group(subject.name))
+    if item.get_closest_marker("claim"):
+        _hooks(item.config).collected_claim(item)
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Refuses two claims with one id. If there is a recipe or a checkpoint, leaves out claims of other families.
+class _FirstResult:
+    """Notices claims in the process that the user started with pytest-xdist: it collects none, and gets the results."""
 
-    The tests of one subject run one after the other, so that its network is loaded once.
-    """
-    if not _is_worker(config):  # pytest-xdist breaks if a worker stops; then the session reports it at the end
-        _refuse_clashes(items)
-    checkpoints = config.stash[SUBJECTS].checkpoints
-    family = checkpoints[0].family if checkpoints else config.stash[OPTIONS].recipe
-    chosen = config.stash[OPTIONS].claims
-    _refuse_unknown(chosen, items)
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
 
-    def runs(item: pytest.Item) -> bool:
-        info = collected.info_of(item)
-        if info is None:
-            return True
-        if not collected.subject_of(item) and (checkpoints or SUBJECT in getattr(item, "fixturenames", ())):
-            return False  # a model of the tests' own is no checkpoint; or there is no network of the claim's families
-        return not (collected.foreign(item, family) or collected.uncalled(item) or (chosen and info.id not in chosen))
-
-    if left_out := [item for item in items if not runs(item)]:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in set(left_out)]
-    places: dict[AnySubject | None, int] = {}
-    on_subjects = [item for item in items if collected.subject_of(item)]
-    in_turn = iter(sorted(on_subjects, key=lambda item: places.setdefault(collected.subject_of(item), len(places))))
-    items[:] = [next(in_turn) if collected.subject_of(item) else item for item in items]
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if any(name == MESSAGE for name, _ in report.user_properties):
+            self.config.pluginmanager.unregister(self)
+            hooks = _hooks(self.config)
+            self.config.stash[hooks.SESSION].pytest_runtest_logreport(report)  # it takes part from the next one on
 
 
-def _refuse_unknown(chosen: tuple[str, ...], items: list[pytest.Item]) -> None:
-    known = {info.id for item in items if (info := collected.info_of(item))}
-    if unknown := [name for name in chosen if name not in known]:
-        raise pytest.UsageError(
-            f"--claims: no claim here is called {', '.join(unknown)}; grok list --claims lists the published ones"
-        )
+def _hooks(config: pytest.Config) -> Any:
+    """The module ``hooks``, which takes part in the session from now on."""
+    from grok.suite import hooks
 
-
-def _refuse_clashes(items: list[pytest.Item]) -> None:
-    homes: dict[str, str] = {}
-    for item in items:
-        if info := collected.info_of(item):
-            here = collected.nodeid(item)
-            if (home := homes.setdefault(info.id, here)) != here:
-                raise pytest.UsageError(results.clash(info.id, home, here))
-
-
-def _is_worker(config: pytest.Config) -> bool:
-    """Whether this is a process that pytest-xdist started."""
-    return hasattr(config, "workerinput")
+    hooks.start(config)
+    return hooks
 
 
 @pytest.fixture(scope="session")
@@ -162,86 +104,6 @@ def models(grok_subject: Any) -> Any:
 @pytest.fixture
 def evidence(request: pytest.FixtureRequest) -> Recorder:
     """``evidence(name, value)`` records a measured value and returns it; ``evidence.plot(…)`` records arrays."""
-    return request.node.stash.setdefault(RECORDER, Recorder())
+    from grok.suite import hooks
 
-
-# ── one test ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]:
-    """The test of a claim passes if the outcome is the expected one, not if its assert holds."""
-    info = collected.info_of(pyfuncitem)
-    if info is None:
-        return (yield)
-    recorder = pyfuncitem.stash.setdefault(RECORDER, Recorder())
-    subject = collected.subject_of(pyfuncitem)
-    options = pyfuncitem.config.stash[OPTIONS]
-    recorder.keeps_plots = subject is None or (subject.plots and options.written)
-    raised: BaseException | None = None
-    try:
-        with recording(recorder):
-            yield
-    except (Exception, pytest.skip.Exception, pytest.fail.Exception) as error:
-        raised = error
-    for given in ("model", "run"):
-        if note := getattr(pyfuncitem.funcargs.get(given), "rank_note", None):
-            recorder("K, as no frequency stands out", note)
-    lists = {"evidence": recorder.evidence, "asserts": recorder.asserts, "plots": recorder.plots}
-    result = _subject(pyfuncitem, **outcome.judge(raised, recorder, pyfuncitem.path), **lists)
-    pyfuncitem.stash[RESULT] = result
-    if isinstance(raised, pytest.skip.Exception):
-        raise raised
-    name = collected.claim_id(pyfuncitem)
-    committed = options.expected_of(name)
-    why = outcome.surprise(name, result, committed, options.free, collected.place(pyfuncitem))
-    if why is None:
-        return True
-    if raised is not None and result.error is not None and options.tracebacks:
-        raise raised
-    pytest.fail(why, pytrace=False)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
-    report: pytest.TestReport = yield
-    raised = call.excinfo.value if call.excinfo else None
-    if isinstance(raised, GrokError):  # for a missing or damaged fixture the message is enough
-        report.longrepr = str(raised)
-    info = collected.info_of(item)
-    if info is None or report.when == "teardown" or (report.when == "setup" and report.passed):
-        return report
-    if report.when == "setup" and isinstance(raised, NotEvaluable):
-        report.outcome, report.longrepr = "skipped", (str(item.path), item.location[1] or 0, f"Skipped: {raised}")
-    result = item.stash.get(RESULT, None) or _subject(item, **_unreached(raised))
-    subject = collected.subject_of(item)
-    meta = outcome.describe(
-        collected.claim_id(item),
-        info,
-        collected.source_of(item),
-        collected.family(item),
-        collected.nodeid(item),
-        *collected.location(item),
-        collected.command(item),
-    )
-    message = {"meta": meta, "subject": result.to_json(), "card": subject.card() if subject else None}
-    report.user_properties.append((MESSAGE, json.dumps(message)))
-    holds = "error" if result.error else {True: "true", False: "false", None: "not evaluated"}[result.holds]
-    item.user_properties.extend([("claim", info.id), ("subject", result.subject), ("holds", holds)])  # for JUnit
-    return report
-
-
-def _unreached(raised: BaseException | None) -> dict[str, Any]:
-    """``holds``, ``reason`` and ``error`` where the test function was not reached."""
-    text = str(raised).strip().split("\n", maxsplit=1)[0]
-    if isinstance(raised, (NotEvaluable, pytest.skip.Exception)):
-        return {"holds": None, "reason": text}
-    return {"holds": None, "error": text if isinstance(raised, GrokError) else f"{type(raised).__name__}: {text}"}
-
-
-def _subject(item: Any, **result: Any) -> Result:
-    """The result under the subject's name."""
-    name = collected.subject_name(item)
-    if (subject := collected.subject_of(item)) is not None:
-        return Result(name, subject.role, **subject.about(), **result)
-    return Result(name, collected.own_role(item), **result)
+    return request.node.stash.setdefault(hooks.RECORDER, hooks.Recorder())

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from grok import commit
+from grok.suite.arguments import UPDATE
 from grok.verdicts import expected
 from grok.verdicts.claim import Claim, Statement
 from grok.verdicts.expected import Entry
@@ -19,7 +20,6 @@ from grok.verdicts.runs import grokked, grokked_note
 from grok.verdicts.verdict import Result, order
 
 PACKAGES = ("grok-claims", "torch", "transformer_lens", "numpy", "pytest")
-UPDATE = "--update-expected"
 
 
 @dataclass
@@ -125,6 +125,6 @@ def environment(root: Path, arguments: Iterable[str], **more: Any) -> Run:
 def verdicts(results: Results, run: Run, fixtures: Path) -> Verdicts:
     """The content of verdicts.json for a session. fixtures: the folder of the trained networks."""
     claims = tuple(results.claims())
-    from grok.suite.curves import curves  # as the terminal's table: not before there are verdicts
+    from grok.suite.curves import curves  # not before there are verdicts
 
     return Verdicts(replace(run, fixtures=tuple(results.fixtures()), curves=curves(claims, fixtures)), claims)

@@ -10,11 +10,10 @@ import pytest
 
 from grok import files
 from grok.errors import GrokError
-from grok.suite import results
+from grok.suite import results, terminal
 from grok.suite.options import Options
+from grok.suite.plugin import MESSAGE
 from grok.suite.subject import Checkpoint
-
-MESSAGE = "grok_claim"  # the user property in which a test sends its result, from whichever process it ran in
 
 
 class Session:
@@ -84,8 +83,6 @@ class Session:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if claims := self.results.claims():
-            from grok.suite import terminal  # not before there are claims: every pytest session imports this module
-
             terminalreporter.section("claims")
             for line in terminal.table(claims, terminal.columns()):
                 for text, markup in line:

@@ -115,7 +115,7 @@ class Untrained(Made):
 
         recipe = self.recipe
         weights = matrices.initial(replace(recipe, seed=recipe.seed + self.draw))
-        return network(weights, recipe.task, recipe.split())
+        return network(weights, recipe.task, recipe.split(), activation=recipe.activation)
 
     def about(self) -> dict[str, Any]:
         return {"seed": int(self.name.rpartition("seed")[2])} if "network" in self.__dict__ else {}
@@ -138,7 +138,7 @@ class Rival(Made):
             weights = rivals.rival(recipe, self.rival, self.unit)
         except ValueError as error:
             raise NotEvaluable(f"the rival does not fit this recipe: {error}") from None
-        return network(weights, recipe.task, recipe.split())
+        return network(weights, recipe.task, recipe.split())  # written down for ReLU neurons, whatever the recipe's are
 
     def about(self) -> dict[str, Any]:
         return {}

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from grok import published
 from grok.errors import GrokError
@@ -204,15 +204,8 @@ def _seed_folders(parent: Path) -> list[Path]:
     return sorted(numbered, key=lambda path: int(path.name[4:]))
 
 
-def load_checkpoints(
-    files: Sequence[str],
-    controls: Sequence[str],
-    recipe: str | None,
-    split_seed: int | None,
-    train_frac: float | None,
-    index: int | None,
-) -> tuple[Checkpoint, ...]:
-    """The user's files, loaded: models on which claims run, then the user's controls.
+def load_checkpoints(files: Sequence[str], controls: Sequence[str], **options: Any) -> tuple[Checkpoint, ...]:
+    """The user's files, loaded: models on which claims run, then the user's controls. options: of ``checkpoint.load``.
 
     Raises GrokError for a file that cannot be loaded, for files of two families, and for a control that generalised.
     """
@@ -223,7 +216,7 @@ def load_checkpoints(
     found = []
     files = [*files, *controls]
     for i, file in enumerate(files):
-        loaded = checkpoint.load(Path(file), recipe=recipe, split_seed=split_seed, train_frac=train_frac, index=index)
+        loaded = checkpoint.load(Path(file), **options)
         name = Path(file).name if len({f for f in files if Path(f).name == Path(file).name}) == 1 else file
         if loaded.recipe_name is None:
             raise GrokError(f"{file}: no source makes claims about such a model; the families with claims are {known}")

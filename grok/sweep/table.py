@@ -91,7 +91,7 @@ def _verdicts(folder: Path) -> dict[str, Any]:
 
 
 def _identity(recipe: Recipe) -> dict[str, Any]:
-    fields = recipe.to_json()
+    fields = recipe.to_json() | {name: getattr(recipe, name) for name in ("warmup", "loss", "activation")}
     fields |= fields.pop("task")
     fields["beta1"], fields["beta2"] = fields.pop("betas")
     return {"recipe": fields.pop("name"), "digest": digest(recipe)} | fields
@@ -113,9 +113,20 @@ def _schema(pa: Any) -> Any:
     measures = pa.list_(pa.struct([("claim", text), ("measure", text), ("value", real)]))
     return pa.schema(
         [(name, text) for name in ("recipe", "digest", "architecture", "operation")]
-        + [(name, whole) for name in ("p", "steps", "seed", "split_seed", "d_model", "n_heads", "d_head", "d_mlp")]
+        + [
+            (name, whole)
+            for name in ("p", "steps", "seed", "split_seed", "d_model", "n_heads", "d_head", "d_mlp", "warmup")
+        ]
         + [(name, real) for name in ("train_frac", "weight_decay", "lr", "beta1", "beta2", "eps")]
-        + [("error", text), ("device", text), ("engine", text), ("threads", whole), ("torch", text)]
+        + [
+            ("loss", text),
+            ("activation", text),
+            ("error", text),
+            ("device", text),
+            ("engine", text),
+            ("threads", whole),
+            ("torch", text),
+        ]
         + [("grokked", flag), ("steps_to_memorise", whole), ("steps_to_grok", whole)]
         + [(name, real) for name in COLUMNS]
         + [("n_key_frequencies", whole), ("key_frequencies", pa.list_(whole)), ("model_sha256", text)]

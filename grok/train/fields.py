@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
 from grok.errors import GrokError
-from grok.models import matrices
+from grok.models import architectures, matrices
 from grok.recipe import RECIPES, Recipe, get_recipe
 from grok.store.checkpoint import MAX_ACTIVATION_BYTES, MAX_PARAMETERS
 from grok.task import Task
@@ -118,6 +118,8 @@ def changed(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
     for field in SIZES:
         if field in values and not _has(made, field):
             raise GrokError(f"{field} = {values[field]}: the architecture {recipe.architecture} has no {field}")
+    if "activation" in values and not architectures.named(made.architecture).network.activations:
+        raise GrokError(f"activation = {made.activation}: the architecture {made.architecture} leaves no choice of it")
     return check(made)
 
 

@@ -22,7 +22,7 @@ from grok.measure.losses import projection_of_sums
 from grok.models.architectures import recognise
 from grok.models.names import Weights
 from grok.models.tables import Batch, Tables, fold, keep_memory, outputs
-from grok.recipe import Recipe
+from grok.recipe import RELU, Activation, Recipe
 from grok.task import Split, Task
 
 
@@ -42,11 +42,12 @@ class Block:
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """All pairs of a task, indexed once for all snapshots."""
+    """All pairs of a task, indexed once for all snapshots of a run."""
 
     task: Task
     train: list[Block]
     test: list[Block]
+    activation: Activation = RELU  # of the neurons of the snapshots
 
     @classmethod
     def of(cls, recipe: Recipe, split: Split) -> Pairs:
@@ -54,7 +55,7 @@ class Pairs:
             return [Block.of(batch, recipe.task.n_classes) for batch in Batch.of(recipe, which).blocks]
 
         keep_memory()
-        return cls(recipe.task, blocks(split.train), blocks(split.test))
+        return cls(recipe.task, blocks(split.train), blocks(split.test), recipe.activation)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +109,7 @@ class Snapshot:
 
     def _outputs(self, blocks: list[Block]) -> Iterator[Outputs]:
         for block in blocks:
-            yield Outputs(block, *outputs(self._tables, block.batch.index))
+            yield Outputs(block, *outputs(self._tables, block.batch.index, self.pairs.activation))
 
     @cached_property
     def _tables(self) -> Tables:

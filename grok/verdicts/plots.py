@@ -31,12 +31,9 @@ def check(kind: str, name: str) -> None:
         raise ValueError(f"plot {name}: there is no kind {kind!r} (docs/plots.md); there are {', '.join(KINDS)}")
 
 
-def draws(kind: str, name: str, data: dict[str, Any]) -> bool:
-    """Whether there is anything to draw: not if every array is empty, as for a selection of neurons that finds none.
-
-    Raises ValueError if the data has no series and no matrix at all.
-    """
-    drawn = [value for key, value in data.items() if key not in NOT_DRAWN and isinstance(value, list)]
-    if not drawn:
-        raise ValueError(f"plot {name}, of the kind {kind}, is empty: it has no array but the axis")
-    return any(drawn)
+def check_data(kind: str, name: str, data: dict[str, Any]) -> None:
+    """Raises ValueError if there is nothing to draw: no series and no matrix, or every one of them is empty."""
+    drawn = {key: value for key, value in data.items() if key not in NOT_DRAWN and isinstance(value, list)}
+    if not any(drawn.values()):
+        why = f"{', '.join(drawn)} {'are' if len(drawn) > 1 else 'is'} empty" if drawn else "it has only an axis"
+        raise ValueError(f"plot {name}: a plot of kind {kind} has no points, {why}")

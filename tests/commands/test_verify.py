@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from grok import cli
+from grok.measure.losses import mean_loss
 from grok.models import analytic
 from grok.store.checkpoint import load
 from grok.task import Task
@@ -53,6 +54,18 @@ def test_verify_is_the_claims_on_a_file(tmp_path: Path):
     assert {subject["role"] for subject in verdicts[0]["subjects"]} == {"checkpoint", "control"}
     assert {claim["fixture"] for claim in verdicts} == {"add-transformer"}
     assert (tmp_path / "claims.html").stat().st_size > 10_000
+
+
+def test_a_split_of_ones_own_is_that_of_the_claims(adder: Path, tmp_path: Path):
+    (tmp_path / "pairs.txt").write_text("120 4 77")
+    chosen = ("--split", "pairs.txt", "--claims", "K2", "--json", "verdicts.json")
+    done = _process(tmp_path, "verify", adder, *chosen)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (claim,) = json.loads((tmp_path / "verdicts.json").read_text())["claims"]
+    (measured,) = [s["evidence"] for s in claim["subjects"] if s["role"] == "checkpoint"]
+    logits, labels = load(adder).network.logits, Task(11).labels()
+    mean = {which: mean_loss(logits, labels, pairs) for which, pairs in vars(Task(11).split_of([120, 4, 77])).items()}
+    assert {e["name"]: e["value"] for e in measured} == {f"{which} loss": pytest.approx(mean[which]) for which in mean}
 
 
 def test_the_shipped_network_is_shown_beside_the_model_and_decides_nothing(tmp_path: Path):

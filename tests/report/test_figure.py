@@ -36,9 +36,9 @@ def test_the_colours_are_those_of_the_page_in_the_light():
     assert drawn.layout.xaxis.gridcolor == "#e3e6ec"
 
 
-@pytest.mark.parametrize("data", [{}, {"steps": [1, 2]}, {"line": 0.5}])
+@pytest.mark.parametrize("data", [{}, {"steps": [1, 2]}, {"line": 0.5}, {"x": [], "up": []}])
 def test_nothing_to_draw_is_an_error(data: dict):
-    with pytest.raises(ValueError, match="of the kind lines, is empty"):
+    with pytest.raises(ValueError, match="a plot of kind lines has no points"):
         figure("lines", "nothing", data)
 
 

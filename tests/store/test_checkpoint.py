@@ -146,6 +146,19 @@ def test_the_split(tmp_path: Path):
     known = checkpoint.load(path, split_seed=598, train_frac=0.3)
     assert torch.equal(known.network.train, Task(11).split(598, 0.3).train)
     assert known.accuracy == {"all": 1.0, "train": 1.0, "test": 1.0}
+    (tmp_path / "pairs.json").write_text("[100, 3, 7]")
+    own = checkpoint.load(path, split=tmp_path / "pairs.json")
+    assert own.network.train.tolist() == [100, 3, 7]
+    assert len(own.network.test) == 121 - 3
+
+
+def test_a_split_that_cannot_be_is_refused(tmp_path: Path):
+    path, pairs = _save(tmp_path, analytic.mlp(Task(11), KEYS)), tmp_path / "pairs.txt"
+    pairs.write_text("5 121")
+    with pytest.raises(GrokError, match=r"^\S+pairs.txt: index 2 is 121, expected 0 … 120"):
+        checkpoint.load(path, split=pairs)
+    with pytest.raises(GrokError, match="leave out --split-seed and --train-frac"):
+        checkpoint.load(path, split_seed=1, train_frac=0.3, split=pairs)
 
 
 @pytest.mark.parametrize(("seed", "fraction"), [(1, None), (None, 0.3), (1, 0.0), (1, 1.5), (1, float("nan"))])

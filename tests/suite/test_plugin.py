@@ -143,11 +143,11 @@ def test_own(model, evidence):
     assert [role for _, role in roles["A5"]] == ["trained", "control"]
 
 
-def test_a_plot_of_no_known_kind_or_without_a_series_is_an_error(pytester):
+def test_a_plot_of_no_known_kind_or_without_points_is_an_error(pytester):
     plots = {
         "B1": 'evidence.plot("pie", "A pie", x=[1], share=[1])',
         "B2": 'evidence.plot("fve", "No points", x=[1, 2])',
-        "B3": 'evidence.plot("lines", "Nothing on this network", x=[], up=[])',
+        "B3": 'evidence.plot("lines", "Two lines", x=[], up=[], down=[])',
         "B4": 'evidence.plot("lines", "Two lines", x=[1, 2], up=[1, 2], down=[2, 1])',
     }
     tests = "".join(
@@ -162,8 +162,9 @@ def test_{name}(evidence):
     written = pytester.makepyfile(OWN + tests).read_text().splitlines()
     run(pytester, "--claims-json", "v.json")
     found = verdicts(pytester)
-    assert [found[name]["verdict"] for name in plots] == ["error", "error", "uncontrolled", "uncontrolled"]
-    assert [len(found[name]["subjects"][0]["plots"]) for name in ("B3", "B4")] == [0, 1]
+    assert [found[name]["verdict"] for name in plots] == ["error", "error", "error", "uncontrolled"]
+    assert "plot No points: a plot of kind fve has no points, it has only an axis" in found["B2"]["reason"]
+    assert "plot Two lines: a plot of kind lines has no points, up, down are empty" in found["B3"]["reason"]
     told = found["B1"]["reason"]
     assert "there is no kind 'pie'" in told
     line = 1 + next(i for i, text in enumerate(written) if "A pie" in text)
@@ -203,3 +204,34 @@ def test_workers_write_the_same_verdicts(pytester):
     assert [claim["id"] for claim in workers["claims"]] == ["A1", "A2", "A3"]
     differing = {key for key in alone["run"] if alone["run"][key] != workers["run"][key]}
     assert differing <= {"started", "seconds", "command"}
+
+
+def test_workers_need_no_option_for_the_table(pytester):
+    """The process that the user started collects nothing; it learns of the claims from their first result."""
+    pytester.makepyfile(OWN + LARGE + POSITIVE)
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-n", "2")
+    result.assert_outcomes(passed=3, failed=1)
+    result.stdout.fnmatch_lines(["A1 *It is large", "A2 *It is positive", "2 claims: 1 replicated, 1 vacuous"])
+
+
+@pytest.mark.parametrize("option", [(), ("-n", "1")])
+def test_a_session_without_claims_imports_next_to_nothing(pytester, option):
+    """In the process of the tests, and in the one that the user started."""
+    pytester.makeconftest(
+        """
+import sys
+
+def pytest_sessionfinish():
+    with open("imported.txt", "a") as file:
+        print(*(name for name in sys.modules if name.startswith("grok.")), file=file)
+"""
+    )
+    pytester.makepyfile("def test_x():\n    pass")
+    pytester.runpytest_subprocess("-p", "no:cacheprovider", *option).assert_outcomes(passed=1)
+    lists = [set(line.split()) for line in (pytester.path / "imported.txt").read_text().splitlines()]
+    least = {
+        "grok.errors",
+        "grok.published",
+        *(f"grok.suite{name}" for name in ("", ".arguments", ".machine", ".plugin")),
+    }
+    assert lists == [least] * (1 + len(option) // 2)

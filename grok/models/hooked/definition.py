@@ -15,15 +15,20 @@ from transformer_lens.model_bridge import TransformerBridge
 
 from grok.models.architectures import ARCHITECTURES, recognise
 from grok.models.names import Weights
-from grok.recipe import CROSS_ENTROPY, SQUARED_ERROR, Loss, Recipe
+from grok.recipe import CROSS_ENTROPY, RELU, SQUARED_ERROR, Activation, Loss, Recipe
 from grok.task import Task
 
 Model = TransformerBridge | HookedRootModule
 
 
-def hooked(weights: Weights, task: Task) -> Model:
-    """The hooked model of these weights. Raises GrokError if they are of no known architecture."""
-    return recognise(weights).definition().hooked(weights, task)
+def hooked(weights: Weights, task: Task, activation: Activation = RELU) -> Model:
+    """The hooked model of these weights. Raises GrokError if they are of no known architecture.
+
+    activation: of its neurons, where the architecture leaves the choice.
+    """
+    architecture = recognise(weights)
+    chosen = {"activation": activation} if architecture.network.activations else {}
+    return architecture.definition().hooked(weights, task, **chosen)
 
 
 def _module(model: Model) -> Any:
@@ -55,9 +60,11 @@ def matrices(model: Model) -> Weights:
     return _module(model).matrices(model)
 
 
-def loss_and_grads(weights: Weights, task: Task, which: Tensor, kind: Loss = CROSS_ENTROPY) -> tuple[Tensor, Weights]:
+def loss_and_grads(
+    weights: Weights, task: Task, which: Tensor, kind: Loss = CROSS_ENTROPY, activation: Activation = RELU
+) -> tuple[Tensor, Weights]:
     """Mean loss and its gradient by every matrix, by autograd through the hooked model."""
-    model = hooked(weights, task)
+    model = hooked(weights, task, activation)
     value = loss(model, task, which, kind)
     value.backward()
     grads = _renamed(hooked(weights, task), {key: w.grad for key, w in _variables(model).items()})
@@ -72,7 +79,7 @@ class Training:
 
     def __init__(self, weights: Weights, recipe: Recipe, moments: tuple[Weights, Weights] | None = None, step: int = 0):
         self.recipe, self.split, self.step = recipe, recipe.split(), step
-        self.model = hooked(weights, recipe.task)
+        self.model = hooked(weights, recipe.task, recipe.activation)
         self._trained = {key: w for key, w in _variables(self.model).items() if w.requires_grad}
         # The place of each entry of our matrices among the model's variables, laid end to end. It is found once, by
         # renaming numbers, because renaming takes twice as long as a step.

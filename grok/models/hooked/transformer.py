@@ -15,13 +15,14 @@ from transformer_lens.utilities.tl_checkpoint_conversion import convert_tl_check
 
 from grok.models import names
 from grok.models.names import Weights
+from grok.recipe import RELU, Activation
 from grok.task import Task
 
 Model = TransformerBridge
 
 
-def hooked(weights: Weights, task: Task) -> TransformerBridge:
-    """A causal model of one layer with ReLU, without LayerNorm, in the dtype of the weights and with their sizes.
+def hooked(weights: Weights, task: Task, activation: Activation = RELU) -> TransformerBridge:
+    """A causal model of one layer, without LayerNorm, in the dtype of the weights and with their sizes.
 
     Biases have TransformerLens's names (``blocks.0.mlp.b_in`` …). Biases that are not given are zero and frozen.
     Raises KeyError or ValueError if a matrix is missing or the shapes do not fit one another.
@@ -39,7 +40,7 @@ def hooked(weights: Weights, task: Task) -> TransformerBridge:
         n_ctx=weights[names.W_POS].shape[0],
         d_vocab=d_vocab,
         d_vocab_out=weights[names.W_U].shape[1],
-        act_fn="relu",
+        act_fn=activation,  # TransformerLens has the same names
         normalization_type=None,
         init_weights=False,
         dtype=dtype,

@@ -27,11 +27,14 @@ MAX_FILE = 1 << 30
 MAX_HEADER = 1 << 20  # safetensors header, and a zip's directory: some 10,000 tensors
 MAX_PICKLE = 1 << 21  # two seconds of opcodes
 PICKLE = "data.pkl"
+ACT_FN = "act_fn"  # TransformerLens's name for the activation, in its configurations
 
 
 def read(path: Path) -> Any:
     """What the file holds: name → tensor for safetensors (mapped, not read); the saved object for a torch file.
 
+    If the metadata of a safetensors file name an activation, as ``store.checkpoint.convert`` writes it, the tensors are
+    under ``state_dict`` and the activation is under ``act_fn``.
     Raises GrokError, and no other error, for a file that is missing, damaged, too large, or holds no tensors.
     """
     try:
@@ -56,12 +59,14 @@ def read(path: Path) -> Any:
     raise GrokError(f"it starts with {start[:8]!r}; expected safetensors, or a torch zip file (PK)")
 
 
-def _safetensors(path: Path, header: int) -> dict[str, torch.Tensor]:
+def _safetensors(path: Path, header: int) -> dict[str, Any]:
     if header > MAX_HEADER:
         raise GrokError(f"it states a header of {header:,} bytes, expected at most {MAX_HEADER:,}")
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
+            named = (file.metadata() or {}).get(ACT_FN)
+            return tensors if named is None else {"state_dict": tensors, ACT_FN: named}
     except Exception as error:  # the library raises its own, and torch's for types it does not know
         raise GrokError(f"its safetensors data are damaged: {_first_line(error)}") from None
 

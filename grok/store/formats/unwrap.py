@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from grok.errors import GrokError
+from grok.store.formats.container import ACT_FN
 from grok.store.formats.shapes import listed, shown
 
 ONE = ("model", "state_dict", "model_state_dict")
@@ -29,7 +30,7 @@ def state_dict(held: Any, index: int | None = None) -> tuple[dict[str, Tensor], 
         if isinstance(held, Mapping):
             key = next((k for k in (*ONE, *MANY) if isinstance(held.get(k), Mapping | list | tuple)), None)
             if key is not None:
-                ignored += [shown(k) for k in held if k != key]
+                ignored += [shown(k) for k in held if k not in (key, ACT_FN)]
                 held = held[key]
             elif held and all(isinstance(k, str) and _STEP.match(k) for k in held):
                 held = _by_step(held)
@@ -49,6 +50,14 @@ def state_dict(held: Any, index: int | None = None) -> tuple[dict[str, Tensor], 
         raise GrokError(f"--index {index} was given, but the file holds one model, not a list of checkpoints")
     ignored += [shown(k) for k in held if k not in tensors]
     return _without_prefix(tensors), ignored
+
+
+def act_fn(held: Any) -> str | None:
+    """The activation that the file names beside its state dict, as in a configuration of TransformerLens; or None."""
+    if not isinstance(held, Mapping):
+        return None
+    places = (held, *(value for value in held.values() if isinstance(value, Mapping)))
+    return next((place[ACT_FN] for place in places if isinstance(place.get(ACT_FN), str)), None)
 
 
 def _pick(checkpoints: Sequence[Any], index: int | None) -> Any:

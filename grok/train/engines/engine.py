@@ -20,7 +20,7 @@ from torch import Tensor
 from grok.errors import GrokError
 from grok.models import matrices as weights
 from grok.models.tables import Batch, Tables, fold, keep_memory
-from grok.recipe import CROSS_ENTROPY, Recipe
+from grok.recipe import CROSS_ENTROPY, RELU, Recipe
 from grok.train import graph
 from grok.train.engines import folded, manual
 
@@ -61,7 +61,7 @@ def device_of(name: str) -> str:
 
 def default(recipe: Recipe, device: str) -> str:
     """The engine for a recipe on a device where the user names none and none is checked (``train.choose``)."""
-    by_hand = recipe.architecture in manual.KNOWN and recipe.loss == CROSS_ENTROPY
+    by_hand = recipe.architecture in manual.KNOWN and recipe.loss == CROSS_ENTROPY and recipe.activation == RELU
     return "manual" if device == "cpu" and by_hand else "folded"
 
 
@@ -99,9 +99,10 @@ def make(
         raise GrokError(
             f"engine {name!r} has one learning rate for all steps, {recipe.name} has a warm-up: --engine cuda_graph"
         )
-    if recipe.loss != CROSS_ENTROPY and name not in ("folded", "cuda_graph", "definition"):
+    differs = recipe.activation if recipe.loss == CROSS_ENTROPY else recipe.loss
+    if differs != RELU and name not in ("folded", "cuda_graph", "definition"):
         raise GrokError(
-            f"engine {name!r} minimises the cross-entropy, {recipe.name} the {recipe.loss}: --engine folded"
+            f"engine {name!r} is for {RELU} and the {CROSS_ENTROPY}, {recipe.name} has {differs}: --engine folded"
         )
     if name == "manual":
         return _Manual(recipes, state)

@@ -7,6 +7,7 @@ pair. The same function as ``grok.models``, to rounding; autograd gives the grad
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -15,15 +16,17 @@ from torch import Tensor
 from grok.errors import GrokError
 from grok.kernels import cross_entropy
 from grok.models import names
+from grok.models.activations import ACTIVATIONS
 from grok.models.names import Weights
-from grok.recipe import SQUARED_ERROR, Recipe
+from grok.recipe import RELU, SQUARED_ERROR, Activation, Recipe
 
 
 def logits(weights: Weights, pairs: Tensor, recipe: Recipe) -> Tensor:
     """Logits at the last position: weights [S, ...], pairs [S, N, 2] → [S, N, C]."""
     if recipe.architecture not in FORWARD:
         raise GrokError(f"this engine cannot train a {recipe.architecture}; it knows {', '.join(FORWARD)}")
-    return FORWARD[recipe.architecture](weights, pairs)
+    forward = FORWARD[recipe.architecture]
+    return forward(weights, pairs) if recipe.activation == RELU else forward(weights, pairs, recipe.activation)
 
 
 def mean_loss(weights: Weights, pairs: Tensor, labels: Tensor, recipe: Recipe) -> Tensor:
@@ -43,11 +46,11 @@ def loss_and_grads(weights: Weights, pairs: Tensor, labels: Tensor, recipe: Reci
     return loss.detach(), dict(zip(leaves, grads, strict=True))
 
 
-def _mlp(w: Weights, pairs: Tensor) -> Tensor:
+def _mlp(w: Weights, pairs: Tensor, activation: Activation = RELU) -> Tensor:
     table = w[names.MLP_W_E] @ w[names.MLP_W_IN]  # [S, p, m]
     a, b = pairs.unbind(-1)
     pre = _rows(table, a) + _rows(table, b)
-    return pre.relu() @ w[names.MLP_W_U]
+    return ACTIVATIONS[activation](pre) @ w[names.MLP_W_U]
 
 
 def _concat(w: Weights, pairs: Tensor) -> Tensor:
@@ -63,7 +66,7 @@ def _quadratic(w: Weights, pairs: Tensor) -> Tensor:
     return (_rows(w[names.TWO_HOT_A], a) + _rows(w[names.TWO_HOT_B], b)).square() @ w[names.TWO_HOT_OUT]
 
 
-def _transformer(w: Weights, pairs: Tensor) -> Tensor:
+def _transformer(w: Weights, pairs: Tensor, activation: Activation = RELU) -> Tensor:
     embed, pos = w[names.W_E], w[names.W_POS]
     x0, x1 = (embed[:, :-1] + pos[:, i : i + 1] for i in (0, 1))  # [S, p, d]
     x2 = embed[:, -1:] + pos[:, 2:]  # [S, 1, d]
@@ -81,7 +84,7 @@ def _transformer(w: Weights, pairs: Tensor) -> Tensor:
     w_o = w[names.W_O].flatten(1, 2)  # [S, h·k, d]
     pre = z @ (w_o @ w[names.W_IN]) + x2 @ w[names.W_IN]
     direct = z @ (w_o @ w[names.W_U]) + x2 @ w[names.W_U]
-    return direct + pre.relu() @ (w[names.W_OUT] @ w[names.W_U])
+    return direct + ACTIVATIONS[activation](pre) @ (w[names.W_OUT] @ w[names.W_U])
 
 
 def _pizza_a(w: Weights, pairs: Tensor) -> Tensor:
@@ -122,7 +125,7 @@ def _pizza_b(w: Weights, pairs: Tensor) -> Tensor:
     return direct + pre.relu() @ (w[names.W_OUT] @ w[names.W_U])
 
 
-FORWARD = {
+FORWARD: dict[str, Callable[..., Tensor]] = {
     "mlp": _mlp,
     "concat": _concat,
     "quadratic": _quadratic,

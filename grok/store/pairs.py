@@ -11,22 +11,28 @@ import numpy as np
 
 from grok.errors import GrokError
 from grok.recipe import Recipe
+from grok.task import Split, Task
 
 MAX_BYTES = 1 << 26
 
 
-def with_split(recipe: Recipe, path: Path) -> Recipe:
-    """The recipe with the train pairs in this file; every other pair is a test pair.
+def split_in(path: Path, task: Task) -> Split:
+    """The split whose train pairs are in this file; every other pair is a test pair.
 
     Text with spaces, commas or lines between the indices, a JSON list, or a one-dimensional .npy of whole numbers.
-    ``train_frac`` becomes the share that they are. Raises GrokError for a file that holds no such list, an index that
-    is no pair of the task or is there twice, and a list that leaves no pair to train or to test on.
+    Raises GrokError for a file that holds no such list, an index that is no pair of the task or is there twice, and a
+    list that leaves no pair to train or to test on.
     """
     indices = _read(path)
     try:
-        recipe.task.split_of(indices)
+        return task.split_of(indices)
     except GrokError as error:
         raise GrokError(f"{path}: {error}") from None
+
+
+def with_split(recipe: Recipe, path: Path) -> Recipe:
+    """The recipe with the train pairs in this file (``split_in``); ``train_frac`` becomes the share that they are."""
+    indices = split_in(path, recipe.task).train.tolist()
     share = len(indices) / recipe.task.n**2
     return replace(recipe, train_pairs=" ".join(map(str, indices)), train_frac=share)
 
