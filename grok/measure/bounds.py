@@ -33,7 +33,6 @@ from grok.models.network import Network
 from grok.models.pizza import Pizza
 from grok.models.quadratic import QuadraticMLP
 from grok.models.transformer import Transformer
-from grok.recipe import RELU
 
 SCALE = 4  # roundings of the division by √d_head: of the root (twice), its reciprocal, the product
 
@@ -46,7 +45,7 @@ def logit_bounds(model: Network) -> Tensor:
     Equation: E = error of the last layer, carried through the network by the rules of ``measure.rounding``.
     Source: this project, from Higham 2002.
     """
-    if model.activation != RELU:
+    if model.activation != "relu":
         raise NotEvaluable(f"the error analysis is for relu neurons, these are {model.activation}")
     if model.architecture not in ERRORS:
         raise NotEvaluable(f"no error analysis is written for the architecture {model.architecture}")

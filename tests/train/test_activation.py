@@ -9,7 +9,8 @@ import torch
 from grok import cli
 from grok.errors import GrokError, NotEvaluable
 from grok.measure import losses
-from grok.measure.certificate import certify, logit_bounds
+from grok.measure.bounds import logit_bounds
+from grok.measure.certificate import certify
 from grok.models import matrices
 from grok.models.architectures import network
 from grok.models.hooked import definition
