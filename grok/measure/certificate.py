@@ -99,7 +99,7 @@ def _blocks(model: Network) -> Iterator[tuple[Network, Tensor]]:
     n, rows = model.task.n, max(1, BLOCK // model.task.n)
     chunks = named(model.architecture).chunks(weights, rows)
     for chunk, labels in zip(chunks, model.labels.split(rows * n), strict=True):
-        yield network(chunk, model.task), labels
+        yield network(chunk, model.task, activation=model.activation), labels
 
 
 def margins_of(logits: Tensor, labels: Tensor) -> Tensor:
