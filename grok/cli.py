@@ -10,7 +10,7 @@ from tyro.extras import SubcommandApp
 
 import grok
 from grok.commands import compare, gate, info, report, sweep, train, verify
-from grok.errors import GrokError
+from grok.errors import GrokError, Interrupted
 
 app = SubcommandApp()
 app.command(train.train)
@@ -26,8 +26,6 @@ app.command(info.env)
 
 def main(args: Sequence[str] | None = None) -> None:
     """Parse, run, and exit with the command's code. A user's error is printed as one line, without a traceback."""
-    from grok.train.run import Interrupted
-
     args = sys.argv[1:] if args is None else args
     if list(args) == ["--version"]:
         print(f"grok-claims {grok.__version__}")

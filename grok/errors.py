@@ -10,3 +10,7 @@ class GrokError(Exception):
 
 class NotEvaluable(Exception):
     """A measure has no meaning on this model (no key frequencies, no train pairs), so the claim has no outcome."""
+
+
+class Interrupted(Exception):
+    """Stopped by the user; the state is saved."""

@@ -36,7 +36,7 @@ ARROWS: dict[str, set[str]] = {
     "site": {"measure", "report", "verdicts"},
     "claim": {"suite"},
     "commands": {"recipe", "measure", "models", "store", "train", "sweep", "report", "verdicts"},
-    "cli": {"commands", "train"},
+    "cli": {"commands"},
     "claims": {"views", "claim", "measure", "models", "task"},
 }
 

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
@@ -38,3 +39,10 @@ def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]):
 def test_the_module_is_the_command():
     done = subprocess.run([sys.executable, "-m", "grok", "--version"], capture_output=True, text=True)
     assert (done.returncode, done.stdout.split()[0]) == (0, "grok-claims")
+
+
+def test_a_command_that_needs_no_torch_does_not_import_it(tmp_path: Path):
+    code = "import sys; from grok import cli\ntry: cli.main()\nfinally: assert 'torch' not in sys.modules"
+    for arguments in (("--help",), ("train", "--help"), ("gate", "none.json"), ("compare", "none.json", "none.json")):
+        done = subprocess.run([sys.executable, "-c", code, *arguments], cwd=tmp_path, capture_output=True, text=True)
+        assert (done.returncode, "Traceback" in done.stderr) == (2 * ("none.json" in arguments), False), done.stderr

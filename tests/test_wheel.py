@@ -127,5 +127,10 @@ def test_a_first_hour_without_a_checkout(environment: Path, tmp_path: Path):
 
 
 def _env() -> dict[str, str]:
-    """Neither a checkout on the path nor a mark of continuous integration."""
-    return {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "CI")}
+    """A user's: no checkout on the path, no mark of continuous integration, compiled files are kept, no hypothesis.
+
+    The plugin of hypothesis, which is among the borrowed packages, imports it at the end of every session of pytest.
+    """
+    left_out = ("PYTHONPATH", "CI", "PYTHONDONTWRITEBYTECODE")
+    kept = {name: value for name, value in os.environ.items() if name not in left_out}
+    return kept | {"PYTEST_ADDOPTS": "-p no:hypothesispytest"}

@@ -22,6 +22,7 @@ from typing import Literal
 
 import torch
 
+from grok.errors import Interrupted
 from grok.recipe import Recipe
 from grok.store.light import lighten
 from grok.sweep.plan import digest
@@ -66,7 +67,7 @@ def attempt(recipes: Sequence[Recipe], settings: Settings, folder: Path) -> Outc
             files = _fixtures(recipes, work)
     except run.Diverged as error:
         return Outcome("failed", error=str(error), worker=worker, seconds=time.monotonic() - began)
-    except run.Interrupted:  # the state is saved; the caller decides what to do next
+    except Interrupted:  # the state is saved; the caller decides what to do next
         raise
     except Exception:
         return Outcome("lost", error=traceback.format_exc(), worker=worker, seconds=time.monotonic() - began)

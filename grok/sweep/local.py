@@ -17,10 +17,9 @@ from pathlib import Path
 
 import torch
 
-from grok.errors import GrokError
+from grok.errors import GrokError, Interrupted
 from grok.sweep.compute import Outcome, attempt
 from grok.sweep.plan import Batch
-from grok.train.run import Interrupted
 from grok.train.state import Settings
 
 STOP_SECONDS = 60.0  # for a worker to save its state

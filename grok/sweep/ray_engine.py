@@ -12,11 +12,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from grok.errors import GrokError
+from grok.errors import GrokError, Interrupted
 from grok.recipe import Recipe
 from grok.sweep.compute import Outcome, attempt, forget
 from grok.sweep.plan import Batch
-from grok.train.run import Interrupted
 from grok.train.state import Settings
 
 OBJECT_STORE_BYTES = 256 * 2**20  # a cluster started here; a light fixture is some 3 MB

@@ -26,7 +26,7 @@ import torch
 from safetensors.torch import save
 
 from grok import files
-from grok.errors import GrokError
+from grok.errors import GrokError, Interrupted
 from grok.models import matrices as weights
 from grok.progress import bar as progress_bar
 from grok.recipe import Recipe
@@ -41,10 +41,6 @@ STATE_EVERY_SECONDS = 60.0
 
 class Diverged(GrokError):
     """A loss that is not finite. The recipe causes this on every machine."""
-
-
-class Interrupted(Exception):
-    """Stopped by the user; the state is saved."""
 
 
 def train(recipes: list[Recipe], work: Path, settings: Settings = DEFAULTS, *, progress: bool = True) -> State:

@@ -12,14 +12,14 @@ import scenario
 
 from grok.cli import main
 from grok.commands.sweep import sweep
-from grok.errors import GrokError
+from grok.errors import GrokError, Interrupted
 from grok.store.fixture import load_fixture
 from grok.sweep import compute, driver, plan, table
 from grok.sweep.compute import Outcome
 from grok.sweep.local import Local
 from grok.sweep.plan import Batch, digest
 from grok.sweep.store import Store
-from grok.train.run import Diverged, Interrupted
+from grok.train.run import Diverged
 
 
 def test_killed_worker_then_killed_driver_then_again_is_the_same_table(tmp_path, undisturbed):
