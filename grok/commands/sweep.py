@@ -71,6 +71,7 @@ def sweep(
     from grok.sweep import driver, estimate, local, plan, ray_engine, shared
     from grok.sweep.store import Store
     from grok.train import choose, fields
+    from grok.train.run import bytes_of
 
     for option, value in (("--workers", workers), ("--batch", batch), ("--steps", steps)):
         if value is not None and value < 1:
@@ -108,8 +109,10 @@ def sweep(
         batches = plan.batches(missing, begun, batch or (GPU_BATCH if gpu else 1))
         _announce(chosen.name, runs, missing, batches)
         if state:
-            whole, rewritten = (size / 1e6 for size in shared.bytes_of(runs[0]))
-            print(f"{state}: up to {whole:,.1f} MB for each run in training, {rewritten:,.1f} MB anew each minute")
+            rewritten, added = (size / 1e6 for size in bytes_of(runs[0]))
+            print(
+                f"{state}: each run in training writes {rewritten:,.1f} MB a minute there, and {added:,.1f} MB in all"
+            )
         if dry_run:
             if missing:
                 guess = estimate.estimate(store, missing, settings)

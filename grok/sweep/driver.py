@@ -87,19 +87,18 @@ def drive(
                         submitted += 1
                 for batch, outcome in engine.wait():
                     submitted -= 1
+                    # a run that will be judged has its row from its claims; one that was stored before keeps its own
+                    rowed = [r for r in batch.runs if batch.claims or not (r in due.group or store.done(r))]
                     again = _take(store, batch, outcome)  # before it is recorded: a record of a run is a stored run
                     store.record(batch, outcome)
                     (judging if batch.claims else training).extendleft(reversed(again))
-                    if state and outcome.work:
-                        shared.forget(state, [outcome.work.name])
                     if not again and not batch.claims:
                         judge(due.ended(batch.runs))
                         bar.update(len(batch.runs))
-                    if not again and outcome.kind == "lost" and not batch.claims:
-                        given_up += batch.runs
-                    # a run that is or will be judged has its row from its claims
-                    rowed = [r for r in batch.runs if batch.claims or not (r in due.group or store.judged(r))]
+                        given_up += batch.runs if outcome.kind == "lost" else ()
                     parts.add(outcome.rows[digest(r)] for r in rowed if digest(r) in outcome.rows)
+                    if state and outcome.work:
+                        shared.forget(state, [outcome.work.name])
                     _tell(batch, outcome, again)
         finally:
             engine.close()

@@ -24,7 +24,6 @@ from safetensors.torch import load
 
 from grok import files
 from grok.errors import GrokError
-from grok.models import matrices as weights
 from grok.recipe import Recipe
 from grok.train.run import SNAPSHOT_EVERY, open_snapshots, step_of
 
@@ -118,14 +117,6 @@ def forget(uri: str, keys: Collection[str]) -> None:
             fs.rm(f"{root}/{key}", recursive=True)
         except Exception:  # nothing was saved there, or it is gone; otherwise the end of the next sweep tries again
             continue
-
-
-def bytes_of(recipe: Recipe) -> tuple[int, int]:
-    """What the state of one run comes to in the end, and what a save rewrites of it, in bytes."""
-    size = 4 * weights.size(recipe)
-    losses = 2 * 8 * (recipe.steps + 1)
-    rewritten = 3 * size + losses
-    return rewritten + (recipe.steps // SNAPSHOT_EVERY + 1) * size, rewritten
 
 
 def _rows(step: int) -> int:

@@ -126,6 +126,13 @@ def step_of(work: Path) -> int:
     return State.load(path, "cpu").step if path.exists() else 0
 
 
+def bytes_of(recipe: Recipe) -> tuple[int, int]:
+    """Bytes of the state and of the snapshots of one run."""
+    row = 4 * weights.size(recipe)
+    losses = 2 * 8 * (recipe.steps + 1)
+    return 3 * row + losses, (recipe.steps // SNAPSHOT_EVERY + 1) * row
+
+
 def open_snapshots(work: Path, recipe: Recipe, n_seeds: int, *, write: bool = False) -> np.memmap:
     """Flat weights at steps 0, 100, …: [steps // 100 + 1, S, P], float32, backed by ``snapshots.f32``."""
     path = work / "snapshots.f32"
