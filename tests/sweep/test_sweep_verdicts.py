@@ -5,13 +5,14 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 import scenario
 
-from grok.sweep import driver, plan, table, verdicts
+from grok.sweep import driver, local, plan, table, verdicts
 from grok.sweep.local import Local
-from grok.sweep.plan import Due, digest
+from grok.sweep.plan import Batch, Due, digest
 from grok.sweep.row import row
 from grok.sweep.store import Store
 
@@ -70,6 +71,16 @@ def test_claims_that_cannot_be_evaluated_are_named_and_the_runs_are_kept(tmp_pat
     (record,) = store.records()
     assert (record["task"], record["event"]) == ("claims", "failed")
     assert "SyntaxError" in record["error"]
+
+
+def test_claims_do_not_wait_for_a_gpu(tmp_path):
+    engine = Local(["cuda:0"], replace(scenario.SETTINGS, device="cuda"), Store(tmp_path))
+    train = Batch(tuple(scenario.runs()[:2]))
+    judge = replace(train, claims=tmp_path)
+    assert (engine.has_room(train), engine.has_room(judge)) == (True, False)
+    engine.free = local.beside(["cuda:0"])
+    assert (engine.has_room(train), engine.has_room(judge)) == (False, True)
+    assert local.beside(["cpu", "cpu"]) == []
 
 
 def test_a_group_is_due_when_the_last_of_its_runs_has_ended():
