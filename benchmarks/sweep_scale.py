@@ -2,8 +2,8 @@
 
     python -m benchmarks.sweep_scale --seconds-per-run 1300 [--workers 100 1000 10000] [--ray]
 
-Measured: planning, storing, restarting, the table, Ray's tasks with and without a fixture in them. Simulated: workers
-that fail, one driver that stores what they send. Nothing is trained.
+Measured: planning, storing, restarting, the table and its rows, Ray's tasks with and without a fixture in them.
+Simulated: workers that fail, one driver that stores what they send. Nothing is trained.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 import tyro
 
 from grok.recipe import Recipe, get_recipe
-from grok.sweep import plan, table
+from grok.sweep import plan, row, table
 from grok.sweep.compute import Files, Outcome
 from grok.sweep.store import Store
 from grok.train.record import COLUMNS
@@ -78,8 +78,14 @@ def measure(folder: Path, n: int) -> float:
     with timed("store a run, with fsync, and its record", n) as storing:
         for run, files in zip(runs, contents, strict=False):
             store.put(run, files)
-            store.record([run], Outcome("finished", worker="host:1", seconds=1.0, steps=1))
-    with timed("write the table", n):
+            store.record(plan.Batch((run,)), Outcome("finished", worker="host:1", seconds=1.0, steps=1))
+    with timed("make a row, which a worker does", n):
+        rows = [row.row(store.folder(run), run) for run in runs[:n]]
+    parts = table.Parts(store)
+    with timed("append rows to the table's parts", n):
+        parts.add(rows)
+        parts.flush()
+    with timed("put the parts in order as the table", n):
         table.write(store, store.out / "runs.parquet")
     print(f"the table: {(store.out / 'runs.parquet').stat().st_size / n / 1e3:.1f} kB a run")
     full = Store(folder / "full")

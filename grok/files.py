@@ -42,6 +42,11 @@ def reserve(path: Path, size: int) -> None:
         raise
 
 
-def write_json(path: Path, data: Any) -> None:
+def json_bytes(data: Any) -> bytes:
     """Indented UTF-8 JSON with a final newline; NaN and infinity raise ValueError."""
-    write_bytes(path, (json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
+    return (json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def write_json(path: Path, data: Any) -> None:
+    """``json_bytes`` to a file, as ``write_bytes`` writes it."""
+    write_bytes(path, json_bytes(data))

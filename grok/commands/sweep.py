@@ -38,13 +38,14 @@ def sweep(
     engine: str | None = None,
     out: Path = Path("runs/sweep"),
     claims: Path | None = None,
+    state: str | None = None,
     export: Path | None = None,
     dry_run: bool = False,
 ) -> int:
     """Train RECIPE from many seeds, and with every combination of --set. The same command continues a stopped sweep.
 
     Finished runs are fixtures in OUT/runs; a sweep finds them again by recipe and seed. OUT/runs.parquet is the table
-    of all runs. The exit code is 1 if a run failed or was given up.
+    of all runs. The exit code is 1 if a run failed, was given up, or has no verdicts.
 
     Args:
         recipe: a name that `grok list` shows; none if --recipe-file is given.
@@ -59,13 +60,18 @@ def sweep(
         engine: how a step is computed, as in `grok train`; default: manual on a CPU, and on a GPU the fastest that
             passes a check there.
         out: folder of the results; other machines need no access to it.
-        claims: folder of claims to run on every finished run; the table then has their verdicts.
+        claims: folder of claims to evaluate on every finished run; the table then has their verdicts. Workers on CPU
+            cores do it, eight runs at a time. A Ray cluster is sent the folder, so it must hold all that it needs.
+        state: where workers also keep the state of a run, once a minute, so that another machine of the same kind goes
+            on if one is lost: a folder that all of them share, or a URI of fsspec such as s3://bucket/sweep. A run in
+            training fills it up to the size of its snapshots, 366 MB for modadd-transformer; then it is removed.
         export: also copy finished runs to EXPORT/RECIPE/seedN, where claims find them; only for a sweep without --set.
         dry_run: print how many runs are missing and about how long they take, then stop.
     """
-    from grok.sweep import driver, estimate, local, plan, ray_engine, verdicts
+    from grok.sweep import driver, estimate, local, plan, ray_engine, shared
     from grok.sweep.store import Store
     from grok.train import choose, fields
+    from grok.train.run import bytes_of
 
     for option, value in (("--workers", workers), ("--batch", batch), ("--steps", steps)):
         if value is not None and value < 1:
@@ -76,6 +82,8 @@ def sweep(
         )
     if engine in ("local", "ray"):
         raise GrokError(f"--engine says how a step is computed; for where the runs are computed give --on {engine}")
+    if claims is not None and not claims.exists():
+        raise GrokError(f"--claims {claims}: no such file or folder")
     if address is not None and on != "ray":
         raise GrokError("--address names a Ray cluster; add --on ray")
     chosen = fields.chosen(recipe, recipe_file)
@@ -95,18 +103,27 @@ def sweep(
             n = len(devices)
         gpu = settings.device == "cuda"
         missing = [run for run in runs if not store.done(run)]
-        batches = plan.batches(missing, store.begun(), batch or (GPU_BATCH if gpu else 1))
+        if state and not dry_run:
+            state = shared.opened(state)
+        begun = [*store.begun(), *(shared.begun(state).values() if state else ())]
+        batches = plan.batches(missing, begun, batch or (GPU_BATCH if gpu else 1))
         _announce(chosen.name, runs, missing, batches)
+        if state:
+            rewritten, added = (size / 1e6 for size in bytes_of(runs[0]))
+            print(
+                f"{state}: each run in training writes {rewritten:,.1f} MB a minute there, and {added:,.1f} MB in all"
+            )
         if dry_run:
             if missing:
                 guess = estimate.estimate(store, missing, settings)
                 wall = _duration(guess.seconds / min(n, len(batches)))
                 print(f"about {wall} on {n} {settings.device.upper()} workers; from {guess.how}")
             return 0
-        made = ray_engine.Ray(settings) if on == "ray" else local.Local(devices, settings, store.work)
-        summary = driver.drive(made, batches, store, runs)
-        if claims is not None:
-            verdicts.run(store, runs, claims)
+        if on == "ray":
+            made: driver.Engine = ray_engine.Ray(settings, store, state)
+        else:
+            made = local.Local(devices + (local.beside(devices) if claims else []), settings, store, state)
+        summary = driver.drive(made, batches, store, runs, claims=claims, state=state)
         if export is not None:
             for run in runs:
                 store.export(run, export / run.name / f"seed{run.seed}")
@@ -130,7 +147,7 @@ def _announce(name: str, runs: Sequence[Recipe], missing: Sequence[Recipe], batc
 
 def _conclude(store: Store, summary: Summary, runs: Sequence[Recipe]) -> int:
     """Write the table. Count and name the runs that did not grok, failed, or were given up."""
-    from grok.sweep import driver, table
+    from grok.sweep import driver, row, table
 
     path = store.out / "runs.parquet"
     try:
@@ -138,13 +155,14 @@ def _conclude(store: Store, summary: Summary, runs: Sequence[Recipe]) -> int:
     except GrokError as error:  # the runs are finished; only the table is missing
         print(f"grok: {error}", file=sys.stderr)
     cards = [(run, store.card(run)) for run in runs]
-    unsolved = [run for run, card in cards if card is not None and not table.grokked(card)]
+    unsolved = [run for run, card in cards if card is not None and not row.grokked(card)]
     print(f"grokked: {summary.finished - len(unsolved)} of {len(runs)}")
     given_up = f"given up, lost {driver.ATTEMPTS} times"
-    for what, named in (("not grokked", unsolved), ("failed", summary.failed), (given_up, summary.given_up)):
-        for run in named:
+    named = {"not grokked": unsolved, "failed": summary.failed, given_up: summary.given_up}
+    for what, of in (named | {"no verdicts": summary.unjudged}).items():
+        for run in of:
             print(f"{what}: seed {run.seed}, {store.folder(run)}")
-    return 1 if summary.failed or summary.given_up else 0
+    return 1 if summary.failed or summary.given_up or summary.unjudged else 0
 
 
 def _duration(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""The loop of a sweep, for every kind of worker: submit batches, store the results, retry lost batches."""
+"""The loop of a sweep, for every kind of worker: submit batches and claims, store the results, retry what was lost."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from tqdm import tqdm
 
 from grok.progress import bar as progress_bar
 from grok.recipe import Recipe
-from grok.sweep import compute
+from grok.sweep import compute, shared
 from grok.sweep.compute import Outcome
-from grok.sweep.plan import Batch
+from grok.sweep.plan import Batch, Due, digest
 from grok.sweep.store import Store
+from grok.sweep.table import Parts
 
 ATTEMPTS = 4  # a batch that is lost so often is given up; the next start of the sweep tries it again
 
@@ -25,9 +27,8 @@ ATTEMPTS = 4  # a batch that is lost so often is given up; the next start of the
 class Engine(Protocol):
     """Something that computes batches."""
 
-    @property
-    def room(self) -> int:
-        """How many more batches may be submitted now."""
+    def has_room(self, batch: Batch) -> bool:
+        """Whether the batch may be submitted now."""
         ...
 
     def submit(self, batch: Batch) -> None: ...
@@ -46,49 +47,80 @@ class Summary:
     finished: int
     failed: tuple[Recipe, ...]  # the training diverged
     given_up: tuple[Recipe, ...]  # lost ``ATTEMPTS`` times
+    unjudged: tuple[Recipe, ...] = ()  # finished, but their claims could not be evaluated
 
 
 def drive(
-    engine: Engine, batches: Iterable[Batch], store: Store, runs: Sequence[Recipe], *, progress: bool = True
+    engine: Engine,
+    batches: Iterable[Batch],
+    store: Store,
+    runs: Sequence[Recipe],
+    *,
+    claims: Path | None = None,
+    state: str | None = None,
+    progress: bool = True,
 ) -> Summary:
-    """Compute batches until none is left. Every outcome is recorded, and every finished run is stored at once."""
-    queue, submitted = deque(batches), 0
+    """Compute batches until none is left, then the claims that are due, if ``claims`` says where they are.
+
+    Every outcome is recorded, every finished run is stored at once, and its row is appended to the table's parts.
+    ``state``: URI of the workers' state (``shared``), which goes when its batch is stored.
+    """
+    training, judging = deque(batches), deque[Batch]()
+    due = Due([run for run in runs if claims and not store.judged(run)], [r for b in training for r in b.runs])
+    parts, submitted = Parts(store), 0
     given_up: list[Recipe] = []
     done = sum(map(store.done, runs))
     shown: dict[str, Any] = {"desc": "sweep", "unit": "run", "disable": not progress, "smoothing": 0}  # mean so far
+
+    def judge(groups: Iterable[Sequence[Recipe]]) -> None:
+        for group in groups:
+            if here := tuple(run for run in group if store.finished(run) and not store.judged(run)):
+                judging.append(Batch(here, claims=claims))
+
     with _terminated_is_interrupted(), progress_bar(total=len(runs), initial=done, **shown) as bar:
         try:
-            while queue or submitted:
-                while queue and engine.room > 0:
-                    engine.submit(queue.popleft())
-                    submitted += 1
+            judge(due.now())
+            while training or judging or submitted:
+                for queue in (judging, training):
+                    while queue and engine.has_room(queue[0]):
+                        engine.submit(queue.popleft())
+                        submitted += 1
                 for batch, outcome in engine.wait():
                     submitted -= 1
+                    # a run that will be judged has its row from its claims; one that was stored before keeps its own
+                    rowed = [r for r in batch.runs if batch.claims or not (r in due.group or store.done(r))]
                     again = _take(store, batch, outcome)  # before it is recorded: a record of a run is a stored run
-                    store.record(batch.runs, outcome)
-                    queue.extendleft(reversed(again))
-                    if not again and outcome.kind == "lost":
-                        given_up += batch.runs
-                        _note(
-                            f"gave up {len(batch.runs)} runs after {ATTEMPTS} attempts; last: {outcome.error.strip()}"
-                        )
-                    elif outcome.kind == "lost":
-                        _note(f"lost {len(batch.runs)} runs, trying again: {outcome.error.strip().splitlines()[-1]}")
-                    bar.update(len(batch.runs) if not again else 0)
+                    store.record(batch, outcome)
+                    (judging if batch.claims else training).extendleft(reversed(again))
+                    if not again and not batch.claims:
+                        judge(due.ended(batch.runs))
+                        bar.update(len(batch.runs))
+                        given_up += batch.runs if outcome.kind == "lost" else ()
+                    parts.add(outcome.rows[digest(r)] for r in rowed if digest(r) in outcome.rows)
+                    if state and outcome.work:
+                        shared.forget(state, [outcome.work.name])
+                    _tell(batch, outcome, again)
         finally:
             engine.close()
+            parts.flush()
     store.sweep_up()
+    if state:
+        shared.forget(state, [key for key, of in shared.begun(state).items() if all(map(store.done, of))])
     failed = tuple(run for run in runs if store.failed(run))
-    return Summary(sum(map(store.done, runs)) - len(failed), failed, tuple(given_up))
+    unjudged = tuple(run for run in runs if claims and store.finished(run) and not store.judged(run))
+    return Summary(sum(map(store.done, runs)) - len(failed), failed, tuple(given_up), unjudged)
 
 
 def _take(store: Store, batch: Batch, outcome: Outcome) -> list[Batch]:
     """Store an outcome. Returns the batches that must be computed again."""
     if outcome.kind == "finished":
+        put = store.put_verdicts if batch.claims else store.put
         for run in batch.runs:
-            store.put(run, outcome.files[compute.digest(run)])
+            put(run, outcome.files[digest(run)])
         if outcome.work is not None:
             compute.forget(outcome.work)
+        return []
+    if outcome.kind == "failed" and batch.claims:
         return []
     if outcome.kind == "failed":
         if len(batch.runs) > 1:  # one run may spoil a batch: find it, and keep the others
@@ -97,6 +129,17 @@ def _take(store: Store, batch: Batch, outcome: Outcome) -> list[Batch]:
         return []
     retried = batch.retried()
     return [retried] if retried.attempts < ATTEMPTS else []
+
+
+def _tell(batch: Batch, outcome: Outcome, again: Sequence[Batch]) -> None:
+    """Say on the terminal what else than a finished batch came of an attempt."""
+    what, error = f"{'the claims on ' if batch.claims else ''}{len(batch.runs)} runs", outcome.error.strip()
+    if outcome.kind == "lost" and again:
+        _note(f"lost {what}, trying again: {error.splitlines()[-1]}")
+    elif outcome.kind == "lost":
+        _note(f"gave up {what} after {ATTEMPTS} attempts; last: {error}")
+    elif error and (batch.claims or outcome.kind == "finished"):
+        _note(error)
 
 
 def _note(message: str) -> None:

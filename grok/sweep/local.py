@@ -1,5 +1,7 @@
 """This machine: persistent worker processes, one thread each on the CPU, or one process a GPU.
 
+A process for the CPU also evaluates claims. Beside GPUs it does nothing else.
+
 Not ``ProcessPoolExecutor``: there one killed worker breaks the pool and takes the others' batches with it.
 """
 
@@ -18,8 +20,10 @@ from pathlib import Path
 import torch
 
 from grok.errors import GrokError, Interrupted
+from grok.sweep import verdicts
 from grok.sweep.compute import Outcome, attempt
 from grok.sweep.plan import Batch
+from grok.sweep.store import Store
 from grok.train.state import Settings
 
 STOP_SECONDS = 60.0  # for a worker to save its state
@@ -35,26 +39,42 @@ def devices(device: str, workers: int | None) -> list[str]:
     return ["cpu"] * (workers or len(os.sched_getaffinity(0)))
 
 
-class Local:
-    """Worker processes with a pipe each. ``devices`` has one entry a worker: "cpu", "cuda:0", …"""
+def beside(devices: Sequence[str]) -> list[str]:
+    """Further workers that evaluate claims beside those: none beside the CPU's, else one for each core left."""
+    return [] if "cpu" in devices else ["cpu"] * max(1, len(os.sched_getaffinity(0)) - len(devices))
 
-    def __init__(self, devices: Sequence[str], settings: Settings, folder: Path):
+
+class Local:
+    """Worker processes with a pipe each. ``devices`` has one entry a worker: "cpu", "cuda:0", …
+
+    state: URI at which the workers keep their state too (``shared``).
+    """
+
+    def __init__(self, devices: Sequence[str], settings: Settings, store: Store, state: str | None = None):
         self.context = multiprocessing.get_context("spawn")  # a forked child could not use CUDA
-        self.settings, self.folder = settings, folder
+        self.settings, self.store, self.state = settings, store, state
         self.idle: list[_Worker] = []
         self.free = list(devices)
         self.busy: dict[_Worker, Batch] = {}
 
-    @property
-    def room(self) -> int:
-        """How many more batches may be submitted now."""
-        return len(self.free) + len(self.idle)
+    def has_room(self, batch: Batch) -> bool:
+        """Whether there is a worker for the batch now, or room for one."""
+        return any(self._fits(device, batch) for device in (*self.free, *(worker.device for worker in self.idle)))
 
     def submit(self, batch: Batch) -> None:
-        worker = self.idle.pop() if self.idle else _Worker(self.context, self.free.pop(), self.settings, self.folder)
+        worker = next((worker for worker in self.idle if self._fits(worker.device, batch)), None)
+        if worker is not None:
+            self.idle.remove(worker)
+        else:
+            device = next(device for device in self.free if self._fits(device, batch))
+            self.free.remove(device)
+            worker = _Worker(self.context, device, self.settings, self.store.work, self.state)
         self.busy[worker] = batch
         with suppress(OSError):  # it died while idle: wait() reports the batch as lost
-            worker.pipe.send(batch.runs)
+            worker.pipe.send((batch, [self.store.folder(run) for run in batch.runs]))
+
+    def _fits(self, device: str, batch: Batch) -> bool:
+        return device.partition(":")[0] == ("cpu" if batch.claims else self.settings.device)
 
     def wait(self) -> list[tuple[Batch, Outcome]]:
         """Blocks until at least one submitted batch has an outcome."""
@@ -90,27 +110,37 @@ class Local:
 
 
 class _Worker:
-    def __init__(self, context: multiprocessing.context.SpawnContext, device: str, settings: Settings, folder: Path):
+    def __init__(
+        self,
+        context: multiprocessing.context.SpawnContext,
+        device: str,
+        settings: Settings,
+        work: Path,
+        state: str | None,
+    ):
         self.device = device
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(
-            target=_serve, args=(theirs, replace(settings, device=device), folder), name=f"grok-sweep-{device}"
+            target=_serve, args=(theirs, replace(settings, device=device), work, state), name=f"grok-sweep-{device}"
         )
         self.process.start()
         theirs.close()  # so that its death is the end of the pipe
 
 
-def _serve(pipe: connection.Connection, settings: Settings, folder: Path) -> None:
+def _serve(pipe: connection.Connection, settings: Settings, work: Path, state: str | None) -> None:
     """A worker's life: batches in, outcomes out, until it is terminated or its driver is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the driver decides
     threading.Thread(target=_end_with_driver, daemon=True).start()
     while True:
         try:
-            runs = pipe.recv()
+            batch, folders = pipe.recv()
         except EOFError:
             return
         try:
-            pipe.send(attempt(runs, settings, folder))
+            if batch.claims:
+                pipe.send(verdicts.attempt(batch.runs, folders, batch.claims))
+            else:
+                pipe.send(attempt(batch.runs, settings, work, state))
         except (Interrupted, BrokenPipeError):
             return
 

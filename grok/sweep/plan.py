@@ -5,12 +5,16 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from grok.errors import GrokError
 from grok.recipe import Recipe
 from grok.train import fields
+
+CLAIMS_TOGETHER = 8  # runs judged by one process: its start takes as long as the claims on several of them
 
 
 def digest(recipe: Recipe) -> str:
@@ -60,10 +64,11 @@ def without_seeds(recipe: Recipe) -> Recipe:
 
 @dataclass(frozen=True)
 class Batch:
-    """Runs that differ only in their seeds and are stepped together."""
+    """Runs that differ only in their seeds. They are trained together or, with ``claims``, judged together."""
 
     runs: tuple[Recipe, ...]
     attempts: int = 0  # how often it was lost so far
+    claims: Path | None = None  # file or folder of the claims to evaluate on these runs, which are finished
 
     def retried(self) -> Batch:
         return replace(self, attempts=self.attempts + 1)
@@ -85,9 +90,38 @@ def batches(missing: Sequence[Recipe], begun: Iterable[Sequence[Recipe]], size: 
             out.append(Batch(tuple(old)))
             for run in old:
                 left.pop(digest(run), None)
+    return out + [Batch(group) for group in _groups(left.values(), size)]
+
+
+def _groups(runs: Iterable[Recipe], size: int) -> list[tuple[Recipe, ...]]:
+    """Runs of one grid point each, at most ``size`` of them, in order."""
     by_point: dict[Recipe, list[Recipe]] = {}
-    for run in left.values():
+    for run in runs:
         by_point.setdefault(without_seeds(run), []).append(run)
-    for point in by_point.values():
-        out += [Batch(tuple(point[i : i + size])) for i in range(0, len(point), size)]
-    return out
+    return [tuple(point[i : i + size]) for point in by_point.values() for i in range(0, len(point), size)]
+
+
+class Due:
+    """The runs whose claims are to be evaluated, in groups that one process of pytest takes.
+
+    A group is due when none of its runs is in training any more. Groups do not depend on the order in which runs end.
+    """
+
+    def __init__(self, runs: Iterable[Recipe], training: Iterable[Recipe], size: int = CLAIMS_TOGETHER):
+        in_training = Counter(training)  # a run may be in two batches that were begun
+        groups = _groups(runs, size)
+        self.group = {run: group for group in groups for run in group}
+        self.left = {group: sum(in_training[run] for run in group) for group in groups}
+
+    def now(self) -> list[tuple[Recipe, ...]]:
+        """The groups that are due before any training."""
+        return [group for group, left in self.left.items() if not left]
+
+    def ended(self, runs: Iterable[Recipe]) -> list[tuple[Recipe, ...]]:
+        """The groups that are due because the training of these runs has ended, in whatever way."""
+        out = []
+        for group in (self.group[run] for run in runs if run in self.group):
+            self.left[group] -= 1
+            if not self.left[group]:
+                out.append(group)
+        return out

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from grok.recipe import Recipe
-from grok.sweep.table import row
+from grok.sweep.row import row
 
 
 @dataclass(frozen=True)

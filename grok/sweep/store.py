@@ -2,7 +2,9 @@
 
 - ``runs/<digest>/``: the fixture of a finished run (``card.json`` and what it names), renamed into place as a folder;
   or ``failed.json``, for a run whose training says no: a result too, and not tried again unless removed.
+  With ``--claims`` a fixture also gets ``verdicts.json``.
 - ``records.jsonl``: one line for each attempt at a batch: who, how long, how many steps, what came of it.
+- ``runs.parquet``, ``parts/``: the table, and rows that are not in it yet (``table``).
 - ``work/<key>/``: state of batches in progress, written by the workers of this machine.
 - ``lock``: held by the driver, so that two sweeps do not compute the same runs.
 """
@@ -14,7 +16,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,9 +27,8 @@ from grok.errors import GrokError
 from grok.recipe import Recipe
 from grok.store.fixture import CARD, CONTENTS
 from grok.sweep.compute import Files, Outcome, forget
-from grok.sweep.plan import digest
-
-FAILED = "failed.json"
+from grok.sweep.plan import Batch, digest
+from grok.sweep.row import FAILED, VERDICTS
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,18 @@ class Store:
     def work(self) -> Path:
         return self.out / "work"
 
+    @property
+    def parts(self) -> Path:
+        return self.out / "parts"
+
     def folder(self, recipe: Recipe) -> Path:
         return self.runs / digest(recipe)
 
     def done(self, recipe: Recipe) -> bool:
-        return (self.folder(recipe) / CARD).exists() or self.failed(recipe)
+        return self.finished(recipe) or self.failed(recipe)
+
+    def finished(self, recipe: Recipe) -> bool:
+        return (self.folder(recipe) / CARD).exists()
 
     def failed(self, recipe: Recipe) -> bool:
         return (self.folder(recipe) / FAILED).exists()
@@ -78,12 +86,21 @@ class Store:
         content = json.dumps({"recipe": recipe.to_json(), "error": error}, indent=1, ensure_ascii=False)
         self.put(recipe, {FAILED: content.encode()})
 
-    def record(self, recipes: Sequence[Recipe], outcome: Outcome) -> None:
+    def judged(self, recipe: Recipe) -> bool:
+        """Whether the claims on a run were evaluated."""
+        return (self.folder(recipe) / VERDICTS).exists()
+
+    def put_verdicts(self, recipe: Recipe, contents: Files) -> None:
+        """Add the verdicts of a finished run. Raises OSError; then there are none."""
+        files.write_bytes(self.folder(recipe) / VERDICTS, contents[VERDICTS])
+
+    def record(self, batch: Batch, outcome: Outcome) -> None:
         """Append what came of an attempt; whole lines only, also after a kill."""
         line = {
             "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "task": "claims" if batch.claims else "train",
             "event": outcome.kind,
-            "runs": [digest(r) for r in recipes],
+            "runs": [digest(r) for r in batch.runs],
             "worker": outcome.worker,
             "seconds": round(outcome.seconds, 3),
             "steps": outcome.steps,

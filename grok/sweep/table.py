@@ -2,135 +2,167 @@
 
 It holds results only. Times, workers and attempts are in ``records.jsonl``, so that a sweep that was stopped, lost
 workers, or ran on other machines of the same kind has the same table.
+
+While a sweep runs, the rows of finished runs are appended to ``parts/`` (``Parts``), a file for each row group. At its
+end ``write`` puts the parts and the table of before in order. So no row is made twice, and the table is not written
+again for each run. A part, like the table, is there whole or not at all; rows that a kill took with it are made again
+from the folders of their runs.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import os
+import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from grok import files
 from grok.errors import GrokError
 from grok.recipe import Recipe
 from grok.sweep.plan import digest, without_seeds
-from grok.sweep.store import FAILED, Store
-from grok.train.record import COLUMNS
-from grok.verdicts.runs import GROKKED_TEST_LOSS, solved
+from grok.sweep.row import row, schema
+from grok.sweep.store import Store
 
-FITTED_TRAIN_LOSS = 0.01  # of ``steps_to_memorise``; it is the level of ``measure.trajectory.phases``
-VERDICTS = "verdicts.json"
 ROWS_PER_GROUP = 1000  # bounds memory: a 400-snapshot trajectory is 16 kB
+PART_SECONDS = 600.0  # a part may also be smaller, so that a slow sweep shows its rows too
+GROUPS_IN_MEMORY = 8
+ROWS = {b"grok_rows": b"1"}  # in the files' metadata; raise it when ``row`` changes, so that old rows are made again
+
+
+class Parts:
+    """Appends rows to ``OUT/parts/``, in the order in which they come. Without pyarrow it does nothing."""
+
+    def __init__(self, store: Store):
+        self.store = store
+        self.rows: dict[str, dict[str, Any]] = {}  # by the run's digest
+        self.written = time.monotonic()
+
+    def add(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Take rows of runs that are stored as these rows say; write a part if there are enough. Raises OSError."""
+        self.rows |= {made["digest"]: made for made in rows}
+        if len(self.rows) >= ROWS_PER_GROUP or time.monotonic() - self.written > PART_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write a part of the rows that no part has yet. Raises OSError."""
+        rows, self.rows, self.written = list(self.rows.values()), {}, time.monotonic()
+        if not rows:
+            return
+        try:
+            import pyarrow as pa
+            import pyarrow.parquet as pq
+        except ImportError:  # ``write`` says so
+            return
+        last = max((int(path.stem) for path in parts(self.store)), default=0)
+        sink = pa.BufferOutputStream()
+        pq.write_table(_made(rows), sink, compression="zstd")
+        files.write_bytes(self.store.parts / f"{last + 1:06d}.parquet", sink.getvalue())
+
+
+def parts(store: Store) -> list[Path]:
+    """The parts that there are, oldest first."""
+    return sorted(store.parts.glob("[0-9]*.parquet"))
 
 
 def write(store: Store, path: Path) -> int:
     """Write the table of every stored run; returns the number of rows. Raises GrokError without pyarrow.
 
-    Row order: by recipe, then by seed; it does not depend on the order in which runs finished.
+    Row order: by recipe, then by seed; it does not depend on the order in which runs finished. Rows are copied from
+    the table of before and from the parts, which then go. A row is made anew if its run's folder changed since.
     """
     try:
-        import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError:
         raise GrokError(
             f"{path} needs pyarrow: pip install 'grok-claims[cluster]', then the same command; no run is computed again"
         ) from None
-    schema = _schema(pa)
-    recipes = sorted(store.stored(), key=_order)
+    recipes, old = sorted(store.stored(), key=_order), parts(store)
+    written = _Written([path, *old])
+    if written.are(path, [(digest(recipe), store.folder(recipe)) for recipe in recipes]):
+        return len(recipes)
     temporary = path.with_name(f".{path.name}.tmp")
-    with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
-        for i in range(0, max(len(recipes), 1), ROWS_PER_GROUP):
-            rows = [row(store.folder(r), r) for r in recipes[i : i + ROWS_PER_GROUP]]
-            writer.write_table(pa.Table.from_pylist(rows, schema=schema))
+    with open(temporary, "wb") as file:
+        with pq.ParquetWriter(file, _schema(), compression="zstd") as writer:
+            for i in range(0, max(len(recipes), 1), ROWS_PER_GROUP):
+                writer.write_table(written.group(store, recipes[i : i + ROWS_PER_GROUP]))
+        file.flush()
+        os.fsync(file.fileno())
     os.replace(temporary, path)
+    for part in old:
+        part.unlink()
     return len(recipes)
 
 
-def row(folder: Path, recipe: Recipe) -> dict[str, Any]:
-    """What the table says of one run."""
-    out = _identity(recipe)
-    if (folder / FAILED).exists():
-        return out | {"error": json.loads((folder / FAILED).read_text())["error"], "grokked": False}
-    card = json.loads((folder / "card.json").read_text())
-    trajectory = json.loads((folder / "trajectory.json").read_text())
-    steps, columns, keys = trajectory["steps"], trajectory["columns"], trajectory["key_frequencies"]
-    ended_solved = grokked(card)
-    out |= {name: card[name] for name in ("device", "engine", "threads", "torch")}
-    out |= {name: columns[name][-1] for name in COLUMNS if name in columns}
-    out |= {
-        "grokked": ended_solved,
-        "steps_to_memorise": _first_below(steps, columns["train_loss"], FITTED_TRAIN_LOSS),
-        "steps_to_grok": _first_below(steps, columns["test_loss"], GROKKED_TEST_LOSS) if ended_solved else None,
-        "n_key_frequencies": None if keys is None else len(keys),
-        "key_frequencies": keys,
-        "model_sha256": card["sha256"]["model.safetensors"],
-        "steps_recorded": steps,
-    }
-    out |= {f"{name}_by_step": columns[name] for name in COLUMNS if name in columns}
-    return out | _verdicts(folder)
+class _Written:
+    """The rows in some files of this schema; of a run that is in several, the row in the last one."""
+
+    def __init__(self, paths: Sequence[Path]):
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        self.place: dict[str, tuple[Path, int, int]] = {}  # digest → file, row group, row
+        self.time: dict[Path, int] = {}
+        self.read = functools.lru_cache(GROUPS_IN_MEMORY)(_read)
+        for path in paths:
+            try:
+                file = pq.ParquetFile(path)
+                found = file.schema_arrow
+                if not (found.equals(_schema()) and found.metadata == ROWS):
+                    continue
+                digests = [file.read_row_group(g, columns=["digest"])["digest"] for g in range(file.num_row_groups)]
+            except (OSError, pa.ArrowInvalid):  # none there, or damaged: its rows are made again
+                continue
+            self.time[path] = path.stat().st_mtime_ns
+            self.place |= {d: (path, g, i) for g, of in enumerate(digests) for i, d in enumerate(of.to_pylist())}
+
+    def has(self, run: str, folder: Path) -> bool:
+        """Whether the row of a run is there, and its folder is as it was then."""
+        return run in self.place and folder.stat().st_mtime_ns <= self.time[self.place[run][0]]
+
+    def are(self, path: Path, runs: Sequence[tuple[str, Path]]) -> bool:
+        """Whether the file at ``path`` holds the rows of these runs, no others, and all files say the same of them."""
+        inside = [run for run, (file, _, _) in self.place.items() if file == path]
+        return inside == [run for run, _ in runs] and len(self.time) == 1 and all(self.has(*run) for run in runs)
+
+    def group(self, store: Store, recipes: Sequence[Recipe]) -> Any:
+        """The rows of some runs, in their order."""
+        import pyarrow as pa
+
+        missing: list[int] = []
+        sources: dict[tuple[Path, int], list[tuple[int, int]]] = {}  # row group → (place here, row there)
+        for i, recipe in enumerate(recipes):
+            if self.has(run := digest(recipe), store.folder(recipe)):
+                path, group, at = self.place[run]
+                sources.setdefault((path, group), []).append((i, at))
+            else:
+                missing.append(i)
+        found = [self.read(path, group).take([at for _, at in rows]) for (path, group), rows in sources.items()]
+        found.append(_made([row(store.folder(recipes[i]), recipes[i]) for i in missing]))
+        order = [i for rows in sources.values() for i, _ in rows] + missing
+        return pa.concat_tables(found).take(sorted(range(len(order)), key=order.__getitem__)).combine_chunks()
 
 
-def grokked(card: dict[str, Any]) -> bool:
-    """Whether the run ended solved; one whose test loss rose again above the threshold did not."""
-    return solved({**card, "loss": card.get("recipe", {}).get("loss")})
+def _read(path: Path, group: int) -> Any:
+    import pyarrow.parquet as pq
+
+    return pq.ParquetFile(path).read_row_group(group).cast(_schema())  # the files name the items of lists otherwise
 
 
-def _verdicts(folder: Path) -> dict[str, Any]:
-    path = folder / VERDICTS
-    if not path.exists():
-        return {}
-    found = json.loads(path.read_text())
-    claims = [{"claim": v["id"], "holds": v["holds"], "margin": v.get("margin")} for v in found]
-    measures = [
-        {"claim": v["id"], "measure": e["name"], "value": e["value"]}
-        for v in found
-        for e in v.get("evidence", ())
-        if isinstance(e.get("value"), int | float)
-    ]
-    return {"claims": claims, "measures": measures}
+def _made(rows: Sequence[dict[str, Any]]) -> Any:
+    import pyarrow as pa
+
+    return pa.Table.from_pylist(list(rows), schema=_schema())
 
 
-def _identity(recipe: Recipe) -> dict[str, Any]:
-    fields = recipe.to_json() | {name: getattr(recipe, name) for name in ("warmup", "loss", "activation")}
-    fields |= fields.pop("task")
-    fields["beta1"], fields["beta2"] = fields.pop("betas")
-    return {"recipe": fields.pop("name"), "digest": digest(recipe)} | fields
+def _schema() -> Any:
+    import pyarrow as pa
+
+    return schema(pa).with_metadata(ROWS)
 
 
 def _order(recipe: Recipe) -> tuple[str, int, int]:
     point = json.dumps(without_seeds(recipe).to_json(), sort_keys=True)
     return (f"{recipe.name} {point}", recipe.seed, recipe.split_seed)
-
-
-def _first_below(steps: list[int], losses: list[float | None], level: float) -> int | None:
-    below = (s for s, loss in zip(steps, losses, strict=True) if loss is not None and loss < level)
-    return next(below, None)
-
-
-def _schema(pa: Any) -> Any:
-    text, whole, real, flag = pa.string(), pa.int64(), pa.float64(), pa.bool_()
-    claims = pa.list_(pa.struct([("claim", text), ("holds", flag), ("margin", real)]))
-    measures = pa.list_(pa.struct([("claim", text), ("measure", text), ("value", real)]))
-    return pa.schema(
-        [(name, text) for name in ("recipe", "digest", "architecture", "operation")]
-        + [
-            (name, whole)
-            for name in ("p", "steps", "seed", "split_seed", "d_model", "n_heads", "d_head", "d_mlp", "warmup")
-        ]
-        + [(name, real) for name in ("train_frac", "weight_decay", "lr", "beta1", "beta2", "eps")]
-        + [
-            ("loss", text),
-            ("activation", text),
-            ("error", text),
-            ("device", text),
-            ("engine", text),
-            ("threads", whole),
-            ("torch", text),
-        ]
-        + [("grokked", flag), ("steps_to_memorise", whole), ("steps_to_grok", whole)]
-        + [(name, real) for name in COLUMNS]
-        + [("n_key_frequencies", whole), ("key_frequencies", pa.list_(whole)), ("model_sha256", text)]
-        + [("claims", claims), ("measures", measures), ("steps_recorded", pa.list_(whole))]
-        # single precision: the plots' columns; trajectory.json has them in full
-        + [(f"{name}_by_step", pa.list_(pa.float32())) for name in COLUMNS]
-    )

@@ -15,7 +15,7 @@ import json
 import math
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -43,12 +43,20 @@ class Diverged(GrokError):
     """A loss that is not finite. The recipe causes this on every machine."""
 
 
-def train(recipes: list[Recipe], work: Path, settings: Settings = DEFAULTS, *, progress: bool = True) -> State:
+def train(
+    recipes: list[Recipe],
+    work: Path,
+    settings: Settings = DEFAULTS,
+    *,
+    progress: bool = True,
+    on_save: Callable[[int], None] | None = None,
+) -> State:
     """Train recipes that differ only in their seeds, to the end, resuming what ``work`` holds. Returns the last state.
 
     If ``work`` holds the same run with fewer steps, finished or not, it goes on to as many as the recipes have. The
-    engine ``auto`` stands for the one that ``train.choose`` takes. Raises GrokError (a work folder of another run, an
-    engine or a device that is not there), Diverged, and Interrupted (Ctrl-C, SIGTERM).
+    engine ``auto`` stands for the one that ``train.choose`` takes. ``on_save`` is called with the next step after each
+    save of the state but that of the finished run. Raises GrokError (a work folder of another run, an engine or a
+    device that is not there), Diverged, and Interrupted (Ctrl-C, SIGTERM).
     """
     settings = choose.resolved(recipes[0], settings, work)
     engine.check(settings.engine, settings.device)
@@ -66,10 +74,12 @@ def train(recipes: list[Recipe], work: Path, settings: Settings = DEFAULTS, *, p
     step = engine.make(recipes, settings.engine, state, settings.eval_every)
     began, saved = time.monotonic() - state.seconds, time.monotonic()
 
-    def save_state() -> None:
+    def save_state(finished: bool = False) -> None:
         snapshots.flush()
         state.seconds = time.monotonic() - began
         files.write_bytes(state_path, save(state.tensors()))
+        if on_save and not finished:
+            on_save(state.step)
 
     shown: dict[str, Any] = {"desc": recipes[0].name, "unit": "step", "disable": not progress}
     with _flushed(), _stop_signals() as stopped, progress_bar(total=last_step, initial=state.step, **shown) as bar:
@@ -90,7 +100,7 @@ def train(recipes: list[Recipe], work: Path, settings: Settings = DEFAULTS, *, p
             if not torch.isfinite(state.train_loss[:, t : t + taken]).all():
                 raise Diverged(f"{recipes[0].name}: the train loss at step {t} is not finite; the state is in {work}")
             if last:
-                save_state()
+                save_state(finished=True)
                 return state
             state.step += taken
             bar.update(taken)
@@ -104,6 +114,19 @@ def train(recipes: list[Recipe], work: Path, settings: Settings = DEFAULTS, *, p
             if time.monotonic() - saved > STATE_EVERY_SECONDS:
                 save_state()
                 saved = time.monotonic()
+
+
+def step_of(work: Path) -> int:
+    """The next step of the run in ``work``; 0 if it has no state."""
+    path = work / "state.safetensors"
+    return State.load(path, "cpu").step if path.exists() else 0
+
+
+def bytes_of(recipe: Recipe) -> tuple[int, int]:
+    """Bytes of the state and of the snapshots of one run."""
+    row = 4 * weights.size(recipe)
+    losses = 2 * 8 * (recipe.steps + 1)
+    return 3 * row + losses, (recipe.steps // SNAPSHOT_EVERY + 1) * row
 
 
 def open_snapshots(work: Path, recipe: Recipe, n_seeds: int, *, write: bool = False) -> np.memmap:

@@ -25,14 +25,14 @@ from grok.train.run import Diverged
 def test_killed_worker_then_killed_driver_then_again_is_the_same_table(tmp_path, undisturbed):
     pq = pytest.importorskip("pyarrow.parquet")
     store = Store(tmp_path)
-    died = subprocess.run([sys.executable, scenario.__file__, str(tmp_path), "local", ""], capture_output=True)
+    died = subprocess.run([sys.executable, scenario.__file__, str(tmp_path), "local"], capture_output=True)
     assert died.returncode == -signal.SIGKILL, died.stderr.decode()
     first = scenario.finished(store)
     (lost,) = scenario.lost(store)
     assert scenario.DIES_AFTER - 1 <= len(first) < 16
     assert lost["runs"] == [digest(scenario.runs()[2])]
 
-    summary = scenario.sweep(store, Local(["cpu"], scenario.SETTINGS, store.work))
+    summary = scenario.sweep(store, Local(["cpu"], scenario.SETTINGS, store))
     assert (summary.finished, summary.failed, summary.given_up) == (16, (), ())
     assert scenario.finished(store)[: len(first)] == first
     assert Counter(scenario.finished(store)) == Counter(map(digest, scenario.runs()))  # every run once
@@ -105,7 +105,9 @@ class Scripted:
 
     def __init__(self, answer):
         self.answer, self.batches, self.seen = answer, [], []
-        self.room = 1
+
+    def has_room(self, batch):
+        return True
 
     def submit(self, batch):
         self.batches.append(batch)
