@@ -7,7 +7,7 @@
         ratio = evidence("‖W_U on K‖ / ‖W_U‖", neurons.key_norm_ratio(model.U, model.key_frequencies))
         assert ratio >= 0.98
 
-``grok.suite.plugin`` runs the test on every subject.
+``grok.suite.hooks`` runs the test on every subject.
 """
 
 from __future__ import annotations
