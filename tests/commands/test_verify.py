@@ -129,12 +129,12 @@ def test_a_file_that_is_not_there(command: tuple[str, ...], tmp_path: Path, caps
 def test_a_folder_that_was_trained_is_verified_with_its_own_run_and_controls(tmp_path: Path):
     runs = tmp_path / "runs" / "add-transformer"
     runs.mkdir(parents=True)
-    (runs / "seed3").symlink_to(SHIPPED.parents[1] / "seed3", target_is_directory=True)
-    done = _process(tmp_path, "verify", "runs/add-transformer/seed3", "--json", "verdicts.json")
+    (runs / "seed4").symlink_to(SHIPPED.parents[1] / "seed4", target_is_directory=True)
+    done = _process(tmp_path, "verify", "runs/add-transformer/seed4", "--json", "verdicts.json")
     assert done.returncode == 0, done.stdout + done.stderr
     claims = {claim["id"]: claim for claim in json.loads((tmp_path / "verdicts.json").read_text())["claims"]}
     ran = {subject["subject"] for claim in claims.values() for subject in claim["subjects"]}
-    assert {"add-transformer/seed3", "add-transformer/memorised-seed3", "add-transformer/untrained-seed3"} <= ran
+    assert {"add-transformer/seed4", "add-transformer/memorised-seed4", "add-transformer/untrained-seed4"} <= ran
     assert not [name for name in ran if name.startswith("add-transformer-wd0") or name.endswith("seed999")]
 
 
