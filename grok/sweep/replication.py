@@ -4,7 +4,7 @@
     python -m grok.sweep.replication verdicts.json --fixtures fixtures --out docs/replication.md
 
 Verdicts on networks with other p, made with ``--fixture-dir``, add a table: ``--over-p 59=verdicts-p59.json``.
-What stands outside the two markers is written by hand and stays.
+What stands outside the markers is written by hand and stays.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from grok.verdicts.claim import Claim
 from grok.verdicts.record import Verdicts, read_verdicts
 from grok.verdicts.seeds import Measure, at_or_below, measures, spread, trained
 
-BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
+TABLES, OVER_P = "tables", "over p"  # what stands between the markers of each
 
 
 def tables(verdicts: Verdicts, runs: Sequence[Runs]) -> str:
@@ -70,13 +70,14 @@ def _share(claim: Claim) -> str:
     return f"{claim.k}/{claim.n}" + ("°" if claim.verdict == "vacuous" else "") + interval
 
 
-def replace_between(text: str, new: str) -> str:
-    """``text`` with what stands between the markers replaced. Raises GrokError without them."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
+def replace_between(text: str, new: str, name: str = TABLES) -> str:
+    """``text`` with what stands between the markers of this name replaced. Raises GrokError without them."""
+    begins, ends = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    before, begin, rest = text.partition(begins)
+    _, end, after = rest.partition(ends)
     if not (begin and end):
-        raise GrokError(f"expected the lines {BEGIN} and {END} around the tables")
-    return f"{before}{BEGIN}\n\n{new}\n{END}{after}"
+        raise GrokError(f"expected the lines {begins} and {ends} around the tables")
+    return f"{before}{begins}\n\n{new}\n{ends}{after}"
 
 
 def _runs_table(runs: Sequence[Runs]) -> Iterator[str]:
@@ -184,17 +185,16 @@ def main(
     Args:
         verdicts: of the shipped networks.
         fixtures: their folder.
-        over_p: P=FILE for the verdicts on networks with another p.
+        over_p: P=FILE for the verdicts on networks with another p; without, the tables over p stay as they are.
         out: the page.
     """
     found = read_verdicts(verdicts)
-    new = tables(found, read_runs(fixtures))
+    text = replace_between(out.read_text(), tables(found, read_runs(fixtures)))
     if over_p:
         others = (pair.partition("=") for pair in over_p)
-        new += tables_over_p(
-            {PUBLISHED[0].task.p: found} | {int(p): read_verdicts(Path(file)) for p, _, file in others}
-        )
-    files.write_bytes(out, replace_between(out.read_text(), new).encode())
+        by_p = {PUBLISHED[0].task.p: found} | {int(p): read_verdicts(Path(file)) for p, _, file in others}
+        text = replace_between(text, tables_over_p(by_p), OVER_P)
+    files.write_bytes(out, text.encode())
     return 0
 
 

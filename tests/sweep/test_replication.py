@@ -85,9 +85,10 @@ def _named(name, holds):
     return Claim.of(Statement(id=name, title="t", fixture="r"), trained)
 
 
-def test_tables_replace_only_what_stands_between_the_markers(tmp_path):
-    page = f"head\n{replication.BEGIN}\nold\n{replication.END}\ntail\n"
+def test_tables_replace_only_what_stands_between_their_markers():
+    page = "head\n<!-- tables: begin -->\nold\n<!-- tables: end -->\n<!-- over p: begin -->\n13\n<!-- over p: end -->\n"
     assert replication.replace_between(page, "new") == page.replace("old", "\nnew")
+    assert replication.replace_between(page, "7", replication.OVER_P) == page.replace("13", "\n7")
     with pytest.raises(GrokError, match="tables: begin"):
         replication.replace_between("head", "new")
 
