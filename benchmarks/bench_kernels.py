@@ -6,7 +6,7 @@ Triton's interpreter is for correctness, its times mean nothing. The last group 
 import pytest
 import torch
 
-from benchmarks.gpu import timing as gpu_timing
+from benchmarks.gpu import kernels as gpu_kernels
 from grok.kernels import cross_entropy
 from grok.kernels.token_mix import reference as mix_reference
 from grok.kernels.token_mix.bag import PairIndex, token_mix, token_mix_backward
@@ -87,7 +87,7 @@ def test_cross_entropy_float64_log_softmax(measure):
 @pytest.mark.parametrize("name", NAMES)
 def test_gpu_kernel(benchmark, measure, name: str, seeds: int, form: str):
     benchmark.group = f"{name}, {seeds} seeds"
-    case = next(c for c in gpu_timing.cases(DEVICE, seeds) if c.name == name)
+    case = next(c for c in gpu_kernels.cases(DEVICE, seeds) if c.name == name)
     call = case.kernel if form == "triton" else case.reference
 
     def synchronised() -> None:

@@ -39,6 +39,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.gpu import kernels as gpu_kernels
 from benchmarks.gpu import timing as gpu_timing
 from benchmarks.gpu import training as gpu_training
 from benchmarks.gpu.checks import determinism, environment, kernel_tests
@@ -178,7 +179,7 @@ def timing(plan: Plan, in_time: Callable[[], bool]) -> dict[str, Any]:
         ],
         "ladder": gpu_timing.ladder(recipes, plan.ladder, plan.ladder_seeds, *where, plan.repeats),
         "growth": gpu_timing.growth(recipes[-1], plan.engine, plan.growth_p, plan.growth_seeds, *where, few),
-        "kernels": gpu_timing.kernel_times(plan.kernel_sizes, peak, *where, 10 * plan.repeats),
+        "kernels": gpu_kernels.kernel_times(plan.kernel_sizes, peak, *where, 10 * plan.repeats),
     }
     return found | {"complete": in_time()}
 

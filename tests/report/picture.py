@@ -32,7 +32,7 @@ def plots() -> list[Plot]:
 
 def main() -> None:
     from playwright import sync_api as playwright
-    from test_browser import CHROMIUM, FLAGS
+    from browsing import CHROMIUM, FLAGS
 
     subject = Result("model", "trained", None, reason="a picture", plots=plots())
     claim = Claim.of(Statement(id="plots", title="Kinds of plots", fixture="a model"), [subject])

@@ -8,6 +8,8 @@ import tempfile
 from pathlib import Path
 from urllib.parse import quote
 
+from browsing import CHROMIUM, FLAGS
+
 from grok.report import page, sides
 from grok.verdicts.record import read_verdicts
 
@@ -30,7 +32,6 @@ DRAWN = "[...document.querySelectorAll('details[open] .canvas')].every(c => c.qu
 
 def main(first: Path, second: Path) -> None:
     from playwright import sync_api as playwright
-    from test_browser import CHROMIUM, FLAGS
 
     runs = read_verdicts(first), read_verdicts(second)
     with tempfile.TemporaryDirectory() as folder, playwright.sync_playwright() as driver:

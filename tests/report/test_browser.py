@@ -4,28 +4,19 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import sample
 from axe_playwright_python.base import AXE_SCRIPT
+from browsing import CHROMIUM, FLAGS, Opened
 from playwright import sync_api as playwright
 
 from grok.report import page, sides
 from grok.verdicts.claim import Claim
 
 INSTALL = "no chromium on the PATH; install it with: apt-get install chromium"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-gpu",
-    "--no-first-run",
-]
-CHROMIUM = shutil.which("chromium")
-
 if not CHROMIUM and os.environ.get("CI"):
     pytest.fail(INSTALL, pytrace=False)
 if not CHROMIUM:
@@ -73,30 +64,6 @@ def written(tmp_path_factory: pytest.TempPathFactory, claims: list[Claim]) -> st
     path: Path = tmp_path_factory.mktemp("page") / "a page <b> & 'more'.html"
     page.write(sample.verdicts(claims), path)
     return path.as_uri()
-
-
-class Opened:
-    """A page in a fresh context, with everything it complained of and asked for."""
-
-    def __init__(self, browser: playwright.Browser, **settings: object) -> None:
-        self.context = browser.new_context(offline=True, **{"viewport": {"width": 1280, "height": 900}} | settings)
-        self.context.set_default_timeout(120_000)  # a busy machine is no finding
-        self.complaints: list[str] = []
-        self.requests: list[str] = []
-        self.tab = self.context.new_page()
-        self.tab.on("console", lambda m: self.complaints.append(m.text) if m.type in ("error", "warning") else None)
-        self.tab.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.tab.on("request", lambda request: self.requests.append(request.url))
-
-    def shown(self) -> list[str]:
-        return self.tab.eval_on_selector_all("details.claim:not([hidden])", "found => found.map(one => one.id)")
-
-    def wait_for_plots(self, claim: str) -> None:
-        card = f"[id='{claim}']"
-        self.tab.wait_for_function(
-            "card => [...document.querySelectorAll(card + ' .canvas')].every(c => c.querySelector('.main-svg'))",
-            arg=card,
-        )
 
 
 @pytest.fixture
