@@ -64,7 +64,7 @@ def sweep(
             cores do it, eight runs at a time. A Ray cluster is sent the folder, so it must hold all that it needs.
         state: where workers also keep the state of a run, once a minute, so that another machine of the same kind goes
             on if one is lost: a folder that all of them share, or a URI of fsspec such as s3://bucket/sweep. A run in
-            training fills it up to the size of its snapshots, 366 MB for modadd-transformer; then it is removed.
+            training fills it with snapshots, up to 366 MB for modadd-transformer; then it is removed.
         export: also copy finished runs to EXPORT/RECIPE/seedN, where claims find them; only for a sweep without --set.
         dry_run: print how many runs are missing and about how long they take, then stop.
     """

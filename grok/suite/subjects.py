@@ -49,7 +49,7 @@ class Subjects:
     def of_model(self, family: str | None) -> tuple[AnySubject, ...]:
         """For a claim about a network: the trained ones, then those on which it must fail.
 
-        The controls are ten draws of initial weights, and every shipped seed at the moment when it had only memorised.
+        The controls are ten draws of initial weights, and the networks that had only memorised, of seeds that hold one.
         The rivals are written down, and some are trained (``TRAINED_RIVALS``).
         """
         if family is None:

@@ -31,8 +31,8 @@ def plots() -> list[Plot]:
 
 
 def main() -> None:
-    from playwright import sync_api as playwright
     from browsing import CHROMIUM, FLAGS
+    from playwright import sync_api as playwright
 
     subject = Result("model", "trained", None, reason="a picture", plots=plots())
     claim = Claim.of(Statement(id="plots", title="Kinds of plots", fixture="a model"), [subject])

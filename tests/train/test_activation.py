@@ -127,6 +127,13 @@ def test_a_configuration_beside_the_weights_says_what_the_neurons_are(said: str,
         assert load(path, recipe=recipe.name).network.activation == read
 
 
+def test_a_list_of_checkpoints_says_it_too(tmp_path: Path):
+    recipe, path = _recipe("modadd-transformer"), tmp_path / "run.pt"
+    one = {"model": matrices.initial(recipe), "config": {"act_fn": "gelu"}}
+    torch.save([one, one], path)
+    assert load(path, recipe=recipe.name, index=-1).network.activation == GELU
+
+
 def test_a_recipe_with_the_published_neurons_is_written_as_before():
     assert all("activation" not in recipe.to_json() for recipe in RECIPES.values())
     gelu = _recipe("modadd-mlp")

@@ -53,7 +53,13 @@ def state_dict(held: Any, index: int | None = None) -> tuple[dict[str, Tensor], 
 
 
 def act_fn(held: Any) -> str | None:
-    """The activation that the file names beside its state dict, as in a configuration of TransformerLens; or None."""
+    """The activation that the file names beside its state dict, as in a configuration of TransformerLens; or None.
+
+    Of a list of checkpoints the one that all name that name any.
+    """
+    if isinstance(held, list | tuple):
+        found = {act_fn(one) for one in held} - {None}
+        return found.pop() if len(found) == 1 else None
     if not isinstance(held, Mapping):
         return None
     places = (held, *(value for value in held.values() if isinstance(value, Mapping)))
