@@ -17,23 +17,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 OURS, PEERS = (200, 700), (5, 35)  # steps of the short and of the long process
-
-
-def job_of(recipe: Any, threads: int) -> dict[str, Any]:
-    """What ``PEER`` reads, but for the number of steps."""
-    import torch
-
-    task, split = recipe.task, recipe.split()
-    pairs, labels = task.pairs(), task.labels()
-    tokens = torch.cat([pairs, torch.full((len(pairs), 1), task.p)], dim=1)
-    sizes = {k: getattr(recipe, k) for k in ("seed", "n_heads", "d_head", "d_model", "d_mlp", "lr", "weight_decay")}
-    job = sizes | {"p": task.p, "n_classes": task.n_classes, "betas": recipe.betas, "device": "cpu", "threads": threads}
-    for part, which in (("train", split.train), ("test", split.test)):
-        job |= {part: tokens[which].tolist(), f"{part}_labels": labels[which].tolist()}
-    return job
 
 
 def seconds(command: list[str | Path]) -> float:
@@ -43,7 +28,7 @@ def seconds(command: list[str | Path]) -> float:
 
 
 def main() -> int:
-    from peer_transformerlens3 import PEER, environment
+    from peer_transformerlens3 import PEER, environment, job_of
 
     from grok.recipe import get_recipe
 
@@ -53,7 +38,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
-    python, job = environment(options.venv), job_of(get_recipe(options.recipe), options.threads)
+    python, job = environment(options.venv), job_of(get_recipe(options.recipe), "cpu", options.threads)
     turns = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -19,6 +19,10 @@ import tempfile
 import time
 import venv
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from grok.recipe import Recipe
 
 PEER = """
 import json, sys, time
@@ -81,6 +85,26 @@ def environment(folder: Path) -> Path:
     return python
 
 
+def job_of(recipe: Recipe, device: str, threads: int) -> dict[str, Any]:
+    """What ``PEER`` reads, but for the number of steps."""
+    import torch
+
+    task, split = recipe.task, recipe.split()
+    pairs, labels = task.pairs(), task.labels()
+    tokens = torch.cat([pairs, torch.full((len(pairs), 1), task.p)], dim=1)
+    sizes = {k: getattr(recipe, k) for k in ("seed", "n_heads", "d_head", "d_model", "d_mlp", "lr", "weight_decay")}
+    job = sizes | {
+        "p": task.p,
+        "n_classes": task.n_classes,
+        "betas": recipe.betas,
+        "device": device,
+        "threads": threads,
+    }
+    for part, which in (("train", split.train), ("test", split.test)):
+        job |= {part: tokens[which].tolist(), f"{part}_labels": labels[which].tolist()}
+    return job
+
+
 def our_turn(recipe, device: str, name: str, steps: int) -> dict:
     """Times of steps with their test loss, and the first train loss."""
     import torch
@@ -123,14 +147,7 @@ def main() -> int:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     name = options.engine or ("triton" if device == "cuda" else "manual")
     recipe, python = get_recipe(options.recipe), environment(options.venv)
-    task, split = recipe.task, recipe.split()
-    pairs, labels = task.pairs(), task.labels()
-    tokens = torch.cat([pairs, torch.full((len(pairs), 1), task.p)], dim=1)
-    sizes = {k: getattr(recipe, k) for k in ("seed", "n_heads", "d_head", "d_model", "d_mlp", "lr", "weight_decay")}
-    job = sizes | {"p": task.p, "n_classes": task.n_classes, "betas": recipe.betas, "steps": options.steps}
-    job |= {"device": device, "threads": torch.get_num_threads()}
-    for part, which in (("train", split.train), ("test", split.test)):
-        job |= {part: tokens[which].tolist(), f"{part}_labels": labels[which].tolist()}
+    job = job_of(recipe, device, torch.get_num_threads()) | {"steps": options.steps}
     peers, ours = [], []
     with tempfile.TemporaryDirectory() as folder:
         script, data = Path(folder) / "peer.py", Path(folder) / "job.json"

@@ -15,13 +15,13 @@ def of(folder: Path) -> str | None:
 def of_package() -> str | None:
     """The commit of this package's source, with "+changes" behind it if ``grok/`` is not clean; None as above.
 
-    The environment variable GROK_COMMIT names it where the source was copied without its repository.
+    Where the source was copied without its repository, the environment variable GROK_COMMIT names it.
     """
-    if os.environ.get("GROK_COMMIT"):
-        return os.environ["GROK_COMMIT"]
     here = Path(__file__).parent
     commit, changes = of(here), _git(here, "status", "--porcelain", "--", ":/grok")
-    return None if commit is None or changes is None else commit + ("+changes" if changes else "")
+    if commit is None or changes is None:
+        return os.environ.get("GROK_COMMIT")
+    return commit + ("+changes" if changes else "")
 
 
 def _git(folder: Path, *args: str) -> str | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import grok
-from grok import cli, measure
+from grok import cli, commit, measure
 
 
 def test_dir_lists_what_is_public_and_all_of_it_is_there():
@@ -46,3 +46,13 @@ def test_a_command_that_needs_no_torch_does_not_import_it(tmp_path: Path):
     for arguments in (("--help",), ("train", "--help"), ("gate", "none.json"), ("compare", "none.json", "none.json")):
         done = subprocess.run([sys.executable, "-c", code, *arguments], cwd=tmp_path, capture_output=True, text=True)
         assert (done.returncode, "Traceback" in done.stderr) == (2 * ("none.json" in arguments), False), done.stderr
+
+
+def test_the_variable_names_the_commit_only_where_there_is_no_repository(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("GROK_COMMIT", "of the environment")
+    monkeypatch.setattr(commit, "_git", lambda _folder, command, *_: "abc" if command == "rev-parse" else "")
+    assert commit.of_package() == "abc"
+    monkeypatch.setattr(commit, "_git", lambda *_: None)
+    assert commit.of_package() == "of the environment"
+    monkeypatch.delenv("GROK_COMMIT")
+    assert commit.of_package() is None

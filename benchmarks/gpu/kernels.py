@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -63,7 +64,7 @@ def cases(device: str, n_seeds: int, p: int = 113, h: int = 4, m: int = 512) -> 
     settings: Any = {"lr": 1e-3, "betas": (0.9, 0.98), "eps": 1e-8, "weight_decay": 1.0}
     state = (flat, grad, first, second, count, table)
     table_bytes = 4.0 * s * h * (2 * p + 1) * d
-    backward = lambda: torch.autograd.grad(expected, leaves, mixed, retain_graph=True)  # noqa: E731
+    backward = functools.partial(torch.autograd.grad, expected, leaves, mixed, retain_graph=True)
     return [
         Case(
             "cross_entropy",

@@ -5,9 +5,9 @@ Needs torch, triton, numpy, einops, safetensors, tqdm, pytest. Sections, in this
 1. ``kernels``: the kernel tests and the engine tests on the device;
 2. ``determinism``: the same seed twice, and alone or in a batch: the same bits?
 3. ``canonical``: every published run (and its control run), alone;
-4. ``seeds``: batches of seeds of every recipe, also at other p;
-5. ``timing``: the ladder of engines, every kernel beside its reference and the device's ceilings, growth, and where the
+4. ``timing``: the ladder of engines, every kernel beside its reference and the device's ceilings, growth, and where the
    time of a step goes;
+5. ``seeds``: batches of seeds of most recipes, also at other p;
 6. ``compared``: a canonical run once more, with products in tensor units: does it grok, and when?
 7. ``results``: what other cores have measured meanwhile: fixtures in the light form, in ``fixtures-<n>.tar``.
 
@@ -94,8 +94,8 @@ def run_suite(plan: Plan, out: Path, budget: float, started: float, only: Collec
         sections["determinism"] = lambda: determinism(plan)
         alone = [[recipe] for recipe in plan.canonical]
         sections["canonical"] = lambda: trained(plan, alone, light.ROLES, work, clock.until(CANONICAL_UNTIL))
-        sections["seeds"] = lambda: trained(plan, plan.batches, ("initial",), work, clock.until(SEEDS_UNTIL))
         sections["timing"] = lambda: timing(plan, clock.until(TIMING_UNTIL))
+        sections["seeds"] = lambda: trained(plan, plan.batches, ("initial",), work, clock.until(SEEDS_UNTIL))
         sections["compared"] = lambda: compared(plan, work, clock.until(1.0))
         for name, body in sections.items():
             if not only or name in only:

@@ -38,6 +38,8 @@ def with_split(recipe: Recipe, path: Path) -> Recipe:
 
 
 def _read(path: Path) -> list[int]:
+    if not path.is_file():
+        raise GrokError(f"{path} is not a file; expected indices a·n + b of train pairs: text, a JSON list, or .npy")
     try:
         if path.stat().st_size > MAX_BYTES:
             raise GrokError(f"{path}: it is larger than {MAX_BYTES >> 20} MB")

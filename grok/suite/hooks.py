@@ -142,6 +142,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]
     try:
         with recording(recorder):
             yield
+    # what a claim raises is its outcome, whatever it is; pytest's own two are no Exception, and a skip is raised again
     except (Exception, pytest.skip.Exception, pytest.fail.Exception) as error:
         raised = error
     for given in ("model", "run"):

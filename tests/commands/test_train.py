@@ -207,13 +207,17 @@ def test_the_train_pairs_of_a_file_are_those_of_the_run_and_of_its_verification(
         ("a.txt", b"0 1 1", "a.txt: index 3: 1 is there twice"),
         ("a.txt", b"", "none is left to train on"),
         ("a.txt", " ".join(map(str, range(49))).encode(), "none is left to test on"),
+        ("no.txt", None, "no.txt is not a file; expected indices"),
         ("a.txt", b"0 x", "holds no list of indices"),
         ("a.json", b'{"train": [1]}', "expected a JSON list of whole numbers"),
         ("a.npy", b"nothing", "holds no list of indices"),
     ],
 )
-def test_a_split_that_is_none_is_refused(name: str, content: bytes, told: str, capsys: pytest.CaptureFixture[str]):
-    Path(name).write_bytes(content)
+def test_a_split_that_is_none_is_refused(
+    name: str, content: bytes | None, told: str, capsys: pytest.CaptureFixture[str]
+):
+    if content is not None:
+        Path(name).write_bytes(content)
     assert _train("--split", name) == 2
     assert told in capsys.readouterr().err
     assert not Path("runs").exists()
