@@ -17,6 +17,7 @@ from grok.recipe import RECIPES, Recipe
 from grok.store import checkpoint
 from grok.task import Task
 from grok.train.engines import engine, folded
+from grok.train.engines.adamw import rate_by_count
 from grok.train.state import State
 
 BOTH = pytest.mark.parametrize("name", ["pizza-a", "pizza-b"])
@@ -100,6 +101,14 @@ def test_symmetricity_is_that_of_the_gradients_in_the_definition(name: str):
     (grad,) = torch.autograd.grad(logits[torch.arange(len(triples)), -1, triples[:, 2]].sum(), kept)
     expected = torch.cosine_similarity(grad[:, 0], grad[:, 1], dim=1).mean()
     assert clock_pizza.gradient_symmetricity(network(weights, recipe.task)) == pytest.approx(float(expected), abs=1e-9)
+
+
+def test_the_warm_up_by_a_count_on_the_device_is_that_of_the_recipe():
+    """A step of the updates in a CUDA graph takes it."""
+    recipe = RECIPES["pizza-a"]
+    found = [float(rate_by_count(recipe, torch.tensor(float(t)))) for t in range(13)]
+    assert found == pytest.approx([recipe.rate(t) for t in range(13)], rel=1e-6)
+    assert found[0] == 0
 
 
 @BOTH

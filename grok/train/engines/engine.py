@@ -23,6 +23,7 @@ from grok.models.tables import Batch, Tables, fold, keep_memory
 from grok.recipe import CROSS_ENTROPY, RELU, Recipe
 from grok.train import graph
 from grok.train.engines import folded, manual
+from grok.train.engines.adamw import AdamW
 
 if TYPE_CHECKING:
     from grok.train.state import State
@@ -118,47 +119,12 @@ def make(
     return graph.Graphed(Fused(recipes, state, precision), eval_every, chunk)
 
 
-class _AdamW:
-    """torch's fused AdamW over flat rows, with moments that live in ``State``."""
-
-    def __init__(self, recipe: Recipe, state: State):
-        self.recipe = recipe
-        self.flat = state.flat
-        self.moments = state.exp_avg, state.exp_avg_sq
-        self.count = torch.tensor(float(state.step), device=state.flat.device)
-        self.grad = torch.zeros_like(state.flat)
-
-    def update(self) -> None:
-        r = self.recipe
-        rate: float | Tensor = r.lr
-        if r.warmup and self.count.is_cuda:  # in a graph the host cannot read the count
-            rate = (self.count / r.warmup).clamp(max=1) * r.lr
-        elif r.warmup:
-            rate = r.rate(int(self.count))
-        self.count += 1
-        torch._fused_adamw_(
-            [self.flat],
-            [self.grad],
-            [self.moments[0]],
-            [self.moments[1]],
-            [],
-            [self.count],
-            lr=rate,
-            beta1=r.betas[0],
-            beta2=r.betas[1],
-            weight_decay=r.weight_decay,
-            eps=r.eps,
-            amsgrad=False,
-            maximize=False,
-        )
-
-
 class _Manual:
     def __init__(self, recipes: list[Recipe], state: State):
         splits = [r.split() for r in recipes]
         self.train = [Batch.unordered(r, s.train) for r, s in zip(recipes, splits, strict=True)]
         self.test = [Batch.unordered(r, s.test) for r, s in zip(recipes, splits, strict=True)]
-        self.adamw = _AdamW(recipes[0], state)
+        self.adamw = AdamW(recipes[0], state)
         self.weights = [weights.views(row, recipes[0]) for row in state.flat]
         self.grads = [weights.views(row, recipes[0]) for row in self.adamw.grad]
         self.folded: list[Tables] = []
@@ -201,7 +167,7 @@ class _Folded:
         splits = [r.split() for r in recipes]
         self.train = batch([s.train for s in splits])
         self.test = batch([s.test for s in splits])
-        self.adamw = _AdamW(self.recipe, state)
+        self.adamw = AdamW(self.recipe, state)
         self.weights = weights.views(state.flat, self.recipe)
         self.grads = weights.views(self.adamw.grad, self.recipe)
         keep_memory()
