@@ -39,12 +39,12 @@ for precision in ("ieee", "tf32x3"):
     compile(readout._forward, DIRECT=True, M=512, **tile)
     compile(readout._backward_pre, W=128, **tile)
     compile(readout._backward_readout, rows_per_split=240, **tile)
-    for rows in (fixed_order.TALL, fixed_order.SHORT):
-        compile(fixed_order._multiply, PRECISION=precision, ROWS=rows, COLS=32, DEPTH=16)
+    for size in (fixed_order.TALL, fixed_order.SHORT):
+        compile(fixed_order._multiply, PRECISION=precision, COLS=32, ROWS=size["ROWS"], DEPTH=size["DEPTH"])
 compile(readout._add_partial, SPLITS=16, ROWS=8, COLS=128)
 compile(mix._attend, H=4, ROWS=128)
-compile(mix._mix, SCORED=True, H=4, ROWS=16, COLS=128)
-compile(mix._score_grads, D=640, H=4, ROWS=16, COLS=128)
+compile(mix._mix, SCORED=True, H=4, MANY=1024, ROWS=64, COLS=32)
+compile(mix._score_grads, D=640, H=4, ROWS=8, COLS=128)
 compile(mix._row_sums, LONGEST=48, SCORED=True, H=4, ROWS=16, COLS=128)
 compile(adamw._adamw, lr=1e-3, beta1=0.9, beta2=0.98, eps=1e-8, decay=1.0, BLOCK=1024)
 """

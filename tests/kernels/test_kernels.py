@@ -80,7 +80,7 @@ def test_products_of_all_sizes_and_strides_in_one_launch():
     terms = (
         ((a, b.mT), (torch.ones_like(row[..., :1]).expand(2, 35, 1), row)),
         ((small, c),),
-        ((c.mT, torch.eye(7, device=DEVICE).expand(2, 7, 7)), (torch.eye(5, device=DEVICE).expand(2, 5, 5), wide)),
+        ((c.mT, torch.eye(7, device=DEVICE).expand(2, 7, 7)), (torch.eye(5, device=DEVICE).expand(2, 5, 5).mT, wide)),
     )
     products = [
         fixed_reference.Product(part.fill_(float("nan")), term, scale)
@@ -120,15 +120,17 @@ def test_columns_behind_the_classes_are_direct_alone_and_give_no_gradient(n_seed
         close(found, wanted)
 
 
-def test_products_in_tall_and_in_short_tiles(monkeypatch: pytest.MonkeyPatch):
-    """On a GPU with the same bits, so that a batch, which has more tiles, gives those of a run alone."""
+@pytest.mark.parametrize("way", [(False, False), (False, True), (True, False), (True, True)])
+def test_products_in_tall_and_in_short_tiles(monkeypatch: pytest.MonkeyPatch, way: tuple[bool, bool]):
+    """Read in every way; on a GPU with the same bits, so that a batch, with more tiles, gives those of a run alone."""
     a, b, found = random(2, 70, 45), random(2, 45, 70, seed=1), []
-    for many, rows in ((1, fixed_triton.TALL), (10**6, fixed_triton.SHORT)):
+    a, b = (x.mT.contiguous().mT if across else x for x, across in zip((a, b), way, strict=True))
+    for many, size in ((1, fixed_triton.TALL), (10**6, fixed_triton.SHORT)):
         monkeypatch.setattr(fixed_triton, "MANY", many)
         found.append(torch.empty(2, 70, 70, device=DEVICE))
         products = fixed_triton.Products([fixed_reference.Product(found[-1], ((a, b),))])
         products()
-        assert products.fixed["ROWS"] == rows
+        assert products.fixed["ROWS"] == size["ROWS"]
         close(found[-1], a.double() @ b.double())
     assert DEVICE == "cpu" or torch.equal(*found)
 
@@ -137,6 +139,8 @@ def test_products_that_do_not_fit_are_refused():
     a, b, out = random(1, 2, 3), random(1, 3, 4), random(1, 2, 5)
     with pytest.raises(ValueError, match=r"\[1, 2, 3\] times \[1, 3, 4\] is not \[1, 2, 5\]"):
         fixed_triton.Products([fixed_reference.Product(out, ((a, b),))])
+    with pytest.raises(ValueError, match="neither the rows nor the columns"):
+        fixed_triton.Products([fixed_reference.Product(out[..., :4], ((a, b), (random(1, 3, 2, seed=2).mT, b)))])
     with pytest.raises(ValueError, match="float32 expected"):
         fixed_triton.Products([fixed_reference.Product(out[..., :4].double(), ((a.double(), b.double()),))])
 

@@ -23,6 +23,15 @@ from grok.kernels.token_mix import triton as kernel
 pytestmark = STRICT
 
 
+@pytest.fixture(params=[False, True], ids=["one block of pairs", "many"])
+def tiles(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With small tiles, several programs make several blocks of pairs each, as in a training step."""
+    if request.param:
+        small = {"MANY": 8, "ROWS": 4, "COLS": 16, "num_warps": 1}
+        monkeypatch.setattr(kernel, "_mix_tile", lambda _: small)
+
+
+@pytest.mark.usefixtures("tiles")
 @pytest.mark.parametrize(("n_seeds", "n", "p", "h", "d"), [(1, 19, 7, 4, 21), (2, 21, 13, 2, 130), (1, 25, 113, 1, 9)])
 def test_token_mix(n_seeds: int, n: int, p: int, h: int, d: int):
     chosen = pairs(n_seeds, n, p)
@@ -45,6 +54,7 @@ def test_token_mix(n_seeds: int, n: int, p: int, h: int, d: int):
         close(found, of.grad)
 
 
+@pytest.mark.usefixtures("tiles")
 @pytest.mark.parametrize(("n_seeds", "n", "p", "d"), [(2, 19, 7, 150), (1, 25, 113, 9)])
 def test_gather_pairs(n_seeds: int, n: int, p: int, d: int):
     table, chosen = random(n_seeds, p, d), pairs(n_seeds, n, p)

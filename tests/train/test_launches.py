@@ -31,8 +31,11 @@ def test_launches_of_a_step(name: str):
         step.advance()
     with recording() as test:
         step.test_loss()
+    with recording() as both:
+        step.inner.advance_tested()
     assert len(train.names) <= MOST[name][0], train.names
     assert len(test.names) <= MOST[name][1], test.names
+    assert both.names.count("_multiply") == train.names.count("_multiply")  # what depends on weights only, once
     assert {"_multiply", "_mix", "_forward", "_cross_entropy"} <= set(test.names)  # or kernels are not counted
 
 

@@ -77,7 +77,9 @@ def _backward_readout(
 
 
 @triton.jit
-def _add_partial(partial, out, M, C, W, out_seed, SPLITS: tl.constexpr, ROWS: tl.constexpr, COLS: tl.constexpr):
+def _add_partial(
+    partial, out, M, C, W, out_seed, out_row, out_column, SPLITS: tl.constexpr, ROWS: tl.constexpr, COLS: tl.constexpr,
+):  # fmt: skip
     """Sum over the splits, in their order."""
     seed = tl.program_id(1).to(tl.int64)
     m = (tl.program_id(0) * ROWS + tl.arange(0, ROWS))[:, None]
@@ -86,7 +88,7 @@ def _add_partial(partial, out, M, C, W, out_seed, SPLITS: tl.constexpr, ROWS: tl
     for split in range(0, SPLITS):
         place = partial + (seed * SPLITS + split) * M * W + m * W + c
         acc += tl.load(place, mask=(m < M) & (c < W), other=0.0)
-    tl.store(out + seed * out_seed + m * C + c, acc, mask=(m < M) & (c < C))
+    tl.store(out + seed * out_seed + m * out_row + c * out_column, acc, mask=(m < M) & (c < C))
 
 
 def relu_readout(
@@ -116,26 +118,42 @@ def relu_readout_backward(
     partial: Tensor,
     precision: str = "ieee",
 ) -> None:
-    """Gradients by ``pre`` and by the unembedding, written to ``dpre`` and ``dunembedding``; strides as forward.
+    """Gradients by ``pre`` and by the unembedding: ``backward_pre`` and ``backward_readout``."""
+    backward_pre(dlogits, pre, transposed, dpre=dpre, precision=precision)
+    backward_readout(dlogits, pre, dunembedding=dunembedding, partial=partial, precision=precision)
+
+
+def backward_pre(dlogits: Tensor, pre: Tensor, transposed: Tensor, *, dpre: Tensor, precision: str = "ieee") -> None:
+    """The gradient by ``pre``, to ``dpre``; strides as forward.
 
     dlogits: [S, N, W], zero behind C. transposed: the unembedding's transpose, [S, W, m] contiguous, anything finite
-    behind C: a product that reads columns of the unembedding itself takes three times as long. partial: memory for
-    sums, [S, SPLITS, m, W].
+    behind C: a product that reads columns of the unembedding itself takes three times as long.
     """
-    (s, n, m), c, w = pre.shape, dunembedding.shape[-1], dlogits.shape[-1]
+    (s, n, m), w = pre.shape, dlogits.shape[-1]
     rows, cols, depth = 64, 64, 32
     _backward_pre[(triton.cdiv(n, rows), triton.cdiv(m, cols), s)](
         dlogits, transposed, pre, dpre, n, m, w, *_strides(dlogits), *_strides(pre), *_strides(dpre),
         PRECISION=precision, ROWS=rows, COLS=cols, DEPTH=depth,
     )  # fmt: skip
+
+
+def backward_readout(
+    dlogits: Tensor, pre: Tensor, *, dunembedding: Tensor, partial: Tensor, precision: str = "ieee"
+) -> None:
+    """The gradient by the unembedding, to ``dunembedding`` [S, m, C], of any strides.
+
+    dlogits: [S, N, W], zero behind C. partial: memory for sums, [S, SPLITS, m, W].
+    """
+    (s, n, m), c, w = pre.shape, dunembedding.shape[-1], dlogits.shape[-1]
     rows, cols, depth = 64, 128 if w > 64 else 64, 16
     _backward_readout[(triton.cdiv(m, rows), triton.cdiv(w, cols), s * SPLITS)](
         dlogits, pre, partial, n, m, w, *_strides(dlogits), *_strides(pre), triton.cdiv(n, SPLITS), SPLITS,
         PRECISION=precision, ROWS=rows, COLS=cols, DEPTH=depth, num_stages=4,
     )  # fmt: skip
     _add_partial[(triton.cdiv(m, 8), s)](
-        partial, dunembedding, m, c, w, _packed(dunembedding), SPLITS=SPLITS, ROWS=8, COLS=triton.next_power_of_2(w)
-    )
+        partial, dunembedding, m, c, w, *dunembedding.stride(),
+        SPLITS=SPLITS, ROWS=8, COLS=triton.next_power_of_2(w),
+    )  # fmt: skip
 
 
 def _strides(x: Tensor) -> tuple[int, int]:

@@ -10,6 +10,7 @@ needs no pass of its own: its gradients are the total minus those of the other r
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import triton
@@ -18,8 +19,7 @@ from torch import Tensor
 
 from grok.kernels.fixed_order.reference import Product
 
-ROWS = 16  # pairs that a program reads at once
-MIXED = 8  # pairs that a program makes
+ROWS = 16  # pairs of a table row that a program reads at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,35 +75,37 @@ def _attend(scores, pairs, weights, N, P, H: tl.constexpr, ROWS: tl.constexpr):
 @triton.jit
 def _mix(
     weights, values, constant, pairs, mixed, N, P, D, SECOND,
-    SCORED: tl.constexpr, H: tl.constexpr, ROWS: tl.constexpr, COLS: tl.constexpr,
+    SCORED: tl.constexpr, H: tl.constexpr, MANY: tl.constexpr, ROWS: tl.constexpr, COLS: tl.constexpr,
 ):  # fmt: skip
-    """mixed[n] = Σ_h Σ_j w[n, j, h] · values[h, row_j] + constant.
+    """mixed[n] = Σ_h Σ_j w[n, j, h] · values[h, row_j] + constant, for MANY pairs.
 
-    Without weights the plain sum of the rows a and SECOND + b.
+    Without weights the plain sum of the rows a and SECOND + b. A program makes few columns of many pairs, so that the
+    table's columns stay in the cache of its multiprocessor.
     """
     seed = tl.program_id(2).to(tl.int64)
-    n = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     d = tl.program_id(1) * COLS + tl.arange(0, COLS)
-    real = (n < N)[:, None] & (d < D)[None, :]
-    a = tl.load(pairs + (seed * N + n) * 2, mask=n < N, other=0)
-    b = tl.load(pairs + (seed * N + n) * 2 + 1, mask=n < N, other=0) + SECOND
-    acc = tl.zeros((ROWS, COLS), tl.float32)
-    if SCORED:
-        acc += tl.load(constant + seed * D + d, mask=d < D, other=0.0)[None, :]
-        for h in tl.static_range(H):
-            place = weights + (seed * N + n) * 3 * H + h
-            w0 = tl.load(place, mask=n < N, other=0.0)
-            w1 = tl.load(place + H, mask=n < N, other=0.0)
-            w2 = tl.load(place + 2 * H, mask=n < N, other=0.0)
-            table = values + (seed * H + h) * (2 * P + 1) * D
-            acc += w0[:, None] * tl.load(table + a[:, None] * D + d, mask=real, other=0.0)
-            acc += w1[:, None] * tl.load(table + b[:, None] * D + d, mask=real, other=0.0)
-            acc += w2[:, None] * tl.load(table + 2 * P * D + d, mask=d < D, other=0.0)[None, :]
-    else:
-        table = values + seed * (SECOND + P) * D
-        acc += tl.load(table + a[:, None] * D + d, mask=real, other=0.0)
-        acc += tl.load(table + b[:, None] * D + d, mask=real, other=0.0)
-    tl.store(mixed + (seed * N + n)[:, None] * D + d, acc, mask=real)
+    for start in range(0, MANY, ROWS):
+        n = tl.program_id(0) * MANY + start + tl.arange(0, ROWS)
+        real = (n < N)[:, None] & (d < D)[None, :]
+        a = tl.load(pairs + (seed * N + n) * 2, mask=n < N, other=0)
+        b = tl.load(pairs + (seed * N + n) * 2 + 1, mask=n < N, other=0) + SECOND
+        acc = tl.zeros((ROWS, COLS), tl.float32)
+        if SCORED:
+            acc += tl.load(constant + seed * D + d, mask=d < D, other=0.0)[None, :]
+            for h in tl.static_range(H):
+                place = weights + (seed * N + n) * 3 * H + h
+                w0 = tl.load(place, mask=n < N, other=0.0)
+                w1 = tl.load(place + H, mask=n < N, other=0.0)
+                w2 = tl.load(place + 2 * H, mask=n < N, other=0.0)
+                table = values + (seed * H + h) * (2 * P + 1) * D
+                acc += w0[:, None] * tl.load(table + a[:, None] * D + d, mask=real, other=0.0)
+                acc += w1[:, None] * tl.load(table + b[:, None] * D + d, mask=real, other=0.0)
+                acc += w2[:, None] * tl.load(table + 2 * P * D + d, mask=d < D, other=0.0)[None, :]
+        else:
+            table = values + seed * (SECOND + P) * D
+            acc += tl.load(table + a[:, None] * D + d, mask=real, other=0.0)
+            acc += tl.load(table + b[:, None] * D + d, mask=real, other=0.0)
+        tl.store(mixed + (seed * N + n)[:, None] * D + d, acc, mask=real)
 
 
 @triton.jit
@@ -111,72 +113,74 @@ def _score_grads(
     grad, values, weights, pairs, dscores, N, P, D: tl.constexpr,
     H: tl.constexpr, ROWS: tl.constexpr, COLS: tl.constexpr,
 ):  # fmt: skip
-    """Gradient of each pair's own three scores: [S, N, 3, H]. One head a program."""
-    seed = tl.program_id(2).to(tl.int64)
-    h = tl.program_id(1)
+    """Gradient of each pair's own three scores: [S, N, 3, H]. From the second head on ``grad`` is in a cache."""
+    seed = tl.program_id(1).to(tl.int64)
     n = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     real = n < N
     a = tl.load(pairs + (seed * N + n) * 2, mask=real, other=0)
     b = tl.load(pairs + (seed * N + n) * 2 + 1, mask=real, other=0) + P
-    table = values + (seed * H + h) * (2 * P + 1) * D
-    g0 = tl.zeros((ROWS,), tl.float32)
-    g1 = tl.zeros((ROWS,), tl.float32)
-    g2 = tl.zeros((ROWS,), tl.float32)
-    for start in range(0, D, COLS):
-        d = start + tl.arange(0, COLS)
-        both = real[:, None] & (d < D)[None, :]
-        g = tl.load(grad + (seed * N + n)[:, None] * D + d, mask=both, other=0.0)
-        g0 += tl.sum(g * tl.load(table + a[:, None] * D + d, mask=both, other=0.0), axis=1)
-        g1 += tl.sum(g * tl.load(table + b[:, None] * D + d, mask=both, other=0.0), axis=1)
-        g2 += tl.sum(g * tl.load(table + 2 * P * D + d, mask=d < D, other=0.0)[None, :], axis=1)
-    place = (seed * N + n) * 3 * H + h
-    w0 = tl.load(weights + place, mask=real, other=0.0)
-    w1 = tl.load(weights + place + H, mask=real, other=0.0)
-    w2 = tl.load(weights + place + 2 * H, mask=real, other=0.0)
-    mean = w0 * g0 + w1 * g1 + w2 * g2
-    tl.store(dscores + place, w0 * (g0 - mean), mask=real)
-    tl.store(dscores + place + H, w1 * (g1 - mean), mask=real)
-    tl.store(dscores + place + 2 * H, w2 * (g2 - mean), mask=real)
+    for h in range(0, H):
+        table = values + (seed * H + h) * (2 * P + 1) * D
+        of_a = tl.zeros((ROWS, COLS), tl.float32)
+        of_b = tl.zeros((ROWS, COLS), tl.float32)
+        of_equals = tl.zeros((ROWS, COLS), tl.float32)
+        for start in range(0, D, COLS):
+            d = start + tl.arange(0, COLS)
+            both = real[:, None] & (d < D)[None, :]
+            g = tl.load(grad + (seed * N + n)[:, None] * D + d, mask=both, other=0.0)
+            of_a += g * tl.load(table + a[:, None] * D + d, mask=both, other=0.0)
+            of_b += g * tl.load(table + b[:, None] * D + d, mask=both, other=0.0)
+            of_equals += g * tl.load(table + 2 * P * D + d, mask=d < D, other=0.0)[None, :]
+        g0, g1, g2 = tl.sum(of_a, axis=1), tl.sum(of_b, axis=1), tl.sum(of_equals, axis=1)
+        place = (seed * N + n) * 3 * H + h
+        w0 = tl.load(weights + place, mask=real, other=0.0)
+        w1 = tl.load(weights + place + H, mask=real, other=0.0)
+        w2 = tl.load(weights + place + 2 * H, mask=real, other=0.0)
+        mean = w0 * g0 + w1 * g1 + w2 * g2
+        tl.store(dscores + place, w0 * (g0 - mean), mask=real)
+        tl.store(dscores + place + H, w1 * (g1 - mean), mask=real)
+        tl.store(dscores + place + 2 * H, w2 * (g2 - mean), mask=real)
 
 
 @triton.jit
 def _row_sums(
-    grad, weights, pair_dscores, order, offsets, dvalues, dscores, totals, N, P, D, D_ROWS,
+    grad, weights, pair_dscores, order, offsets, dvalues, dscores, totals, N, P, D,
+    out_seed, out_head, out_row, out_column,
     LONGEST: tl.constexpr, SCORED: tl.constexpr, H: tl.constexpr, ROWS: tl.constexpr, COLS: tl.constexpr,
 ):  # fmt: skip
-    """Gradients of one table row of one head: its pairs' gradients, weighted, in the order of ``order``.
+    """Gradients of one table row: its pairs' gradients, weighted for each head, in the order of ``order``.
 
-    Also the plain sum for a row of a, once. Without scores a and b share a table, so there are two lists of pairs.
-    Every row of a block of pairs is added up on its own, and the rows at the end.
+    Also the plain sum for a row of a. Without scores a and b share a table, so there are two lists of pairs. Every row
+    of a block of pairs is added up on its own, and the rows at the end. From the second head on ``grad`` is in a cache.
     """
     row = tl.program_id(0)
-    head = tl.program_id(1) % H
-    column = tl.program_id(1) // H
     seed = tl.program_id(2).to(tl.int64)
-    d = column * COLS + tl.arange(0, COLS)
-    acc = tl.zeros((ROWS, COLS), tl.float32)
-    plain = tl.zeros((ROWS, COLS), tl.float32)
-    score = tl.zeros((ROWS,), tl.float32)
+    d = tl.program_id(1) * COLS + tl.arange(0, COLS)
     which = tl.where(row < P, 0, 1)
-    for half in tl.static_range(1 if SCORED else 2):
-        bounds = offsets + seed * (2 * P + 1) + half * P + row
-        first, stop = tl.load(bounds), tl.load(bounds + 1)
-        for start in range(0, LONGEST, ROWS):
-            i = first + start + tl.arange(0, ROWS)
-            n = tl.load(order + seed * 2 * N + i, mask=i < stop, other=0)
-            g = tl.load(grad + (seed * N + n)[:, None] * D + d, mask=(i < stop)[:, None] & (d < D), other=0.0)
-            if SCORED:
-                if head == 0:
-                    plain += g
-                place = (seed * N + n) * 3 * H + which * H + head
-                g = g * tl.load(weights + place, mask=i < stop, other=0.0)[:, None]
-                score += tl.load(pair_dscores + place, mask=i < stop, other=0.0)
-            acc += g
-    tl.store(dvalues + ((seed * H + head) * D_ROWS + row) * D + d, tl.sum(acc, axis=0), mask=d < D)
-    if SCORED:  # every column block has the same sum: the same bits, written more than once
-        tl.store(dscores + (seed * (2 * P + 1) + row) * H + head, tl.sum(score, axis=0))
-        if (row < P) & (head == 0):
-            tl.store(totals + (seed * P + row) * D + d, tl.sum(plain, axis=0), mask=d < D)
+    plain = tl.zeros((ROWS, COLS), tl.float32)
+    for head in range(0, H):
+        acc = tl.zeros((ROWS, COLS), tl.float32)
+        score = tl.zeros((ROWS,), tl.float32)
+        for half in tl.static_range(1 if SCORED else 2):
+            bounds = offsets + seed * (2 * P + 1) + half * P + row
+            first, stop = tl.load(bounds), tl.load(bounds + 1)
+            for start in range(0, LONGEST, ROWS):
+                i = first + start + tl.arange(0, ROWS)
+                n = tl.load(order + seed * 2 * N + i, mask=i < stop, other=0)
+                g = tl.load(grad + (seed * N + n)[:, None] * D + d, mask=(i < stop)[:, None] & (d < D), other=0.0)
+                if SCORED:
+                    if head == 0:
+                        plain += g
+                    place = (seed * N + n) * 3 * H + which * H + head
+                    g = g * tl.load(weights + place, mask=i < stop, other=0.0)[:, None]
+                    score += tl.load(pair_dscores + place, mask=i < stop, other=0.0)
+                acc += g
+        place = dvalues + seed * out_seed + head * out_head + row * out_row + d * out_column
+        tl.store(place, tl.sum(acc, axis=0), mask=d < D)
+        if SCORED:  # every column block has the same sum: the same bits, written more than once
+            tl.store(dscores + (seed * (2 * P + 1) + row) * H + head, tl.sum(score, axis=0))
+    if SCORED and row < P:
+        tl.store(totals + (seed * P + row) * D + d, tl.sum(plain, axis=0), mask=d < D)
 
 
 def token_mix(
@@ -185,8 +189,9 @@ def token_mix(
     """As ``reference.token_mix``, to ``mixed``, and the pairs' weights to ``weights`` [S, N, 3, h]. All contiguous."""
     (n_seeds, h, _, d), n, p = values.shape, segments.pairs.shape[1], segments.p
     _attend[(triton.cdiv(n * h, 128), n_seeds)](scores, segments.pairs, weights, n, p, H=h, ROWS=128)
-    _mix[(triton.cdiv(n, MIXED), triton.cdiv(d, 128), n_seeds)](
-        weights, values, constant, segments.pairs, mixed, n, p, d, p, SCORED=True, H=h, ROWS=MIXED, COLS=128
+    tile = _mix_tile(n_seeds)
+    _mix[(triton.cdiv(n, tile["MANY"]), triton.cdiv(d, tile["COLS"]), n_seeds)](
+        weights, values, constant, segments.pairs, mixed, n, p, d, p, SCORED=True, H=h, **tile
     )
 
 
@@ -206,21 +211,21 @@ def token_mix_backward(
     Their last row is that of ``equals_row``, from ``totals`` [S, p, D]: for each a the sum of its pairs' grad.
     pair_dscores: memory like ``weights``. All contiguous.
     """
-    (n_seeds, h, rows, d), n, p = values.shape, segments.pairs.shape[1], segments.p
-    _score_grads[(triton.cdiv(n, ROWS), h, n_seeds)](
-        grad, values, weights, segments.pairs, pair_dscores, n, p, d, H=h, ROWS=ROWS, COLS=64
+    (n_seeds, h, _, d), n, p = values.shape, segments.pairs.shape[1], segments.p
+    _score_grads[(triton.cdiv(n, 8), n_seeds)](
+        grad, values, weights, segments.pairs, pair_dscores, n, p, d, H=h, ROWS=8, COLS=128
     )
-    _row_sums[(2 * p, h * triton.cdiv(d, 128), n_seeds)](
-        grad, weights, pair_dscores, segments.order, segments.offsets, dvalues, dscores, totals, n, p, d, rows,
-        LONGEST=segments.longest, SCORED=True, H=h, ROWS=ROWS, COLS=128, num_warps=2,
+    _row_sums[(2 * p, triton.cdiv(d, 128), n_seeds)](
+        grad, weights, pair_dscores, segments.order, segments.offsets, dvalues, dscores, totals, n, p, d,
+        *dvalues.stride(), LONGEST=segments.longest, SCORED=True, H=h, ROWS=ROWS, COLS=128, num_warps=2,
     )  # fmt: skip
 
 
 def equals_row(dscores: Tensor, dvalues: Tensor, totals: Tensor, dconstant: Tensor) -> list[Product]:
     """What remains after ``token_mix_backward``: the last row of dscores and dvalues, and ``dconstant`` [S, 1, D]."""
-    ones = torch.ones_like(dscores[:, :1, :1])
-    minus = (-ones).expand(-1, -1, dscores.shape[1] - 1)
-    plus = ones.expand(-1, -1, totals.shape[1])
+    rows = dscores.shape[1] - 1
+    ones = torch.ones_like(dscores[:, :1, :1]).repeat(1, 1, rows)  # a product reads numbers that are adjacent
+    minus, plus = -ones, ones[..., : totals.shape[1]]
     heads = dvalues.unbind(1)
     return [
         Product(dconstant, ((plus, totals),)),
@@ -231,16 +236,21 @@ def equals_row(dscores: Tensor, dvalues: Tensor, totals: Tensor, dconstant: Tens
 
 def gather_pairs(table: Tensor, segments: Segments, *, mixed: Tensor) -> None:
     """table[a] + table[b]: [S, p, D] → ``mixed`` [S, N, D] (the MLP's way to read its tokens). All contiguous."""
-    (n_seeds, p, d), n = table.shape, segments.pairs.shape[1]
-    _mix[(triton.cdiv(n, MIXED), triton.cdiv(d, 128), n_seeds)](
-        table, table, table, segments.pairs, mixed, n, p, d, 0, SCORED=False, H=1, ROWS=MIXED, COLS=128
+    (n_seeds, p, d), n, tile = table.shape, segments.pairs.shape[1], _mix_tile(table.shape[0])
+    _mix[(triton.cdiv(n, tile["MANY"]), triton.cdiv(d, tile["COLS"]), n_seeds)](
+        table, table, table, segments.pairs, mixed, n, p, d, 0, SCORED=False, H=1, **tile
     )
 
 
+def _mix_tile(n_seeds: int) -> dict[str, Any]:
+    """Of few seeds a program makes fewer pairs, or there would be too few programs."""
+    return {"MANY": 1024 if n_seeds >= 8 else 128, "ROWS": 64, "COLS": 32, "num_warps": 8}
+
+
 def gather_pairs_backward(grad: Tensor, segments: Segments, *, dtable: Tensor) -> None:
-    """[S, N, D] → gradient of the table, ``dtable`` [S, p, D]. All contiguous."""
-    (n_seeds, n, d), p = grad.shape, segments.p
+    """[S, N, D], contiguous → gradient of the table, ``dtable`` [S, p, D]."""
+    (n_seeds, n, d), p, (seed, row, column) = grad.shape, segments.p, dtable.stride()
     _row_sums[(p, triton.cdiv(d, 128), n_seeds)](
-        grad, grad, grad, segments.order, segments.offsets, dtable, grad, grad, n, p, d, p,
+        grad, grad, grad, segments.order, segments.offsets, dtable, grad, grad, n, p, d, seed, 0, row, column,
         LONGEST=segments.longest, SCORED=False, H=1, ROWS=ROWS, COLS=128, num_warps=2,
     )  # fmt: skip

@@ -58,12 +58,20 @@ class Chain(Protocol):
     readout: Tensor  # U [S, m, C], or padded with zeros
     dreadout: Tensor  # like it
 
-    def forward(self, to: Mixed) -> None:
-        """``readout``, and ``to.mixed`` and ``to.weights``, of the weights as they are."""
+    def fold(self) -> None:
+        """``readout`` and the tables, of the weights as they are."""
         ...
 
-    def backward(self, dmixed: Tensor, of: Mixed) -> None:
-        """Every gradient, from ``dmixed`` [S, N, D] and ``dreadout``; after ``forward``."""
+    def mix(self, to: Mixed) -> None:
+        """``to.mixed`` and ``to.weights``; after ``fold``."""
+        ...
+
+    def unmix(self, dmixed: Tensor, of: Mixed) -> None:
+        """The tables' gradients from ``dmixed`` [S, N, D]; after ``mix``."""
+        ...
+
+    def unfold(self) -> None:
+        """Every gradient, from ``dreadout`` and the tables'."""
         ...
 
 
@@ -77,9 +85,11 @@ class MLP:
         self.width = read.shape[2]
         self.readout, self.dreadout = w[names.MLP_W_U], grad[names.MLP_W_U]
         self.n_classes = self.readout.shape[2]
-        self.table, self.dtable = (embed.new_empty(*embed.shape[:2], self.width) for _ in range(2))
-        self.fold = Products([Product(self.table, ((embed, read),))], precision)
-        self.unfold = Products(
+        n_seeds, p = embed.shape[:2]
+        self.table = embed.new_empty(n_seeds, p, self.width)
+        self.dtable = embed.new_empty(n_seeds, self.width, p).mT  # so both products below read along memory
+        self.folding = Products([Product(self.table, ((embed, read),))], precision)
+        self.unfolding = Products(
             [
                 Product(grad[names.MLP_W_E], ((self.dtable, read.mT),)),
                 Product(grad[names.MLP_W_IN], ((embed.mT, self.dtable),)),
@@ -87,13 +97,17 @@ class MLP:
             precision,
         )
 
-    def forward(self, to: Mixed) -> None:
-        self.fold()
+    def fold(self) -> None:
+        self.folding()
+
+    def mix(self, to: Mixed) -> None:
         gather_pairs(self.table, to.segments, mixed=to.mixed)
 
-    def backward(self, dmixed: Tensor, of: Mixed) -> None:
+    def unmix(self, dmixed: Tensor, of: Mixed) -> None:
         gather_pairs_backward(dmixed, of.segments, dtable=self.dtable)
-        self.unfold()
+
+    def unfold(self) -> None:
+        self.unfolding()
 
 
 class Transformer:
@@ -118,33 +132,41 @@ class Transformer:
             return empty(*shape), empty(*shape)
 
         rows = 2 * p + 1
-        self.readout, self.dreadout = pair(m, padded(n_classes))  # W_out W_U
+        # Where a gradient lies transposed, or a product is there twice, the products that use it read along memory.
+        self.readout = empty(m, padded(n_classes))  # W_out W_U
+        self.dreadout = empty(padded(n_classes), m).mT
         self.x, self.dx = pair(rows, d_model)  # residual stream at each row
         self.query, self.dquery = pair(h, 1, k)  # scaled
-        self.key, self.dkey = pair(h, d_model)  # W_K query
+        self.key, self.dkey = empty(d_model, h).mT, empty(h, d_model)  # W_K query
         self.v, self.dv = pair(h, rows, k)
-        self.w_or, self.dw_or = pair(h, k, self.width)  # W_O [W_in | W_U]
+        self.w_or = empty(h, k, self.width)  # W_O [W_in | W_U]
+        self.w_or_t, dw_or_t = pair(self.width, h * k)
+        self.dw_or = dw_or_t.mT
         self.values, self.dvalues = pair(h, rows, self.width)
         self.scores, self.dscores = pair(rows, h)
         self.constant, self.dconstant = pair(1, self.width)  # what the = token itself adds
         self.dequals = empty(1, d_model)  # the part of dx's last row that comes from there
         self.totals = empty(p, self.width)
-        self.fold = [Products(level, precision) for level in self._fold()]
-        self.unfold = [Products(level, precision) for level in self._unfold()]
+        self.folding = [Products(level, precision) for level in self._fold()]
+        self.unfolding = [Products(level, precision) for level in self._unfold()]
 
-    def forward(self, to: Mixed) -> None:
+    def fold(self) -> None:
         embed, pos, p = self.w[names.W_E], self.w[names.W_POS], self.x.shape[1] // 2
         torch.add(embed[:, :-1], pos[:, :1], out=self.x[:, :p])
         torch.add(embed[:, :-1], pos[:, 1:2], out=self.x[:, p:-1])
         torch.add(embed[:, -1:], pos[:, 2:], out=self.x[:, -1:])
-        for level in self.fold:
+        for level in self.folding:
             level()
+
+    def mix(self, to: Mixed) -> None:
         token_mix(self.scores, self.values, self.constant, to.segments, mixed=to.mixed, weights=to.weights)
 
-    def backward(self, dmixed: Tensor, of: Mixed) -> None:
+    def unmix(self, dmixed: Tensor, of: Mixed) -> None:
         gradients = {"dscores": self.dscores, "dvalues": self.dvalues, "totals": self.totals}
         token_mix_backward(dmixed, self.values, of.weights, of.segments, **gradients, pair_dscores=of.pair_dscores)
-        for level in self.unfold:
+
+    def unfold(self) -> None:
+        for level in self.unfolding:
             level()
         p = self.x.shape[1] // 2
         torch.add(self.dx[:, :p], self.dx[:, p:-1], out=self.grad[names.W_E][:, :-1])
@@ -154,7 +176,11 @@ class Transformer:
         reads = ((w[names.W_IN], self.of_pre), (w[names.W_U], self.of_logits))
         of_weights = [
             Product(self.readout[..., : self.n_classes], ((w[names.W_OUT], w[names.W_U]),)),
-            *(Product(_flat(self.w_or)[..., at], ((_flat(w[names.W_O]), read),)) for read, at in reads),
+            *(
+                Product(w_or[..., at], ((_flat(w[names.W_O]), read),))
+                for w_or in (_flat(self.w_or), self.w_or_t.mT)
+                for read, at in reads
+            ),
             *(Product(self.constant[..., at], ((equals, read),)) for read, at in reads),
         ]
         values, scores = [], []
@@ -170,13 +196,14 @@ class Transformer:
         """Gradients of the nine matrices from those of the tables, by the chain rule of ``_fold``."""
         w, g, x, equals = self.w, self.grad, self.x, self.x[:, -1:]
         p, heads, pre, logits = x.shape[1] // 2, range(self.heads), self.of_pre, self.of_logits
-        w_o, dw_or, dconstant = _flat(w[names.W_O]), _flat(self.dw_or), self.dconstant
+        w_o, dw_or, dconstant, k = _flat(w[names.W_O]), self.dw_or, self.dconstant, self.v.shape[3]
+        of_head = [slice(i * k, (i + 1) * k) for i in heads]  # rows of dw_or
         dreadout = self.dreadout[..., : self.n_classes]
         from_mix = [
             Product(g[names.W_OUT], ((dreadout, w[names.W_U].mT),)),
             Product(self.dkey, ((self.dscores.mT, x),)),
-            *(Product(self.dv[:, i], ((self.dvalues[:, i], self.w_or[:, i].mT),)) for i in heads),
-            *(Product(self.dw_or[:, i], ((self.v[:, i].mT, self.dvalues[:, i]),)) for i in heads),
+            *(Product(self.dv[:, i], ((self.dvalues[:, i], self.w_or_t[..., of_head[i]]),)) for i in heads),
+            *(Product(dw_or[:, of_head[i]], ((self.v[:, i].mT, self.dvalues[:, i]),)) for i in heads),
         ]
         to_dx = [(self.dv[:, i], w[names.W_V][:, i].mT) for i in heads] + [(self.dscores, self.key)]
         most = [
@@ -200,7 +227,7 @@ class Transformer:
             Product(self.dequals, ((dconstant[..., pre], w[names.W_IN].mT), (dconstant[..., logits], w[names.W_U].mT))),
         ]
         one, dpos = torch.ones_like(x[:, :1, :1]), g[names.W_POS]
-        ones = one.expand(-1, -1, p)
+        ones = one.repeat(1, 1, p)
         dequals = (
             (one, self.dx[:, -1:]),
             (one, self.dequals),

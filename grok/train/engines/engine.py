@@ -184,6 +184,9 @@ class _Folded:
         self.adamw.update()
         return loss
 
+    def advance_tested(self) -> tuple[Tensor, Tensor]:
+        return self.test_loss(), self.advance()
+
     @torch.no_grad()
     def train_loss(self) -> Tensor:
         return folded.mean_loss(self.weights, *self.train, self.recipe)

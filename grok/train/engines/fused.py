@@ -11,6 +11,8 @@ is a launch for each level of products (``chains``), and memory is allocated onc
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +23,7 @@ from grok.errors import GrokError
 from grok.kernels.adamw import corrections
 from grok.kernels.adamw.triton import adamw, counts
 from grok.kernels.cross_entropy.triton import blocks, mean_loss
-from grok.kernels.relu_readout.triton import SPLITS, relu_readout, relu_readout_backward
+from grok.kernels.relu_readout.triton import SPLITS, backward_pre, backward_readout, relu_readout
 from grok.kernels.token_mix.triton import Segments
 from grok.models import matrices
 from grok.recipe import Recipe
@@ -51,6 +53,27 @@ class Batch:
         return cls(mixed, labels.to(device), empty(s, n, padded(chain.n_classes)), empty(s, blocks(n)))
 
 
+class Beside:
+    """``with beside():`` launches work beside what follows it, until ``join``. On a CPU it comes first."""
+
+    def __init__(self, device: torch.device):
+        self.stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        if self.stream is None:
+            yield
+            return
+        self.stream.wait_stream(torch.cuda.current_stream(self.stream.device))
+        with torch.cuda.stream(self.stream):
+            yield
+
+    def join(self) -> None:
+        """What follows waits for the work beside it."""
+        if self.stream is not None:
+            torch.cuda.current_stream(self.stream.device).wait_stream(self.stream)
+
+
 class Fused:
     """Engine over ``State``'s flat rows, with the one-launch AdamW."""
 
@@ -70,6 +93,7 @@ class Fused:
         self.dlogits = ddirect if ddirect.shape[2] else torch.empty_like(self.train.logits)  # the same, so one memory
         self.partial = self.dmixed.new_empty(n_seeds, SPLITS, m, columns)
         self.transposed = self.dmixed.new_zeros(n_seeds, columns, m)  # U
+        self.beside = Beside(state.flat.device)
         self.count = counts(state.flat, state.step)
         self.table = corrections(self.recipe.steps, self.recipe.betas).to(state.flat.device)
 
@@ -79,33 +103,47 @@ class Fused:
         return [self.state.flat, self.state.exp_avg, self.state.exp_avg_sq, self.count]
 
     def advance(self) -> Tensor:
+        self.chain.fold()
+        return self._step()
+
+    def advance_tested(self) -> tuple[Tensor, Tensor]:
+        self.chain.fold()
+        test = self._loss(self.test)
+        return test, self._step()
+
+    def train_loss(self) -> Tensor:
+        self.chain.fold()
+        return self._loss(self.train)
+
+    def test_loss(self) -> Tensor:
+        self.chain.fold()
+        return self._loss(self.test)
+
+    def _step(self) -> Tensor:
+        """An update; after ``chain.fold``."""
         loss = self._loss(self.train, self.dlogits)
+        with self.beside():  # two gradients that do not need each other; neither alone fills a large GPU
+            backward_readout(
+                self.dlogits,
+                self._pre(self.train),
+                dunembedding=self.chain.dreadout,
+                partial=self.partial,
+                precision=self.precision,
+            )
         readout = self.chain.readout
         self.transposed[:, : readout.shape[2]].copy_(readout.mT)
-        relu_readout_backward(
-            self.dlogits,
-            self._pre(self.train),
-            self.transposed,
-            dpre=self.dpre,
-            dunembedding=self.chain.dreadout,
-            partial=self.partial,
-            precision=self.precision,
-        )
-        self.chain.backward(self.dmixed, self.train.mixed)
+        backward_pre(self.dlogits, self._pre(self.train), self.transposed, dpre=self.dpre, precision=self.precision)
+        self.chain.unmix(self.dmixed, self.train.mixed)
+        self.beside.join()
+        self.chain.unfold()
         r, s = self.recipe, self.state
         settings: Any = {"lr": r.lr, "betas": r.betas, "eps": r.eps, "weight_decay": r.weight_decay}
         adamw(s.flat, self.grad, s.exp_avg, s.exp_avg_sq, self.count, self.table, **settings)
         return loss
 
-    def train_loss(self) -> Tensor:
-        return self._loss(self.train)
-
-    def test_loss(self) -> Tensor:
-        return self._loss(self.test)
-
     def _loss(self, batch: Batch, grad: Tensor | None = None) -> Tensor:
-        """Mean loss [S]; its gradient by the logits to ``grad``."""
-        self.chain.forward(batch.mixed)
+        """Mean loss [S], after ``chain.fold``; its gradient by the logits to ``grad``."""
+        self.chain.mix(batch.mixed)
         direct = batch.mixed.mixed[..., self.chain.readout.shape[1] :]
         given = direct if direct.shape[2] else None
         relu_readout(self._pre(batch), self.chain.readout, given, logits=batch.logits, precision=self.precision)
