@@ -48,21 +48,26 @@ def gpu_report(data: dict[str, Any]) -> str:
     for name in data["failed"]:
         lines.append(f"\n**{name} failed**: {data[name]['error'].strip().splitlines()[-1]}")
     lines += ["", "**runs to their end**", "", *_header("recipe", "seeds", "steps", "engine", "time", "groks at step")]
-    for name in ("canonical", "rest", "seeds", "compared"):
-        for r in data.get(name, {}).get("result", {}).get("runs", []):
+    found = {name: part.get("result") or {} for name, part in data.items() if isinstance(part, dict)}
+    for name in ("canonical", "compared", "seeds"):
+        for r in found.get(name, {}).get("runs", []):
             steps = ", ".join("–" if step is None else str(step) for step in r["grok_step"])
             lines.append(_row(r["recipe"], len(r["seeds"]), r["steps"], r["engine"], _time(r["seconds"]), steps))
-    timing = data.get("timing", {}).get("result", {})
-    for part in ("ladder", "growth"):
+    targets = found.get("targets", {})
+    lines += ["", "**targets**", "", *_header("what", "measured", "target")]
+    for name in ("whole_run_seconds", "batch_us_per_seed_step"):
+        if name in targets:
+            lines.append(_row(name, f"{targets[name]:.3g}", f"{targets[f'{name}_target']:g}"))
+    for part in ("ladder", "ladder_alone", "growth"):
         lines += ["", f"**{part}**", ""]
         lines += _header("recipe", "p", "engine", "seeds", "test loss every", "step", "20 % … 80 %", "a seed's step")
-        for r in timing.get(part, []):
+        for r in found.get(part, {}).get("rows", []):
             step = r["step"]
             spread = f"{_time(step['p20_us'] / 1e6)} … {_time(step['p80_us'] / 1e6)}"
             times = _time(step["median_us"] / 1e6), spread, _time(r["seed_step"]["median_us"] / 1e6)
             lines.append(_row(r["recipe"], r["p"], r["engine"], r["seeds"], r["eval_every"], *times))
     lines += ["", "**kernels**", "", *_header("kernel", "seeds", "triton", "reference", "faster by", "of the ceiling")]
-    for r in timing.get("kernels", []):
+    for r in found.get("beside", {}).get("rows", []):
         ours, other = r["triton"]["median_us"] / 1e6, r["reference"]["median_us"] / 1e6
         share = f"{100 * r['share_of_ceiling']:.0f} %"
         lines.append(_row(r["kernel"], r["seeds"], _time(ours), _time(other), f"{other / ours:.1f} ×", share))

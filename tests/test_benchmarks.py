@@ -48,13 +48,15 @@ def test_a_report_of_a_rehearsal_says_so_and_names_what_failed():
         "seeds": {"error": "Traceback\nRuntimeError: no room"},
         "canonical": {"result": {"runs": [run | {"grok_step": [None]}], "left_out": []}},
         "compared": {"result": {"runs": [run | {"engine": "triton_tf32x3"}], "left_out": []}},
-        "timing": {"result": {"ladder": [row], "growth": [], "kernels": []}},
+        "targets": {"result": {"whole_run_seconds": 2.5, "whole_run_seconds_target": 3.0}},
+        "ladder": {"result": {"rows": [row], "left_out": []}},
     }
     text = table.tables(report)
     assert "rehearsal" in text
     assert "**seeds failed**: RuntimeError: no room" in text
     assert "| modsub | 1 | 25000 | triton | 2.5 s | – |" in text
     assert "| modsub | 1 | 25000 | triton_tf32x3 | 2.5 s | 9000 |" in text
+    assert "| whole_run_seconds | 2.5 | 3 |" in text
     assert "| modadd-mlp | 113 | triton | 4 | 10 | 41 µs | 40 µs … 43 µs | 41 µs |" in text
 
 

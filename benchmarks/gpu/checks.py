@@ -13,6 +13,7 @@ from typing import Any
 import numpy
 import torch
 
+from benchmarks.gpu.eager import LENS, lens_version
 from benchmarks.gpu.plan import Plan
 from grok.recipe import Recipe
 from grok.train.engines import engine
@@ -47,6 +48,7 @@ def environment(device: str) -> dict[str, Any]:
         found["triton"] = triton.__version__
     except ImportError:
         found["triton"] = "absent"
+    found[LENS] = lens_version() or "TransformerLens is not installed"
     return found
 
 

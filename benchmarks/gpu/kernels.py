@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -120,23 +120,9 @@ def cases(device: str, n_seeds: int, p: int = 113, h: int = 4, m: int = 512) -> 
     ]
 
 
-def kernel_times(
-    sizes: Iterable[tuple[int, int, int]], peak: Times, device: str, in_time: Callable[[], bool], repeats: int
-) -> list[Times]:
-    """Every kernel beside its reference, and its share of the nearer ceiling; sizes are (seeds, p, d_mlp)."""
-    rows = []
-    for n_seeds, p, m in sizes:
-        for case in cases(device, n_seeds, p, m=m) if in_time() else []:
-            kernel, reference = (summary(timed(f, device, repeats)) for f in (case.kernel, case.reference))
-            floor = max(case.flops / peak["float32_tflops"] / 1e12, case.bytes / peak["bytes_per_s"])
-            rows.append(
-                {
-                    "kernel": case.name,
-                    "seeds": n_seeds,
-                    "p": p,
-                    "triton": kernel,
-                    "reference": reference,
-                    "share_of_ceiling": floor / kernel["median_us"] * 1e6,
-                }
-            )
-    return rows
+def beside_reference(case: Case, size: Times, peak: Times, device: str, repeats: int) -> Times:
+    """A kernel beside its reference, and its share of the nearer ceiling. ``size`` is put into the row."""
+    kernel, reference = (summary(timed(f, device, repeats)) for f in (case.kernel, case.reference))
+    floor = max(case.flops / peak["float32_tflops"] / 1e12, case.bytes / peak["bytes_per_s"])
+    share = floor / kernel["median_us"] * 1e6
+    return {"kernel": case.name, **size, "triton": kernel, "reference": reference, "share_of_ceiling": share}

@@ -4,19 +4,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from grok.recipe import PIZZA, PUBLISHED, QUAD_MLP, RECIPES, Recipe, memorising
+from benchmarks.gpu.eager import NETWORKS
+from grok.recipe import PIZZA, PUBLISHED, QUAD_MLP, Recipe, memorising
 from grok.task import Task
 from grok.train.choose import AUTO
 
-# Shares of the time after which a section begins nothing new.
-CANONICAL_UNTIL, TIMING_UNTIL, SEEDS_UNTIL = 0.4, 0.65, 1.0
+# The sections in their order, with their shares: when a section starts, the time that is left is divided among it and
+# those after it. Timing comes before training: trained runs are measured by other processes, which keep the CPU busy,
+# and an engine that waits for Python would then be slower. In timing, what no GPU has shown yet comes first.
+CHECKS = ("kernels", "determinism")
+TIMING = {"targets": 3, "beside": 3, "ladder": 8, "growth": 3, "ladder_alone": 5, "profile": 2}
+TRAINING = {"canonical": 8, "compared": 2, "seeds": 14}
+SHARES = TIMING | TRAINING
+SECTIONS = (*CHECKS, *SHARES)
+
+# The targets, for ``Plan.target`` with a test loss at every tenth step.
+WHOLE_RUN_SECONDS = 3.0  # alone
+SEED_STEP_US = 70.0  # of a seed's step in a batch of ``Plan.batch_seeds``
 
 
 @dataclass(frozen=True)
 class Plan:
     """What is run at which size. ``engine`` is timed; canonical runs and seeds are trained with ``trains``.
 
-    ``compared``: a canonical run once more with another engine.
+    ``compared``: canonical runs once more with another engine. ``target``: the recipe that the targets are about.
     """
 
     device: str
@@ -25,10 +36,12 @@ class Plan:
     canonical: list[Recipe]
     batches: list[list[Recipe]]
     checked: list[list[Recipe]]  # are the bits of these the same twice, and of the first alone?
-    compared: tuple[Recipe, str]
+    compared: tuple[list[Recipe], str]
+    target: Recipe
+    timed: list[Recipe]  # in the ladder and the profile; growth is of the first
     profiled: tuple[int, ...]  # numbers of seeds of a step whose launches are timed one by one
     ladder: tuple[str, ...]
-    ladder_seeds: tuple[int, ...]
+    batch_seeds: int  # of a batch in the ladder and in the targets
     growth_p: tuple[int, ...]
     growth_seeds: tuple[int, ...]
     kernel_sizes: tuple[tuple[int, int, int], ...]
@@ -42,8 +55,8 @@ def _with_controls(recipes: tuple[Recipe, ...]) -> list[Recipe]:
 
 
 def full_plan() -> Plan:
-    """By worth: published runs, the ladder, seeds. A batch of ``s5-mlp``, 250,000 steps, took 203 s on an H200, and
-    would leave no time for the others.
+    """In each section by worth, since the time may run out. A batch of ``s5-mlp``, 250,000 steps, took 203 s on an
+    H200, and would leave no time for the others.
     """
     mlp, transformer, difference, _ = PUBLISHED
 
@@ -64,10 +77,12 @@ def full_plan() -> Plan:
             batch(PIZZA[0], range(3)),
         ],
         checked=[batch(recipe, eight) for recipe in PUBLISHED],
-        compared=(RECIPES["modsub-transformer"], "triton_tf32x3"),
+        compared=(_with_controls((difference,)), "triton_tf32x3"),
         profiled=(1, 64),
-        ladder=("eager", "folded", "cuda_graph", "triton", "triton_tf32x3"),
-        ladder_seeds=(1, 64),
+        target=difference,
+        timed=[transformer, mlp],
+        ladder=(*NETWORKS, "folded", "cuda_graph", "triton", "triton_tf32x3"),
+        batch_seeds=64,
         growth_p=(59, 113, 227),
         growth_seeds=(1, 2, 4, 8, 16, 32, 128),
         kernel_sizes=((1, 113, 512), (64, 113, 512)),
@@ -91,10 +106,12 @@ def rehearsal_plan(kernel_tests: bool = False) -> Plan:
         canonical=small,
         batches=[[r.with_seed(s) for s in range(2)] for r in small[:2]],
         checked=[[r.with_seed(s) for s in range(2)] for r in small[:2]],
-        compared=(small[0], "folded"),
+        compared=(small[:1], "folded"),
         profiled=(1,),
-        ladder=("eager", "folded"),
-        ladder_seeds=(1, 2),
+        target=small[2],
+        timed=[small[1], small[0]],
+        ladder=(*NETWORKS, "folded"),
+        batch_seeds=2,
         growth_p=(5, 7),
         growth_seeds=(1, 2),
         kernel_sizes=((1, 5, 16),),

@@ -1,36 +1,46 @@
 """``python -m benchmarks.gpu.suite --out DIR``: everything that only a GPU can show, in one command of minutes.
 
-Needs torch, triton, numpy, einops, safetensors, tqdm, pytest. Sections, in this order:
+Needs torch, triton, numpy, einops, safetensors, tqdm, pytest; one rung needs TransformerLens. Sections, in this order:
 
 1. ``kernels``: the kernel tests and the engine tests on the device;
 2. ``determinism``: the same seed twice, and alone or in a batch: the same bits?
-3. ``canonical``: every published run (and its control run), alone;
-4. ``timing``: the ladder of engines, every kernel beside its reference and the device's ceilings, growth, and where the
-   time of a step goes;
-5. ``seeds``: batches of seeds of most recipes, also at other p;
-6. ``compared``: a canonical run once more, with products in tensor units: does it grok, and when?
-7. ``results``: what other cores have measured meanwhile: fixtures in the light form, in ``fixtures-<n>.tar``.
+3. ``targets``: a whole run of ``modsub-transformer`` alone, and a seed's step in a batch of 64;
+4. ``beside``: every kernel beside its reference, and the device's ceilings;
+5. ``ladder``: the engines beside each other with 64 seeds;
+6. ``growth``: the time of a step over p, and over the number of seeds;
+7. ``ladder_alone``: the ladder with one seed. It begins with the sources' loop, through TransformerLens if it is there;
+8. ``profile``: where the time of a step goes;
+9. ``canonical``: every published run (and its control run), alone;
+10. ``compared``: ``modsub-transformer`` and its control run once more, with products in tensor units;
+11. ``seeds``: batches of seeds of most recipes, also at other p;
+12. ``results``: what other cores have measured meanwhile: fixtures in the light form, in ``fixtures-<n>.tar``.
 
-What a section found is on disk when it ends: its part of ``report.json``, and the final weights of its runs
-(``finals-<n>.safetensors``, until their fixtures are there). So an interrupted suite keeps what it had. The kernel
-tests may take half of ``--minutes``; a later section begins nothing new after its share of it, and names what it left
-out. ``--only`` names the sections to run. There are at most 8 files, of at most 16 MiB.
+Where the archives are unpacked, ``pytest claims/ -k modsub-transformer --fixture-dir triton_tf32x3`` gives the verdicts
+on the runs of ``compared``.
 
-A section that fails is recorded and the rest goes on; the exit code is then 1. ``--rehearse`` runs the same code small,
-on the CPU, and the first section only with ``--tests``: its times say nothing about a GPU, and the report calls itself
-a rehearsal.
+Every row is on disk when it is found, in ``report.json``, and the final weights of a run when it ends
+(``finals-<n>.safetensors``, until its fixture is there). So an interrupted suite keeps what it had. The kernel
+tests may take half of ``--minutes``; a later section begins nothing new after its share of what is left, and names what
+it left out. ``--only`` names the sections to run; ``timing`` stands for 3 to 8. There are at most 8 files, of at most
+16 MiB.
+
+A section that fails is recorded with what it had and the rest goes on; the exit code is then 1. ``--rehearse`` runs
+the same code small, on the CPU, and the first section only with ``--tests``: its times say nothing about a GPU, and the
+report calls itself a rehearsal.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import math
 import os
 import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from multiprocessing.pool import AsyncResult, Pool
@@ -39,11 +49,10 @@ from typing import Any
 
 import torch
 
-from benchmarks.gpu import kernels as gpu_kernels
-from benchmarks.gpu import timing as gpu_timing
+from benchmarks.gpu import sections
 from benchmarks.gpu import training as gpu_training
 from benchmarks.gpu.checks import determinism, environment, kernel_tests
-from benchmarks.gpu.plan import CANONICAL_UNTIL, SEEDS_UNTIL, TIMING_UNTIL, Plan, full_plan, rehearsal_plan
+from benchmarks.gpu.plan import SECTIONS, SHARES, TIMING, Plan, full_plan, rehearsal_plan
 from grok import files
 from grok.recipe import Recipe
 from grok.store import light
@@ -55,68 +64,86 @@ RESULTS_SECONDS = 45.0  # for what is still being measured when the device has e
 
 @dataclass(frozen=True)
 class Clock:
-    """How much of the time is over that the checks have left."""
+    """The time of sections that follow one another."""
 
-    started: float
-    seconds: float
+    end: float
+    names: list[str]
 
-    def until(self, share: float) -> Callable[[], bool]:
-        return lambda: time.monotonic() - self.started < share * self.seconds
+    def until(self, name: str, now: float) -> float:
+        """When a section that starts now has had its share: what it and those after it have left is divided."""
+        following = self.names[self.names.index(name) :]
+        return now + (self.end - now) * SHARES[name] / sum(SHARES[n] for n in following)
+
+    def share(self, name: str) -> Callable[[], bool]:
+        until = self.until(name, time.monotonic())
+        return lambda: time.monotonic() < until
 
 
 def run_suite(plan: Plan, out: Path, budget: float, started: float, only: Collection[str] = ()) -> dict[str, Any]:
     """Run every section, or ``only`` some; return the report, which is also in ``out / report.json``."""
     out.mkdir(parents=True, exist_ok=True)
-    report: dict[str, Any] = {"schema": 1, "rehearsal": plan.device == "cpu", "environment": environment(plan.device)}
+    report: dict[str, Any] = {"schema": 2, "rehearsal": plan.device == "cpu", "environment": environment(plan.device)}
     failed: list[str] = []
 
-    def section(name: str, body: Callable[[], Any]) -> None:
-        began = time.monotonic()
-        try:
-            report[name] = {"result": body()}
-        except Exception:
-            report[name] = {"error": traceback.format_exc()}
-            failed.append(name)
-        report[name]["seconds"] = time.monotonic() - began
-        report["failed"], report["seconds"] = failed, time.monotonic() - started
-        files.write_json(out / "report.json", report)
-        print(f"{name}: {'failed' if name in failed else 'done'} in {report[name]['seconds']:.1f} s", flush=True)
+    def section(name: str, body: Callable[[], Iterable[Any]]) -> None:
+        """``body`` gives what it has found so far, again and again."""
+        began, part = time.monotonic(), report.setdefault(name, {})
 
-    with (
-        tempfile.TemporaryDirectory() as scratch,
-        get_context("spawn").Pool(plan.workers) as pool,  # its end stops what still runs
-    ):
-        sections: dict[str, Callable[[], Any]] = {}
-        clock = Clock(started, budget)
+        def save() -> None:
+            part["seconds"], report["seconds"] = time.monotonic() - began, time.monotonic() - started
+            report["failed"] = failed
+            files.write_json(out / "report.json", report)
+
+        try:
+            for part["result"] in body():
+                save()
+        except Exception:
+            part["error"] = traceback.format_exc()
+            failed.append(name)
+        save()
+        print(f"{name}: {'failed' if name in failed else 'done'} in {part['seconds']:.1f} s", flush=True)
+
+    with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:  # its end stops what still runs
+        pool = functools.cache(lambda: stack.enter_context(get_context("spawn").Pool(plan.workers)))
         work = Workers(pool, Path(scratch), out)
-        if plan.kernel_tests:
-            sections["kernels"] = lambda: kernel_tests(budget / 2)
-        sections["determinism"] = lambda: determinism(plan)
-        alone = [[recipe] for recipe in plan.canonical]
-        sections["canonical"] = lambda: trained(plan, alone, light.ROLES, work, clock.until(CANONICAL_UNTIL))
-        sections["timing"] = lambda: timing(plan, clock.until(TIMING_UNTIL))
-        sections["seeds"] = lambda: trained(plan, plan.batches, ("initial",), work, clock.until(SEEDS_UNTIL))
-        sections["compared"] = lambda: compared(plan, work, clock.until(1.0))
-        for name, body in sections.items():
-            if not only or name in only:
-                section(name, body)
+        wanted = [name for name in SECTIONS if not only or name in only]
+        clock = Clock(started + budget, [name for name in wanted if name in SHARES])
+        alone, trains = [[recipe] for recipe in plan.canonical], Settings(device=plan.device, engine=plan.trains)
+        again, other = [[recipe] for recipe in plan.compared[0]], replace(trains, engine=plan.compared[1])
+        bodies: dict[str, Callable[[Callable[[], bool]], Iterable[Any]]] = {
+            "targets": lambda _: sections.targets(plan, work.scratch / "targets"),
+            "beside": lambda in_time: sections.beside(plan, in_time),
+            "ladder": lambda in_time: sections.ladder(plan, plan.batch_seeds, in_time),
+            "growth": lambda in_time: sections.growth(plan, in_time),
+            "ladder_alone": lambda in_time: sections.ladder(plan, 1, in_time),
+            "profile": lambda in_time: sections.profiles(plan, in_time),
+            "canonical": lambda in_time: trained(alone, trains, light.ROLES, work, in_time),
+            "compared": lambda in_time: trained(again, other, light.ROLES, work, in_time, under=other.engine),
+            "seeds": lambda in_time: trained(plan.batches, trains, ("initial",), work, in_time),
+        }
+        if "kernels" in wanted and plan.kernel_tests:
+            section("kernels", lambda: [kernel_tests(budget / 2)])
+        if "determinism" in wanted:
+            section("determinism", lambda: [determinism(plan)])
+        for name in clock.names:
+            section(name, lambda: bodies[name](clock.share(name)))  # noqa: B023 (it is called at once)
         if work.jobs:
-            section("results", lambda: work.results(started + budget + RESULTS_SECONDS))
+            section("results", lambda: [work.results(started + budget + RESULTS_SECONDS)])
     return report
 
 
 class Workers:
     """Measures what has been trained in other processes, while the device goes on."""
 
-    def __init__(self, pool: Pool, scratch: Path, out: Path):
-        self.pool, self.scratch, self.out = pool, scratch, out
+    def __init__(self, pool: Callable[[], Pool], scratch: Path, out: Path):
+        self.pool, self.scratch, self.out = pool, scratch, out  # there is no pool before it is asked for
         self.jobs: list[tuple[gpu_training.Job, list[AsyncResult]]] = []
 
     def measure(self, job: gpu_training.Job, roles: tuple[str, ...]) -> None:
         """Hand the runs of a finished job to the other processes; their fixtures hold the checkpoints of ``roles``."""
         folders = [self.scratch / "fixtures" / job.name / f"seed{r.seed}" for r in job.recipes]
         found = [
-            self.pool.apply_async(gpu_training.finish_fixture, (job.work, i, folder, roles))
+            self.pool().apply_async(gpu_training.finish_fixture, (job.work, i, folder, roles))
             for i, folder in enumerate(folders)
         ]
         self.jobs.append((job, found))
@@ -151,45 +178,34 @@ def _measured(fixture: AsyncResult) -> bool:
 
 
 def trained(
-    plan: Plan, batches: list[list[Recipe]], roles: tuple[str, ...], workers: Workers, in_time: Callable[[], bool]
-) -> dict[str, Any]:
-    """Each batch, while there is time; what did not fit in is named."""
-    rows, left_out = [], []
+    batches: list[list[Recipe]],
+    settings: Settings,
+    roles: tuple[str, ...],
+    workers: Workers,
+    in_time: Callable[[], bool],
+    under: str = "",
+) -> Iterator[dict[str, Any]]:
+    """Each batch, while there is time; what did not fit in is named. ``under``: as in ``Job``."""
+    found: dict[str, Any] = {"runs": [], "left_out": []}
     for recipes in batches:
-        folder = workers.scratch / "runs" / f"{len(workers.jobs)}"
-        job = gpu_training.Job(recipes, folder, Settings(device=plan.device, engine=plan.trains))
+        job = gpu_training.Job(recipes, workers.scratch / "runs" / f"{len(workers.jobs)}", settings, under)
         label = f"{job.name}, {len(recipes)} seeds"
-        if not in_time():
-            left_out.append(label)
-            continue
-        rows.append(job.train())
-        print(f"  {label}: {rows[-1]['us_per_seed_step']:.1f} us a seed-step; {rows[-1]['engine_check']}", flush=True)
-        workers.measure(job, roles)
-    return {"runs": rows, "left_out": left_out}
+        if in_time():
+            row = job.train()
+            found["runs"].append(row)
+            print(f"  {label}: {row['us_per_seed_step']:.1f} us a seed-step; {row['engine_check']}", flush=True)
+            workers.measure(job, roles)
+        else:
+            found["left_out"].append(label)
+        yield found
 
 
-def timing(plan: Plan, in_time: Callable[[], bool]) -> dict[str, Any]:
-    peak = gpu_timing.ceilings(plan.device)
-    recipes = [r for r in plan.canonical if r.weight_decay][:2]
-    where, few = (plan.device, in_time), max(1, plan.repeats // 3)
-    found = {
-        "ceilings": peak,
-        "profile": [
-            gpu_timing.profile(gpu_timing.batch(r, s), plan.engine, *where) for r in recipes for s in plan.profiled
-        ],
-        "ladder": gpu_timing.ladder(recipes, plan.ladder, plan.ladder_seeds, *where, plan.repeats),
-        "growth": gpu_timing.growth(recipes[-1], plan.engine, plan.growth_p, plan.growth_seeds, *where, few),
-        "kernels": gpu_kernels.kernel_times(plan.kernel_sizes, peak, *where, 10 * plan.repeats),
-    }
-    return found | {"complete": in_time()}
-
-
-def compared(plan: Plan, workers: Workers, in_time: Callable[[], bool]) -> dict[str, Any]:
-    recipe, name = plan.compared
-    if not in_time():
-        return {"runs": [], "left_out": [recipe.name]}
-    settings = Settings(device=plan.device, engine=name)
-    return {"runs": [gpu_training.Job([recipe], workers.scratch / "compared", settings).train()], "left_out": []}
+def chosen(text: str) -> tuple[str, ...]:
+    """The sections that ``--only`` names, where ``timing`` stands for those that time something."""
+    names = tuple(filter(None, text.split(",")))
+    if unknown := [name for name in names if name not in (*SECTIONS, "timing")]:
+        raise argparse.ArgumentTypeError(f"no section {', '.join(unknown)}; known: timing, {', '.join(SECTIONS)}")
+    return (*names, *TIMING) if "timing" in names else names
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -201,7 +217,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--engine", choices=engine.ENGINES, help="train with this engine and time it, not triton")
     parser.add_argument("--rehearse", action="store_true", help="the same path, small, on the CPU")
     parser.add_argument("--tests", action="store_true", help="with --rehearse: the kernel and engine tests, too")
-    parser.add_argument("--only", metavar="SECTION,SECTION", default="", help="run these sections alone")
+    known = f"run these sections alone: timing, {', '.join(SECTIONS)}"
+    parser.add_argument("--only", metavar="SECTION,SECTION", type=chosen, default=(), help=known)
     options = parser.parse_args(arguments)
     if not options.rehearse and not torch.cuda.is_available():
         print("gpu_suite: torch sees no CUDA device; --rehearse runs the same path on the CPU", file=sys.stderr)
@@ -212,8 +229,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.engine:
         plan = replace(plan, engine=options.engine, trains=options.engine)
     minutes = options.minutes or (math.inf if options.rehearse else 7)
-    only = tuple(filter(None, options.only.split(",")))
-    report = run_suite(plan, options.out, minutes * 60, time.monotonic(), only)
+    report = run_suite(plan, options.out, minutes * 60, time.monotonic(), options.only)
     return 1 if report["failed"] else 0
 
 

@@ -7,23 +7,18 @@ medians with the 20th and 80th percentile.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable
 from typing import Any
 
 import torch
 
-from benchmarks.gpu.eager import Eager
+from benchmarks.gpu.eager import NETWORKS, Eager
 from grok.recipe import Recipe
-from grok.task import Task
 from grok.train.engines import engine
 from grok.train.graph import Graphed
 from grok.train.state import State
 
 Times = dict[str, Any]
-EAGER = "eager"  # a rung that is no engine of ours
-
-
 MOST_SECONDS = 1.0  # of the repeats of one measurement, but there are at least three
 
 
@@ -66,7 +61,8 @@ def step_time(recipes: list[Recipe], name: str, device: str, eval_every: int, re
     """Time of one step of the whole batch with its share of test losses, and of one seed's step."""
     state = State.fresh(recipes, device)
     chunk = 100 if len(recipes) <= 8 else 20
-    step: Any = Eager(recipes[0], state) if name == EAGER else engine.make(recipes, name, state, eval_every, chunk)
+    ours = name not in NETWORKS
+    step: Any = engine.make(recipes, name, state, eval_every, chunk) if ours else Eager(recipes[0], state, name)
     began = time.perf_counter()
     if isinstance(step, Graphed):
         step.advance_chunk()
@@ -88,11 +84,9 @@ def step_time(recipes: list[Recipe], name: str, device: str, eval_every: int, re
     return size | times | {"seed_step": summary(seconds, steps * len(recipes))}
 
 
-def profile(recipes: list[Recipe], name: str, device: str, in_time: Callable[[], bool], n: int = 10) -> Times:
+def profile(recipes: list[Recipe], name: str, device: str, n: int = 10) -> Times:
     """Where the time of a step with its test loss goes: microseconds and launches of each kernel, the longest first."""
     size = {"engine": name, "recipe": recipes[0].name, "seeds": len(recipes)}
-    if not in_time():
-        return size
     step = engine.make(recipes, name, State.fresh(recipes, device))
 
     def steps() -> None:
@@ -112,42 +106,6 @@ def profile(recipes: list[Recipe], name: str, device: str, in_time: Callable[[],
     ]
     rows.sort(key=lambda row: -row["us"])
     return size | {"step_us": sum(row["us"] for row in rows), "kernels": rows[:30]}
-
-
-def batch(recipe: Recipe, n: int) -> list[Recipe]:
-    """n independent runs of the recipe: the canonical one and seeds 1 … n-1 (shifted past it)."""
-    return [recipe] + [recipe.with_seed(recipe.seed + i) for i in range(1, n)]
-
-
-def ladder(
-    recipes: Iterable[Recipe],
-    engines: Iterable[str],
-    seeds: Iterable[int],
-    device: str,
-    in_time: Callable[[], bool],
-    n: int,
-) -> list[Times]:
-    """Every rung on every recipe: with ``folded`` between the sources' own step (of a transformer, one seed) and the
-    kernels, the algebra's gain is not taken for theirs.
-    """
-    cells = [(r, e, s, every) for s in seeds for r in recipes for e in engines for every in (1, 10)]
-    cells = [cell for cell in cells if cell[1] != EAGER or (cell[0].architecture == "transformer" and cell[2] == 1)]
-    return [step_time(batch(r, s), e, device, every, n) for r, e, s, every in cells if in_time()]
-
-
-def growth(
-    recipe: Recipe,
-    name: str,
-    ps: Iterable[int],
-    seeds: Iterable[int],
-    device: str,
-    in_time: Callable[[], bool],
-    n: int,
-) -> list[Times]:
-    """Over p at one seed, and over seeds at the recipe's p."""
-    wider = [[replace(recipe, task=Task(p, recipe.task.operation))] for p in ps]
-    cells = [*wider, *(batch(recipe, s) for s in seeds)]
-    return [step_time(rs, name, device, 10, n) for rs in cells if in_time()]
 
 
 def ceilings(device: str, n: int = 20) -> Times:

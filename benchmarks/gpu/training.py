@@ -26,18 +26,20 @@ MOST_BYTES = 15_000_000  # of one result file, so that results travel
 
 @dataclass(frozen=True)
 class Job:
-    """A batch of runs of one recipe in its work folder."""
+    """A batch of runs of one recipe in its work folder. ``under``: a folder above its fixtures, which sets it apart."""
 
     recipes: list[Recipe]
     work: Path
     settings: Settings
+    under: str = ""
 
     @property
     def name(self) -> str:
-        """The recipe's, and p where it is not the published one."""
+        """The recipe's, and p where it is not the published one; below ``under``."""
         recipe = self.recipes[0]
         published = RECIPES.get(recipe.name, recipe).task
-        return recipe.name if recipe.task == published else f"{recipe.name}-p{recipe.task.p}"
+        name = recipe.name if recipe.task == published else f"{recipe.name}-p{recipe.task.p}"
+        return f"{self.under}/{name}" if self.under else name
 
     def train(self) -> dict[str, Any]:
         """Run to the end; what it took and where it ended."""
