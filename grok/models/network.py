@@ -37,6 +37,7 @@ class Network:
 
     architecture: ClassVar[str]  # its name in ``models.architectures``
     activations: ClassVar[tuple[Activation, ...]] = ()  # those a recipe may choose; none if the architecture fixes it
+    fixed_activation: ClassVar[str] = RELU  # what it then is
 
     @cached_property
     def labels(self) -> Tensor:
