@@ -20,6 +20,9 @@ from grok.models.spectrum import Spectrum
 from grok.recipe import RELU, Activation
 from grok.task import Split, Task
 
+NO_NEURON = "no neuron is active: none varies over the pairs (a, b)"
+ROUNDING = 1e-12  # of the greatest activation: less variation than this is rounding
+
 
 @dataclass(frozen=True, eq=False)
 class Network:
@@ -75,6 +78,11 @@ class Network:
     def post(self) -> Tensor:
         """MLP activations: [n², d_mlp]."""
         return ACTIVATIONS[self.activation](self.pre)
+
+    def require_active_neurons(self) -> None:
+        """Raises NotEvaluable if no neuron varies over the pairs, so that nothing can be said of what neurons do."""
+        if (self.post.amax(0) - self.post.amin(0)).max() <= ROUNDING * self.post.abs().max():
+            raise NotEvaluable(NO_NEURON)
 
     @cached_property
     def skip_logits(self) -> Tensor:
