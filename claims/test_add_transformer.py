@@ -572,6 +572,7 @@ def test_pre_is_not_linear_in_the_components(model, evidence):
 
     $$ h_i \approx \beta_0 + \beta_1 \, \text{PC1}(a) + \beta_2 \, \text{PC1}(b) + \beta_3 \, \text{PC2}(a)
        + \beta_4 \, \text{PC2}(b) $$"""
+    model.require_active_neurons()  # of none the R² is 0, which would say that they are not linear
     r2 = regression.r2_of_fit(components.linear(scores(model)), model.pre)
     plot_fits(evidence, "R² of a linear function for each neuron before the ReLU", r2)
     mean = evidence("mean R² over live neurons", r2.mean(), published=0.75)

@@ -293,6 +293,7 @@ def test_the_key_directions_of_the_neurons_are_enough(model, evidence):
     $\sin w_k c$ over the answers.
 
     $$ h \to h \, Q Q^T, \quad \frac{L_{\text{kept}}}{L} \le 10 $$"""
+    model.require_active_neurons()  # without them the loss does not change
     plot_subspace(evidence, "The claim is that with K's directions only it is near that of the whole network.", model)
     kept = evidence("loss with only the neurons' part along K's directions", activations.key_subspace(model).kept.loss)
     ratio = evidence("loss along K's directions only / loss of the network", kept / activations.whole(model).loss)
@@ -339,6 +340,7 @@ def test_nothing_is_left_without_the_key_directions(model, evidence):
     columns of Q are an orthonormal basis of the directions U f, f the waves $\cos w_k c$ and $\sin w_k c$.
 
     $$ h \to h - h \, Q Q^T, \quad L_{\text{removed}} \ge \frac{\log p}{2} $$"""
+    model.require_active_neurons()  # without them nothing is left whatever is removed
     plot_subspace(evidence, "The claim is that without K's directions it is near that of guessing.", model)
     removed = evidence(
         "loss with the neurons' part along K's directions removed", activations.key_subspace(model).removed.loss

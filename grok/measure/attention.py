@@ -11,8 +11,6 @@ from torch import Tensor
 from grok.fourier.basis import pair_powers
 from grok.measure import neurons, spectrum
 
-CONSTANT = 1e-12  # of a head's squared norm: less variance than this is rounding
-
 
 def correlation_of_swapped(pattern: Tensor, p: int) -> Tensor:
     """Correlation over pairs of A₀(a, b) with A₁(b, a): pattern [p², h, 3] → [h], -1 … 1.
@@ -50,7 +48,7 @@ def single_frequency(pattern: Tensor, p: int) -> neurons.Frequencies:
     to_a = pattern[..., 0]
     mean = to_a.mean(0)
     centred = to_a - mean
-    varies = centred.square().mean(0) > CONSTANT * mean.square()
+    varies = centred.square().mean(0) > spectrum.CONSTANT * mean.square()
     return neurons.frequencies(pair_powers(torch.where(varies, centred, torch.zeros_like(centred)), p))
 
 

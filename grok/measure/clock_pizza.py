@@ -71,7 +71,8 @@ def gradient_symmetricity(model: Network) -> float:
     L_c: the logit of class c; E_a, E_b: the embeddings in the residual stream, before positions, each on its own also
     where a = b. Exact, by autograd through the network's own forward pass. 1 if the network reads nothing but
     E_a + E_b: for an MLP that adds its embeddings this holds by construction and says nothing. A triple without a
-    gradient counts as 0. The source's Definition 4.1; which triples, ``source_triples``.
+    gradient counts as 0. Raises NotEvaluable if all triples are without. The source's Definition 4.1; which triples,
+    ``source_triples``.
 
     Equation: mean over (a, b, c) of ⟨∂L_c/∂E_a, ∂L_c/∂E_b⟩ / (‖∂L_c/∂E_a‖ ‖∂L_c/∂E_b‖).
     """
@@ -79,15 +80,22 @@ def gradient_symmetricity(model: Network) -> float:
 
 
 def gradient_cosines(model: Network) -> Tensor:
-    """The cosine of each triple: [100], -1 … 1; see ``gradient_symmetricity``, their mean.
+    """The cosine of each triple: [100], -1 … 1; see ``gradient_symmetricity``, their mean. Raises as it does.
 
     Equation: ⟨∂L_c/∂E_a, ∂L_c/∂E_b⟩ / (‖∂L_c/∂E_a‖ ‖∂L_c/∂E_b‖).
     """
-    return torch.cat([_cosines(model, group) for group in source_triples(model.task.n).split(GROUP)])
+    groups = [_cosines(model, group) for group in source_triples(model.task.n).split(GROUP)]
+    cosines, norms = (torch.cat(parts) for parts in zip(*groups, strict=True))
+    if not norms.any():
+        raise NotEvaluable("no logit depends on both numbers")
+    return cosines
 
 
-def _cosines(model: Network, triples: Tensor) -> Tensor:
-    """cos(∂L_c/∂E_a, ∂L_c/∂E_b) of each (a, b, c): [N, 3] → [N]. Of all N² pairs the diagonal is read."""
+def _cosines(model: Network, triples: Tensor) -> tuple[Tensor, Tensor]:
+    """cos(∂L_c/∂E_a, ∂L_c/∂E_b) of each (a, b, c), and the product of the two norms: [N, 3] → [N], [N].
+
+    Of all N² pairs the diagonal is read.
+    """
     architecture, n = recognise(model.weights), len(triples)
     first, second = (
         table[tokens].detach().clone().requires_grad_()
@@ -96,7 +104,8 @@ def _cosines(model: Network, triples: Tensor) -> Tensor:
     inside = replace(model, task=Task(n), weights=architecture.embedded(model.weights, first, second), split=None)
     logits = inside.logits[torch.arange(n) * (n + 1), triples[:, 2]]
     of_a, of_b = torch.autograd.grad(logits.sum(), (first, second))
-    return (of_a * of_b).sum(1) / (of_a.norm(dim=1) * of_b.norm(dim=1)).clamp_min(TINY)
+    norms = of_a.norm(dim=1) * of_b.norm(dim=1)
+    return (of_a * of_b).sum(1) / norms.clamp_min(TINY), norms
 
 
 @lru_cache

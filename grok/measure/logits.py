@@ -16,7 +16,11 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from grok.errors import NotEvaluable
 from grok.fourier.basis import Blocks, basis
+
+EQUAL = "for every pair the logits of all classes are equal"
+ROUNDING = 1e-20  # of the squared norm: less variation over the classes than this is rounding
 
 
 def sums_by_label(values: Tensor, labels: Tensor, p: int) -> Tensor:
@@ -108,7 +112,7 @@ class Formula:
 
 
 def formula(logits: Tensor, labels: Tensor, key_frequencies: Sequence[int]) -> Formula:
-    """Fit the formula to L: [p², p].
+    """Fit the formula to L: [p², p]. Raises NotEvaluable if for every pair the logits of all classes are equal.
 
     Equation: L ≈ Σ_K α_k cos w_k(s - c), α_k = ⟨L, C_k⟩ / ‖C_k‖²; FVE = Σ_K ⟨L, C_k⟩² / ‖C_k‖² / ‖L‖² with L
         centred over c in the norm.
@@ -117,12 +121,14 @@ def formula(logits: Tensor, labels: Tensor, key_frequencies: Sequence[int]) -> F
     p = logits.shape[1]
     projections = at(cosine_projections(logits, labels), key_frequencies)
     explained = projections.square().sum()
-    centred = (logits - logits.mean(1, keepdim=True)).square().sum()
+    centred, whole = (logits - logits.mean(1, keepdim=True)).square().sum(), logits.square().sum()
+    if centred <= ROUNDING * whole:
+        raise NotEvaluable(EQUAL)
     alpha = projections * math.sqrt(2 / p**3)
     waves = basis(p)[1::2][torch.tensor(key_frequencies) - 1] * math.sqrt(p / 2)  # [|K|, r], amplitude one
     c = torch.arange(p)
     table = (alpha @ waves)[(c[:, None] - c[None]) % p]
-    return Formula(alpha, table, float(explained / centred), float(explained / logits.square().sum()))
+    return Formula(alpha, table, float(explained / centred), float(explained / whole))
 
 
 def gaussian_alignments(logits: Tensor, draws: int = 20, seed: int = 0) -> Tensor:

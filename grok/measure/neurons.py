@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from grok.errors import NotEvaluable
 from grok.fourier.basis import Blocks, basis, powers, rows, spectrum_2d
 from grok.measure import spectrum
+from grok.models.network import NO_NEURON
 
 LIVE = 1e-6  # share of the greatest variance; weight decay leaves unused neurons at a norm that is small but not zero
 SINGLE = 0.85  # a neuron follows a frequency if this share of its variance is on it (sources N, P)
@@ -47,11 +49,13 @@ class Frequencies:
         return float((self.share >= SINGLE).double().mean())
 
     def share_in(self, frequencies: Sequence[int]) -> float:
-        """Share of the live neurons whose best k is among these, 0 … 1.
+        """Share of the live neurons whose best k is among these, 0 … 1. Raises NotEvaluable if no neuron is live.
 
         Equation: #{live i: best_i in K} / #{live i}.
         Source: K (claim K4).
         """
+        if not self.live.any():
+            raise NotEvaluable(NO_NEURON)
         return float(torch.isin(self.best[self.live], torch.tensor(frequencies)).double().mean())
 
 
@@ -63,8 +67,9 @@ def frequencies(post_powers: Tensor) -> Frequencies:
     """
     variance = spectrum.variance(post_powers)
     power, index = spectrum.nine_terms(post_powers).max(0)
-    share = torch.where(variance > 0, power / variance, torch.zeros_like(power))
-    return Frequencies(index + 1, share, variance > LIVE * variance.max())
+    varies = variance > spectrum.CONSTANT * post_powers[0, 0]
+    share = torch.where(varies, power / variance, torch.zeros_like(power))
+    return Frequencies(index + 1, share, varies & (variance > LIVE * variance.max()))
 
 
 def nine_waves(p: int, k: int) -> Tensor:
@@ -143,13 +148,16 @@ def token_frequency_shares(W_neur: Tensor) -> Tensor:
 
 
 def key_norm_ratio(unembedding: Tensor, key_frequencies: Sequence[int], blocks: Blocks | None = None) -> float:
-    """‖U on K‖ / ‖U‖, U [d_mlp, p] over the classes: 0 … 1.
+    """‖U on K‖ / ‖U‖, U [d_mlp, p] over the classes: 0 … 1. Raises NotEvaluable if U is zero.
 
     Equation: √(Σ_{k ∈ K} power of k in U) / ‖U‖.
     Source: K (claim K8), N (claim N3), S (claim S8).
     """
     on_keys = powers(unembedding, 1, blocks)[torch.tensor(key_frequencies) - 1].sum()
-    return float(on_keys.sqrt() / unembedding.norm())
+    norm = unembedding.norm()
+    if norm == 0:
+        raise NotEvaluable("the neurons write nothing to the logits: U is zero")
+    return float(on_keys.sqrt() / norm)
 
 
 def projection_fves(post: Tensor, unembedding: Tensor, key_frequencies: Sequence[int]) -> dict[str, float]:
@@ -158,6 +166,7 @@ def projection_fves(post: Tensor, unembedding: Tensor, key_frequencies: Sequence
     FVE is the fraction of variance explained, not centred, by source K's formula ("Understanding W_U"). For each basis
     row f of K, post (U f) is a function of (a, b), written in the 2-D Fourier basis. The FVE of cos k is the sum of the
     squared entries cos·cos and sin·sin, and that of sin k the sum of cos·sin and sin·cos, over all squared entries.
+    Raises NotEvaluable if one of these functions is zero.
 
     Equation: cos k: (c_cc² + c_ss²) / Σ c²; sin k: (c_cs² + c_sc²) / Σ c², c the 2-D coefficients of post (U f).
     Source: K, "Understanding W_U" (claims K9, N5).
@@ -168,6 +177,9 @@ def projection_fves(post: Tensor, unembedding: Tensor, key_frequencies: Sequence
     table = {}
     for i, k in enumerate(key_frequencies):
         cos, sin = 2 * k - 1, 2 * k
+        for wave, whole in (("cosine", total[2 * i]), ("sine", total[2 * i + 1])):
+            if whole == 0:
+                raise NotEvaluable(f"the neurons write nothing along the {wave} of {k} in U, on any pair")
         table[f"cos {k}"] = float((power[cos, cos, 2 * i] + power[sin, sin, 2 * i]) / total[2 * i])
         table[f"sin {k}"] = float((power[cos, sin, 2 * i + 1] + power[sin, cos, 2 * i + 1]) / total[2 * i + 1])
     return table

@@ -23,9 +23,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from grok.errors import NotEvaluable
 from grok.fourier.basis import Blocks
 from grok.measure import embedding
-from grok.measure.logits import character_projections, sums_by_label
+from grok.measure.logits import EQUAL, ROUNDING, character_projections, sums_by_label
 from grok.measure.losses import Ablation, mean_loss
 from grok.models.concat import Concat
 from grok.models.network import Network
@@ -43,9 +44,13 @@ def centred(logits: Tensor) -> Tensor:
 def trace_similarities(logits: Tensor, labels: Tensor, blocks: Blocks) -> Tensor:
     """Cosine of the angle between centred L and each cube χ_k(s c⁻¹), k = 1 …: [number of blocks - 1], -1 … 1.
 
+    Raises NotEvaluable if for every pair the logits of all classes are equal.
+
     Equation: ⟨L, χ_k(s c⁻¹)⟩ / (‖L‖ ‖χ_k(s c⁻¹)‖), L centred.
     """
     whole = centred(logits)
+    if whole.square().sum() <= ROUNDING * logits.double().square().sum():
+        raise NotEvaluable(EQUAL)
     return character_projections(sums_by_label(whole, labels, len(blocks.basis)), blocks) / whole.norm()
 
 

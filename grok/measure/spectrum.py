@@ -2,7 +2,8 @@
 
 All functions here read ``pair_powers``, [h, h, n] with h = (p+1)/2: the powers by frequency of a and frequency of b,
 where 0 is the constant. *Centred* means without the entry [0, 0]. A share is a share of the power of all n functions
-together, 0 … 1.
+together, 0 … 1. Where nothing varies over the pairs, ``linear_share``, ``quadratic_share``, their variants and
+``kinds`` raise NotEvaluable.
 
 Source: N (claims N2, N6), K (claims K3, K6); Nanda et al. 2023 (arXiv 2301.05217).
 """
@@ -15,6 +16,9 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
+from grok.errors import NotEvaluable
+
+CONSTANT = 1e-12  # share of the squared norm; less variance than this is rounding
 ROUNDING = 1e-10  # share of the greatest norm; what float64 leaves of zeros differs between machines
 
 
@@ -26,13 +30,25 @@ def variance(powers: Tensor) -> Tensor:
     return powers.sum((0, 1)) - powers[0, 0]
 
 
+def _whole(powers: Tensor) -> Tensor:
+    """The variance of all functions together."""
+    return _some(variance(powers).sum(), powers.sum())
+
+
+def _some(variance: Tensor, norm: Tensor) -> Tensor:
+    """The variance, if it is more than rounding of the squared norm. Raises NotEvaluable otherwise."""
+    if variance <= CONSTANT * norm:
+        raise NotEvaluable("what is measured is the same for every pair (a, b), so that there are no shares of it")
+    return variance
+
+
 def linear_share(powers: Tensor) -> float:
     """Share of the terms in a alone or b alone.
 
     Equation: Σ_{k > 0} (P_k0 + P_0k) / (centred power).
     """
     linear = powers[1:, 0].sum() + powers[0, 1:].sum()
-    return float(linear / variance(powers).sum())
+    return float(linear / _whole(powers))
 
 
 def linear_share_of(values: Tensor, p: int) -> float:
@@ -47,7 +63,7 @@ def linear_share_of(values: Tensor, p: int) -> float:
     table = rearrange(values, "(a b) n -> a b n", a=p)
     mean = table.mean((0, 1))
     of_a, of_b = ((table.mean(dim) - mean).square().sum() * p for dim in (1, 0))
-    return float((of_a + of_b) / (values - mean).square().sum())
+    return float((of_a + of_b) / _some((values - mean).square().sum(), values.square().sum()))
 
 
 def quadratic_share(powers: Tensor, frequencies: Sequence[int] | None = None) -> float:
@@ -57,7 +73,7 @@ def quadratic_share(powers: Tensor, frequencies: Sequence[int] | None = None) ->
     """
     blocks = powers.diagonal().sum(0)  # [h]
     chosen = blocks[1:] if frequencies is None else blocks[list(frequencies)]
-    return float(chosen.sum() / variance(powers).sum())
+    return float(chosen.sum() / _whole(powers))
 
 
 def quadratic_shares(powers: Tensor) -> Tensor:
@@ -66,7 +82,7 @@ def quadratic_shares(powers: Tensor) -> Tensor:
     Equation: P_kk / (centred power).
     Source: K (claim K7).
     """
-    return powers.diagonal().sum(0)[1:] / variance(powers).sum()
+    return powers.diagonal().sum(0)[1:] / _whole(powers)
 
 
 def kinds(powers: Tensor) -> tuple[float, float, float]:

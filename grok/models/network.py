@@ -20,6 +20,9 @@ from grok.models.spectrum import Spectrum
 from grok.recipe import RELU, Activation
 from grok.task import Split, Task
 
+NO_NEURON = "no neuron is active: none varies over the pairs (a, b)"
+ROUNDING = 1e-12  # of the greatest activation: less variation than this is rounding
+
 
 @dataclass(frozen=True, eq=False)
 class Network:
@@ -37,6 +40,7 @@ class Network:
 
     architecture: ClassVar[str]  # its name in ``models.architectures``
     activations: ClassVar[tuple[Activation, ...]] = ()  # those a recipe may choose; none if the architecture fixes it
+    fixed_activation: ClassVar[str] = RELU  # what it then is
 
     @cached_property
     def labels(self) -> Tensor:
@@ -75,6 +79,11 @@ class Network:
         """MLP activations: [n², d_mlp]."""
         return ACTIVATIONS[self.activation](self.pre)
 
+    def require_active_neurons(self) -> None:
+        """Raises NotEvaluable if no neuron varies over the pairs, so that nothing can be said of what neurons do."""
+        if (self.post.amax(0) - self.post.amin(0)).max() <= ROUNDING * self.post.abs().max():
+            raise NotEvaluable(NO_NEURON)
+
     @cached_property
     def skip_logits(self) -> Tensor:
         """What reaches the logits around the neurons (residual path and biases): [n², C] or [1, C]."""
@@ -102,6 +111,11 @@ class Network:
     def key_frequencies(self) -> tuple[int, ...]:
         """K, ascending; see ``spectrum.keys``."""
         return self.spectrum.key_frequencies
+
+    @property
+    def keys_read(self) -> int:
+        """How often K was read so far."""
+        return self.spectrum.times_read
 
     @property
     def rank_note(self) -> str | None:

@@ -31,6 +31,7 @@ from grok.task import Task
 
 REQUIRED = (names.TWO_HOT_A, names.TWO_HOT_B, names.TWO_HOT_OUT)
 UNEMBEDDING = names.TWO_HOT_OUT
+SQUARE = "square"  # the name of x²
 
 
 def shapes(recipe: Recipe) -> dict[str, tuple[int, ...]]:
@@ -60,6 +61,7 @@ class QuadraticMLP(Network):
     """W_a[a] + W_b[b] → x² → logits."""
 
     architecture = "quadratic"
+    fixed_activation = SQUARE
 
     @property
     def W_E(self) -> Tensor:

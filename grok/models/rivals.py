@@ -15,6 +15,9 @@ of its ReLU. ``all-frequencies`` is the same on every frequency, with equal stre
 for wide networks (Morwani et al. 2023, arXiv 2311.07568). For subtraction ``many-frequencies`` takes its place, because
 other heads must read b than a, and 4 heads of width 32 carry the cosine and sine of only 32 frequencies of each.
 
+These neurons are ReLU. For a recipe with gelu they read 64 times as much and write a 64th of it: gelu(64 x) / 64 is
+ReLU(x) but for 0.003, so that the logits are nearly the same.
+
 ``entries`` composes permutations: ``models.entries``.
 """
 
@@ -31,7 +34,7 @@ from grok.models import entries, names
 from grok.models.architectures import recognise
 from grok.models.matrices import shapes
 from grok.models.names import Weights
-from grok.recipe import Recipe
+from grok.recipe import GELU, Recipe
 from grok.task import Task
 
 SHARP = 30.0  # least margin of the correct class's logit; enough for a loss of 1e-11
@@ -43,6 +46,7 @@ SEEN = (
     0.12,
 )  # the attention that each head of plain addition pays to ``=`` in source F; here nothing depends on it
 FAINT = 2.0**-10
+STEEP = 2.0**6  # for gelu
 PIZZA_KEYS = (12, 16, 17, 19, 27, 38, 45)  # the set with the greatest least margin among 6,000 drawn sets of seven
 SEED = 0
 OPERATIONS = ("add", "add_mod", "sub_mod", "symmetric")
@@ -105,6 +109,8 @@ def rival(recipe: Recipe, name: str, unit: int = 1) -> Weights:
     if unit != 1:
         order = torch.arange(task.p) * unit % task.p
         plan = replace(plan, tokens=plan.tokens[order], unembed=plan.unembed[:, order])
+    if recipe.activation == GELU:
+        plan = replace(plan, reads=STEEP * plan.reads, writes=plan.writes / STEEP)
     return hide(fit(plan, recipe), SEED)
 
 

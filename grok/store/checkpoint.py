@@ -87,10 +87,9 @@ def load(
         trained = load_fixture(path.parent).recipe
     try:
         wanted = _wanted(recipe) or trained
-        held = container.read(path)
-        tensors, ignored = unwrap.state_dict(held, index)
+        tensors, said, ignored = unwrap.state_dict(container.read(path), index)
         name, layout = formats.recognise(tensors)
-        activation, neurons = told_activation(unwrap.act_fn(held), recognise(layout.weights))
+        activation, neurons = told_activation(said, recognise(layout.weights))
         activation = trained.activation if trained else activation
         weights, guess, reading = _read(layout, wanted.architecture if wanted else None, activation)
         architecture = recognise(weights)

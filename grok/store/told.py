@@ -10,11 +10,13 @@ from torch import Tensor
 from grok.errors import GrokError
 from grok.models.architectures import Architecture
 from grok.models.names import Weights
+from grok.models.quadratic import SQUARE
 from grok.recipe import RELU, Activation, Recipe
 from grok.store.formats.shapes import Layout, shown
 from grok.task import Operation, Task
 
 MODULAR: tuple[Operation, ...] = ("add_mod", "sub_mod")
+SPELLINGS = {SQUARE: (SQUARE, "squared", "quadratic", "x^2", "x**2", "x²")}  # what people call it in configurations
 GROUPS: tuple[Operation, ...] = ("dihedral", "symmetric", "alternating")
 
 
@@ -55,18 +57,20 @@ def told_task(
 
 
 def told_activation(said: str | None, architecture: Architecture) -> tuple[Activation, list[str]]:
-    """The activation of the neurons, from the name in the file (``unwrap.act_fn``); and a note, if it is not ReLU.
+    """The activation of the neurons, from the name in the file (``unwrap.state_dict``); and a note, if it is not ReLU.
 
-    Raises GrokError for one that such a network cannot have here. A file that names none holds ReLU neurons, or those
-    that its architecture fixes.
+    A file that names none holds ReLU neurons, or those that its architecture fixes. Where it fixes them, the result is
+    the usual value of ``Network.activation``, which such a network does not read. Raises GrokError for an activation
+    that such a network cannot have here.
     """
-    choices = architecture.network.activations or (RELU,)
+    choices, fixed = architecture.network.activations, architecture.network.fixed_activation
     for known in choices:
         if said == known:
             return known, [] if known == RELU else [f"its neurons are {known}, as the file says"]
-    if said is None:
+    if said is None or (not choices and said in SPELLINGS.get(fixed, (fixed,))):
         return RELU, []
-    raise GrokError(f"it says act_fn = {shown(said)}, expected {' or '.join(choices)} for a {architecture.name}")
+    expected = " or ".join(choices or (fixed,))
+    raise GrokError(f"it says act_fn = {shown(said)}, expected {expected} for a {architecture.name}")
 
 
 def _candidates(n: int) -> dict[Operation, Task]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 from grok import published
 from grok.suite.meta import Info, Source
 from grok.suite.subject import AnySubject
-from grok.verdicts.verdict import Role
+from grok.verdicts.verdict import Role, must_fail
 
 SUBJECT = "grok_subject"  # the fixture with the subject of a test
 MARKS: tuple[Role, ...] = ("control", "rival")  # possible marks of the params of a model fixture
@@ -109,6 +109,25 @@ def tried_on(info: Info) -> set[str]:
 def own_role(item: Any) -> Role:
     """The role of a model that the tests bring themselves."""
     return next((role for role in MARKS if item.get_closest_marker(role)), "trained")
+
+
+def with_their_subject(items: list[Any], named: Collection[str]) -> list[Any]:
+    """The items without the controls and rivals of a claim none of whose own models is among them.
+
+    If no model is among them, the user wants controls alone, and all stay. named: the parts behind ``::`` of the ids
+    that the user gave; such an item stays.
+    """
+    judged = {claim_id(item) for item in items if info_of(item) and not must_fail(_role(item))}
+    return [
+        item
+        for item in items
+        if not judged or not info_of(item) or claim_id(item) in judged or item.nodeid.partition("::")[2] in named
+    ]
+
+
+def _role(item: Any) -> Role:
+    subject = subject_of(item)
+    return subject.role if subject else own_role(item)
 
 
 def uncalled(item: Any) -> bool:

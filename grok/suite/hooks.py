@@ -82,6 +82,7 @@ def collected_claim(item: pytest.Item) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Refuses two claims with one id. If there is a recipe or a checkpoint, leaves out claims of other families.
 
+    A word of ``-k`` may be in the name of a control of another family: such a control goes with its claim.
     The tests of one subject run one after the other, so that its network is loaded once.
     """
     if not is_worker(config):  # pytest-xdist breaks if a worker stops; then the session reports it at the end
@@ -99,9 +100,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             return False  # a model of the tests' own is no checkpoint; or there is no network of the claim's families
         return not (collected.foreign(item, family) or collected.uncalled(item) or (chosen and info.id not in chosen))
 
-    if left_out := [item for item in items if not runs(item)]:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in set(left_out)]
+    kept = [item for item in items if runs(item)]
+    if (config.option.keyword or config.option.markexpr) and not config.getoption("lf", False):  # what failed, runs
+        kept = collected.with_their_subject(kept, {arg.partition("::")[2] for arg in config.args})
+    if left_out := set(items) - set(kept):
+        config.hook.pytest_deselected(items=[item for item in items if item in left_out])
+        items[:] = kept
     places: dict[AnySubject | None, int] = {}
     on_subjects = [item for item in items if collected.subject_of(item)]
     in_turn = iter(sorted(on_subjects, key=lambda item: places.setdefault(collected.subject_of(item), len(places))))
@@ -138,6 +142,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]
     subject = collected.subject_of(pyfuncitem)
     options = pyfuncitem.config.stash[OPTIONS]
     recorder.keeps_plots = subject is None or (subject.plots and options.written)
+    named: list[Any] = [pyfuncitem.funcargs.get(given) for given in ("model", "run")]
+    before = [getattr(one, "keys_read", 0) for one in named]
     raised: BaseException | None = None
     try:
         with recording(recorder):
@@ -145,9 +151,9 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]
     # what a claim raises is its outcome, whatever it is; pytest's own two are no Exception, and a skip is raised again
     except (Exception, pytest.skip.Exception, pytest.fail.Exception) as error:
         raised = error
-    for given in ("model", "run"):
-        if note := getattr(pyfuncitem.funcargs.get(given), "rank_note", None):
-            recorder("K, as no frequency stands out", note)
+    for one, reads in zip(named, before, strict=True):
+        if getattr(one, "keys_read", 0) > reads and one.rank_note:  # without K it would say nothing of this claim
+            recorder("K, as no frequency stands out", one.rank_note)
     lists = {"evidence": recorder.evidence, "asserts": recorder.asserts, "plots": recorder.plots}
     result = _subject(pyfuncitem, **outcome.judge(raised, recorder, pyfuncitem.path), **lists)
     pyfuncitem.stash[RESULT] = result

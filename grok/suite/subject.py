@@ -138,7 +138,7 @@ class Rival(Made):
             weights = rivals.rival(recipe, self.rival, self.unit)
         except ValueError as error:
             raise NotEvaluable(f"the rival does not fit this recipe: {error}") from None
-        return network(weights, recipe.task, recipe.split())  # written down for ReLU neurons, whatever the recipe's are
+        return network(weights, recipe.task, recipe.split(), activation=recipe.activation)
 
     def about(self) -> dict[str, Any]:
         return {}

@@ -10,7 +10,7 @@ from grok.fourier.basis import powers
 from grok.fourier.keys import gap
 from grok.groups import tables
 from grok.measure import losses
-from grok.models import entries, rivals
+from grok.models import architectures, entries, rivals
 from grok.models.architectures import network
 from grok.models.matrices import shapes
 from grok.recipe import FAMILIES, get_recipe
@@ -58,6 +58,23 @@ def test_a_unit_gives_the_same_algorithm_on_other_frequencies(recipe_name: str, 
     if name == "pizza":
         times_four = {min(4 * k % 113, -4 * k % 113) for k in first.key_frequencies}
         assert set(other.key_frequencies) == times_four != set(first.key_frequencies)
+
+
+@pytest.mark.parametrize("p", [113, 59])
+@pytest.mark.parametrize(
+    ("recipe_name", "name"),
+    [pair for pair in ALL if architectures.named(get_recipe(pair[0]).architecture).network.activations],
+)
+def test_with_gelu_a_rival_has_the_logits_that_it_has_with_relu(recipe_name: str, name: str, p: int):
+    recipe = get_recipe(recipe_name)
+    recipe = replace(recipe, task=replace(recipe.task, p=p if recipe.task.modular else 10))
+    one, other = (
+        network(rivals.rival(of, name), of.task, activation=of.activation)
+        for of in (recipe, replace(recipe, activation="gelu"))
+    )
+    torch.testing.assert_close(other.logits, one.logits, atol=0.5, rtol=0)  # the right one is 30 above the rest
+    assert losses.accuracy(other.logits, other.labels) == 1
+    assert losses.mean_loss(other.logits, other.labels) < 1e-9
 
 
 def test_the_entries_rival_asks_where_each_thing_is_sent():

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from grok.errors import GrokError, NotEvaluable
-from grok.models import analytic, matrices
+from grok.models import analytic, matrices, quadratic
 from grok.models.architectures import network
 from grok.models.names import Weights
 from grok.recipe import RECIPES, Recipe
@@ -189,3 +189,51 @@ def test_of_two_recipes_for_one_task_the_shapes_choose(tmp_path, monkeypatch):
         family(wide, narrow, twin)
     with pytest.raises(GrokError, match="those of modadd-mlp-wide, modadd-mlp; choose one with --recipe"):
         family(wide, published)
+
+
+@pytest.mark.parametrize("said", ["square", "quadratic", "x^2", None])
+def test_quadratic_neurons_may_be_named(tmp_path: Path, said: str | None):
+    weights = quadratic.gromov(Task(7), 140).weights
+    torch.save({"model": weights, "config": {"act_fn": said} if said else {}}, tmp_path / "model.pt")
+    loaded = checkpoint.load(tmp_path / "model.pt")
+    assert (loaded.recipe_name, loaded.accuracy) == ("quad-mlp", {"all": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("weights", "said", "reason"),
+    [
+        (quadratic.gromov(Task(7), 14).weights, "relu", "relu, expected square for a quadratic"),
+        (analytic.mlp(Task(11), KEYS), "square", "square, expected relu or gelu for a mlp"),
+        (matrices.initial(RECIPES["c113-mlp"]), "gelu", "gelu, expected relu for a concat"),
+    ],
+)
+def test_neurons_that_contradict_the_matrices_are_refused(tmp_path: Path, weights: Weights, said: str, reason: str):
+    torch.save({"model": weights, "config": {"act_fn": said}}, tmp_path / "model.pt")
+    with pytest.raises(GrokError, match=f"it says act_fn = {reason}"):
+        checkpoint.load(tmp_path / "model.pt")
+
+
+@pytest.mark.parametrize(
+    ("beside", "unused"),
+    [
+        ({"act_fn": "relu"}, []),
+        ({"config": {"act_fn": "relu"}}, []),
+        ({"config": {"act_fn": "relu", "n_layers": 1}}, ["config but for its act_fn"]),
+        ({"config": {"n_layers": 1}, "epoch": 3}, ["config", "epoch"]),
+    ],
+)
+@pytest.mark.parametrize("nested", [True, False])
+def test_what_was_read_is_not_called_unused(tmp_path: Path, beside: dict, unused: list[str], nested: bool):
+    weights = analytic.mlp(Task(11), KEYS)
+    torch.save({"model": weights, **beside} if nested else {**weights, **beside}, tmp_path / "model.pt")
+    loaded = checkpoint.load(tmp_path / "model.pt")
+    assert loaded.ignored_keys == unused
+    noted = [f"not used: {', '.join(unused)}"] if unused else []
+    assert [note for note in loaded.notes if "not used" in note] == noted
+
+
+def test_the_chosen_checkpoint_of_a_list_names_its_own_neurons(tmp_path: Path):
+    weights = analytic.mlp(Task(11), KEYS)
+    torch.save([{"model": weights, "config": {"act_fn": said}} for said in ("gelu", "relu")], tmp_path / "run.pt")
+    loaded = [checkpoint.load(tmp_path / "run.pt", recipe="modadd-mlp", index=index) for index in (0, 1)]
+    assert [one.network.activation for one in loaded] == ["gelu", "relu"]

@@ -1,6 +1,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -49,6 +50,14 @@ def test_checkpoints_take_the_place_of_trained_models(fixtures):
     subjects = Subjects(fixtures, checkpoints=(mine,))
     assert names(subjects.of_model("modadd-mlp")) == [("mine.pt", "checkpoint"), *OTHERS]
     assert subjects.of_run("modadd-mlp") == subjects.of_model(None) == (mine,)
+
+
+def test_rivals_have_the_neurons_of_the_users_recipe(fixtures):
+    for recipe in (RECIPES["modadd-mlp"], replace(RECIPES["modadd-mlp"], activation="gelu")):
+        rival = next(s for s in Subjects(fixtures).of_model("modadd-mlp") if s.name == "modadd-mlp/number-line")
+        rival._fixture = SimpleNamespace(recipe=recipe)
+        assert rival.network.activation == recipe.activation
+        rival.drop()
 
 
 def test_what_is_not_there_is_told_when_asked_for():

@@ -19,19 +19,21 @@ MAX_DEPTH = 4
 _STEP = re.compile(r"[0-9]{1,9}/.")
 
 
-def state_dict(held: Any, index: int | None = None) -> tuple[dict[str, Tensor], list[str]]:
-    """Name → tensor, and the names of the other objects in the file.
+def state_dict(held: Any, index: int | None = None) -> tuple[dict[str, Tensor], str | None, list[str]]:
+    """Name → tensor; the activation that the file names beside them, if it does; and the names of what was not read.
 
-    index: which checkpoint of a list, from 0, or from the end if negative. Raises GrokError if there is no state dict,
-    if there is a list and no index, or if there is an index and no list.
+    The activation is under ``act_fn``, or there in a configuration of TransformerLens. Of several, the one nearest to
+    the tensors counts. index: which checkpoint of a list, from 0, or from the end if negative. Raises GrokError if
+    there is no state dict, if there is a list and no index, or if there is an index and no list.
     """
+    said: str | None = None
     ignored: list[str] = []
     for _ in range(MAX_DEPTH):
         if isinstance(held, Mapping):
             key = next((k for k in (*ONE, *MANY) if isinstance(held.get(k), Mapping | list | tuple)), None)
             if key is not None:
-                ignored += [shown(k) for k in held if k not in (key, ACT_FN)]
-                held = held[key]
+                beside, unread = _beside({k: v for k, v in held.items() if k != key})
+                said, ignored, held = beside or said, ignored + unread, held[key]
             elif held and all(isinstance(k, str) and _STEP.match(k) for k in held):
                 held = _by_step(held)
             elif held and all(isinstance(k, int) and isinstance(v, Mapping) for k, v in held.items()):
@@ -48,22 +50,20 @@ def state_dict(held: Any, index: int | None = None) -> tuple[dict[str, Tensor], 
         raise GrokError(f"it holds no tensors by name, but {_kind(held)}; expected a state dict")
     if index is not None:
         raise GrokError(f"--index {index} was given, but the file holds one model, not a list of checkpoints")
-    ignored += [shown(k) for k in held if k not in tensors]
-    return _without_prefix(tensors), ignored
+    beside, unread = _beside({k: v for k, v in found if k not in tensors})
+    return _without_prefix(tensors), beside or said, ignored + unread
 
 
-def act_fn(held: Any) -> str | None:
-    """The activation that the file names beside its state dict, as in a configuration of TransformerLens; or None.
-
-    Of a list of checkpoints the one that all name that name any.
-    """
-    if isinstance(held, list | tuple):
-        found = {act_fn(one) for one in held} - {None}
-        return found.pop() if len(found) == 1 else None
-    if not isinstance(held, Mapping):
-        return None
-    places = (held, *(value for value in held.values() if isinstance(value, Mapping)))
-    return next((place[ACT_FN] for place in places if isinstance(place.get(ACT_FN), str)), None)
+def _beside(others: Mapping[Any, Any]) -> tuple[str | None, list[str]]:
+    """The activation that is named among what stands beside a state dict; and the names of the rest."""
+    if isinstance(others.get(ACT_FN), str):
+        return others[ACT_FN], [shown(k) for k in others if k != ACT_FN]
+    configs = (k for k, v in others.items() if isinstance(v, Mapping) and isinstance(v.get(ACT_FN), str))
+    config = next(configs, None)
+    if config is None:
+        return None, [shown(k) for k in others]
+    rest = [f"{shown(config)} but for its {ACT_FN}"] if len(others[config]) > 1 else []
+    return others[config][ACT_FN], rest + [shown(k) for k in others if k != config]
 
 
 def _pick(checkpoints: Sequence[Any], index: int | None) -> Any:
