@@ -107,6 +107,7 @@ class Subspace:
     removed: Answer
 
 
+@lru_cache(maxsize=1)
 def key_subspace(model: Network) -> Subspace:
     """Activations projected on the directions in neuron space that U reads K along, and on the complement.
 
@@ -117,13 +118,8 @@ def key_subspace(model: Network) -> Subspace:
     Equation: kept = post Q Qᵀ U + skip logits, removed = (post - post Q Qᵀ) U + skip logits.
     Source: Nanda et al. 2023 (arXiv 2301.05217), which reports losses of 1.19e-7 and 5.27.
     """
-    return _subspace(model, model.key_frequencies)
-
-
-@lru_cache(maxsize=1)
-def _subspace(model: Network, keys: tuple[int, ...]) -> Subspace:
     blocks = model.spectrum.blocks
-    directions = model.U @ blocks.basis[blocks.rows(keys)].T
+    directions = model.U @ blocks.basis[blocks.rows(model.key_frequencies)].T
     left, size, _ = torch.linalg.svd(directions, full_matrices=False)
     Q = left[:, size > RANK * size.max()]
     inside = (model.post @ Q) @ (Q.T @ model.U)

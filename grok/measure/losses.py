@@ -172,35 +172,27 @@ class Cut:
         return statistics.median(self.draws)
 
 
+@lru_cache(maxsize=1)  # several claims in a row need it for one network; networks compare by identity
 def restricted(model: Network) -> Cut:
     """Restricted loss of K, and of the random draws, on the test pairs. Raises NotEvaluable if no neuron is active.
 
     Equation: mean loss on the test pairs of skip + mean(post U) + P_K(post U).
     Source: Nanda et al. 2023 (arXiv 2301.05217); K (claim K14), N (claim N8), S (claim S13).
     """
-    return _restricted(model, model.key_frequencies)
-
-
-@lru_cache(maxsize=1)  # several claims in a row need it for one network; networks compare by identity
-def _restricted(model: Network, keys: tuple[int, ...]) -> Cut:
     model.require_active_neurons()
-    cut = Ablation.of(model)
+    cut, keys = Ablation.of(model), model.key_frequencies
     return Cut(cut.restricted_loss(keys, model.test), tuple(cut.restricted_controls(keys, model.test)))
 
 
+@lru_cache(maxsize=1)
 def excluded(model: Network) -> Cut:
     """Excluded loss of K, and of the random draws, on the train pairs. Raises NotEvaluable if no neuron is active.
 
     Equation: mean loss on the train pairs of L - P_K(post U).
     Source: Nanda et al. 2023 (arXiv 2301.05217); K (claim K15), N (claim N9), S (claim S14).
     """
-    return _excluded(model, model.key_frequencies)
-
-
-@lru_cache(maxsize=1)
-def _excluded(model: Network, keys: tuple[int, ...]) -> Cut:
     model.require_active_neurons()
-    cut = Ablation.of(model)
+    cut, keys = Ablation.of(model), model.key_frequencies
     return Cut(cut.excluded_loss(keys, model.train), tuple(cut.excluded_controls(keys, model.train)))
 
 

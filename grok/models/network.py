@@ -113,11 +113,6 @@ class Network:
         return self.spectrum.key_frequencies
 
     @property
-    def keys_read(self) -> int:
-        """How often K was read so far."""
-        return self.spectrum.times_read
-
-    @property
     def rank_note(self) -> str | None:
         """A note if no frequency stands out and the strongest frequencies stand for K; None otherwise."""
         try:

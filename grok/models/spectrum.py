@@ -74,15 +74,8 @@ class Spectrum:
 
         Raises NotEvaluable if no frequency stands out and no published run gives the number of frequencies to take.
         """
-        self.kept["reads"] = self.times_read + 1
         n = matched_count(self.of.architecture, self.of.task)
         return self._once("keys", lambda: matched(self.of.U, n, self.blocks))
-
-    @property
-    def times_read(self) -> int:
-        """How often ``keys`` was read so far."""
-        found: int = self.kept.get("reads", 0)
-        return found
 
     @property
     def key_frequencies(self) -> tuple[int, ...]:

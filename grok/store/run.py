@@ -12,17 +12,6 @@ from grok.recipe import Recipe
 
 SCHEMA = 1
 Column = list[float | None]
-PROGRESS = ("key_cos2", "restricted_loss", "excluded_loss")  # the columns that need K
-
-
-class Columns(dict[str, Column]):
-    """Columns of a run by name. keys_read: how often one that needs K was read."""
-
-    keys_read = 0
-
-    def __getitem__(self, name: str) -> Column:
-        self.keys_read += name in PROGRESS
-        return super().__getitem__(name)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,15 +27,10 @@ class Run:
     recipe: Recipe
     steps: list[int]
     key_frequencies: tuple[int, ...] | None
-    columns: Columns
+    columns: dict[str, Column]
     network: Network | None = None
     initial: Network | None = None
     ranked_frequencies: tuple[int, ...] | None = None
-
-    @property
-    def keys_read(self) -> int:
-        """How often a column that needs K was read so far."""
-        return self.columns.keys_read
 
     @property
     def rank_note(self) -> str | None:
@@ -70,7 +54,7 @@ class Run:
             recipe,
             list(steps),
             None if keys is None else tuple(keys),
-            Columns(columns),
+            dict(columns),
             network,
             initial,
             None if ranked is None else tuple(ranked),

@@ -142,8 +142,6 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]
     subject = collected.subject_of(pyfuncitem)
     options = pyfuncitem.config.stash[OPTIONS]
     recorder.keeps_plots = subject is None or (subject.plots and options.written)
-    named: list[Any] = [pyfuncitem.funcargs.get(given) for given in ("model", "run")]
-    before = [getattr(one, "keys_read", 0) for one in named]
     raised: BaseException | None = None
     try:
         with recording(recorder):
@@ -151,9 +149,9 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]
     # what a claim raises is its outcome, whatever it is; pytest's own two are no Exception, and a skip is raised again
     except (Exception, pytest.skip.Exception, pytest.fail.Exception) as error:
         raised = error
-    for one, reads in zip(named, before, strict=True):
-        if getattr(one, "keys_read", 0) > reads and one.rank_note:  # without K it would say nothing of this claim
-            recorder("K, as no frequency stands out", one.rank_note)
+    for given in ("model", "run"):
+        if note := getattr(pyfuncitem.funcargs.get(given), "rank_note", None):
+            recorder("K, as no frequency stands out", note)
     lists = {"evidence": recorder.evidence, "asserts": recorder.asserts, "plots": recorder.plots}
     result = _subject(pyfuncitem, **outcome.judge(raised, recorder, pyfuncitem.path), **lists)
     pyfuncitem.stash[RESULT] = result

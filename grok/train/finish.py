@@ -26,7 +26,7 @@ from grok.fourier.keys import Keys
 from grok.models import matrices as weights
 from grok.recipe import CONTROL, Recipe
 from grok.store.fixture import save_fixture
-from grok.store.run import Column, Columns, Run
+from grok.store.run import Column, Run
 from grok.train import record
 from grok.train.run import SNAPSHOT_EVERY, open_snapshots
 from grok.train.state import State
@@ -102,7 +102,7 @@ def _run(recipe: Recipe, steps: list[int], keys: Keys | None, columns: dict[str,
         recipe,
         steps,
         None if keys is None or ranked else keys.frequencies,
-        Columns(columns),
+        columns,
         ranked_frequencies=keys.frequencies if keys is not None and ranked else None,
     )
 

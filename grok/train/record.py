@@ -13,11 +13,11 @@ from grok.measure.trajectory import Column
 from grok.models import matrices as weights
 from grok.progress import bar
 from grok.recipe import CROSS_ENTROPY, Recipe, matched_count
-from grok.store.run import PROGRESS
 from grok.train.snapshot import Pairs, Snapshot
 
 EVERY = ("train_loss", "test_loss", "train_accuracy", "test_accuracy", "weight_norm")
 SPARSITY = ("gini_W_E", "gini_U")
+PROGRESS = ("key_cos2", "restricted_loss", "excluded_loss")
 COLUMNS = EVERY + SPARSITY + PROGRESS
 
 

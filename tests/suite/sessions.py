@@ -1,15 +1,8 @@
 """Sessions of pytest inside a test, and what verdicts.json says of their claims."""
 
 import json
-from dataclasses import replace
-
-import torch
 
 import grok.store.checkpoint  # noqa: F401 - torch cannot be imported again after a session in this process
-from grok.models.matrices import initial
-from grok.recipe import get_recipe
-from grok.store.fixture import save_fixture
-from grok.task import Task
 
 # claims and a model of the tests' own
 OWN = """
@@ -50,20 +43,3 @@ def run(pytester, *args):
 def verdicts(pytester):
     data = json.loads((pytester.path / "v.json").read_text())
     return {claim["id"]: claim for claim in data["claims"]}
-
-
-def tiny_fixture(root, name, seed, scale, test_loss, **columns):
-    """A fixture of p = 7 whose final weights are ``scale`` times its initial ones. No frequency stands out."""
-    recipe = replace(get_recipe("modadd-mlp"), name=name, task=Task(7), steps=10, d_model=4, d_mlp=8).with_seed(seed)
-    weights = initial(recipe)
-    final = {key: scale * w for key, w in weights.items()}
-    ranked = {"key_frequencies": None, "ranked_frequencies": [1, 2, 3]}
-    save_fixture(
-        root / name / f"seed{seed}",
-        recipe,
-        final,
-        {0: weights, 5: weights},
-        {"initial": 0, "memorised": 5},
-        {"schema": 1, "steps": [0, 10], **ranked, "columns": {"test_loss": [3.0, test_loss], **columns}},
-        {"device": "cpu", "torch": torch.__version__},
-    )

@@ -2,15 +2,17 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 import safetensors.torch
 import torch
-from sessions import run, tiny_fixture, verdicts
+from sessions import run, verdicts
 
 import grok.store.checkpoint
 import grok.store.fixture
 from grok.models import analytic
+from grok.recipe import get_recipe
 from grok.suite.subject import Subject
 from grok.task import Task
 
@@ -44,6 +46,26 @@ def test_fell(run, evidence):
 def test_starts(run, evidence):
     assert run.steps[0] == 0
 """
+
+
+def tiny_fixture(root, name, seed, scale, test_loss):
+    """A fixture of p = 7 whose final weights are ``scale`` times its initial ones."""
+    from grok.models.matrices import initial
+    from grok.store.fixture import save_fixture
+
+    recipe = replace(get_recipe("modadd-mlp"), name=name, task=Task(7), steps=10, d_model=4, d_mlp=8).with_seed(seed)
+    weights = initial(recipe)
+    final = {key: scale * w for key, w in weights.items()}
+    columns = {"test_loss": [3.0, test_loss]}
+    save_fixture(
+        root / name / f"seed{seed}",
+        recipe,
+        final,
+        {0: weights, 5: weights},
+        {"initial": 0, "memorised": 5},
+        {"schema": 1, "steps": [0, 10], "key_frequencies": None, "columns": columns},
+        {"device": "cpu", "torch": torch.__version__},
+    )
 
 
 @pytest.fixture
