@@ -48,26 +48,32 @@ def tables_over_p(by_p: Mapping[int, Verdicts]) -> str:
         if len(there) > 1:
             everywhere = set.intersection(*(set(at[p]) for p in there))
             claims = [c for c in at[there[0]].values() if c.id in everywhere]
-            parts += ["", f"## `{recipe}` over p", "", *_over_p_in_short(claims, [at[p] for p in there]), ""]
+            parts += ["", f"## `{recipe}` over p", "", *_over_p_in_short(claims, {p: at[p] for p in there}), ""]
             parts += [_line(["claim", *(f"p = {p}" for p in there)]), "|---" * (len(there) + 1) + "|"]
             parts += [_line([f"**{c.id}** {c.title}", *(_share(at[p][c.id]) for p in there)]) for c in claims]
     return "\n".join(parts) + "\n"
 
 
-def _over_p_in_short(claims: Sequence[Claim], at: Sequence[Mapping[str, Claim]]) -> Iterator[str]:
-    groups: dict[str, list[str]] = {"every seed of every p": [], "no seed of any p": [], "some": []}
+def _over_p_in_short(claims: Sequence[Claim], at: Mapping[int, Mapping[str, Claim]]) -> Iterator[str]:
+    """Claims by where they hold: for every p, from a p on, for none, and the others. ``at``: in the order of p."""
+    from_on = {p: f"every seed from p = {p} on" for p in at} | {min(at): "every seed of every p"}
+    groups: dict[str, list[str]] = {name: [] for name in (*from_on.values(), "no seed of any p", "some")}
     for claim in claims:
-        found = [by_id[claim.id] for by_id in at]
-        every, none = all(c.k == c.n for c in found), not any(c.k for c in found)
-        name = "every seed of every p" if every else "no seed of any p" if none else "some"
-        groups[name].append(claim.id + ("°" if any(c.verdict == "vacuous" for c in found) else ""))
+        found = {p: by_id[claim.id] for p, by_id in at.items()}
+        name = "some" if any(c.k for c in found.values()) else "no seed of any p"
+        for p in sorted(at, reverse=True):
+            if found[p].k != found[p].n:
+                break
+            name = from_on[p]
+        groups[name].append(claim.id + ("°" if any(c.verdict == "vacuous" for c in found.values()) else ""))
     for name, ids in groups.items():
         yield f"- holds on {name}: {', '.join(ids) or '–'}"
 
 
 def _share(claim: Claim) -> str:
+    squares = "■" * claim.k + "□" * (claim.n - claim.k)
     interval = "" if claim.wilson is None else ", {:.2f} … {:.2f}".format(*claim.wilson)
-    return f"{claim.k}/{claim.n}" + ("°" if claim.verdict == "vacuous" else "") + interval
+    return f"{squares} {claim.k}/{claim.n}" + ("°" if claim.verdict == "vacuous" else "") + interval
 
 
 def replace_between(text: str, new: str, name: str = TABLES) -> str:

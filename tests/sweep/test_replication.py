@@ -72,11 +72,15 @@ def test_a_claim_over_p():
     at_113 = Verdicts(Run(), (_claim([1.0, 2.0], None, [True, True]), _named("K2", [True]), _named("K3", [None])))
     text = replication.tables_over_p({113: at_113, 59: at_59})
     assert "| claim | p = 59 | p = 113 |" in text
-    assert "| **K1** t | 2/2, 0.34 … 1.00 | 2/2, 0.34 … 1.00 |" in text
+    assert "| **K1** t | ■■ 2/2, 0.34 … 1.00 | ■■ 2/2, 0.34 … 1.00 |" in text
     assert "- holds on every seed of every p: K1\n" in text
     assert "K2" not in text
     mixed = Verdicts(Run(), (_claim([1.0, 2.0], None, [True, False]),))
-    assert "- holds on some: K1\n" in replication.tables_over_p({113: at_113, 59: mixed})
+    assert "- holds on every seed from p = 113 on: K1\n" in replication.tables_over_p({113: at_113, 59: mixed})
+    assert "- holds on some: K1\n" in (text := replication.tables_over_p({113: mixed, 59: at_59}))
+    assert "■□ 1/2" in text
+    neither = Verdicts(Run(), (_claim([1.0, 2.0], None, [False, False]),))
+    assert "- holds on no seed of any p: K1\n" in replication.tables_over_p({113: neither, 59: neither})
     assert replication.tables_over_p({113: at_113}) == "\n"
 
 
