@@ -1,16 +1,14 @@
 """How many operations the GPU engine launches, and that a graph could hold them. Triton's interpreter will do."""
 
 import os
-from dataclasses import replace
 
 import pytest
 import torch
 
 pytest.importorskip("triton", reason="Triton is for Linux on x86-64")
 
+from benchmarks.gpu.launches import launches, small
 from benchmarks.gpu.recording import recording
-from grok.recipe import RECIPES, Recipe
-from grok.task import Task
 from grok.train import graph
 from grok.train.engines import engine
 from grok.train.state import State
@@ -19,30 +17,19 @@ DEVICE = "cuda" if torch.cuda.is_available() and os.environ.get("TRITON_INTERPRE
 MOST = {"modadd-mlp": (14, 5), "modadd-transformer": (36, 12)}  # of a train step, of a test loss
 
 
-def _small(name: str) -> Recipe:
-    return replace(RECIPES[name], task=Task(5), train_frac=0.6, d_model=8, d_mlp=16, steps=20)
-
-
 @pytest.mark.parametrize("name", MOST)
 def test_launches_of_a_step(name: str):
-    recipes = [_small(name), _small(name).with_seed(7)]
-    step = engine.make(recipes, "triton", State.fresh(recipes, DEVICE))
-    with recording() as train:
-        step.advance()
-    with recording() as test:
-        step.test_loss()
-    with recording() as both:
-        step.inner.advance_tested()
-    assert len(train.names) <= MOST[name][0], train.names
-    assert len(test.names) <= MOST[name][1], test.names
-    assert both.names.count("_multiply") == train.names.count("_multiply")  # what depends on weights only, once
-    assert {"_multiply", "_mix", "_forward", "_cross_entropy"} <= set(test.names)  # or kernels are not counted
+    train, test, both = launches([small(name), small(name).with_seed(7)], DEVICE).values()
+    assert len(train) <= MOST[name][0], train
+    assert len(test) <= MOST[name][1], test
+    assert both.count("_multiply") == train.count("_multiply")  # what depends on weights only, once
+    assert {"_multiply", "_mix", "_forward", "_cross_entropy"} <= set(test)  # or kernels are not counted
 
 
 @pytest.mark.parametrize("name", MOST)
 def test_a_recorded_chunk_replays_to_the_bits_of_the_steps(name: str):
     """As a graph would: the same launches on the same memory. Two steps stand for a hundred, as all launch the same."""
-    recipe = _small(name)
+    recipe = small(name)
     states = [State.fresh([recipe], DEVICE) for _ in range(2)]
     recorded, plain = (engine.make([recipe], "triton", state, chunk=2) for state in states)
     assert isinstance(recorded, graph.Graphed)
