@@ -60,21 +60,24 @@ class Results:
         return sorted(self._fixtures.values(), key=lambda card: (card["fixture"], card["seed"]))
 
     def runs(self) -> list[str]:
-        """How many runs of each recipe did not grok, and which; then each run whose recipe is not the published one.
+        """How many runs of each recipe did not grok, and which; then the runs whose recipe is not the published one.
 
-        A line each. There is none for a single run that grokked.
+        A line for each recipe, and one for all runs with the same changes. There is none for a single run that grokked.
         """
         names: dict[str | None, list[str]] = {}
         for claim in self.claims():
             names.setdefault(claim.fixture, []).extend(s.subject for s in claim.subjects if s.role == "trained")
         notes = {recipe: grokked_note(grokked(self.fixtures(), trained)) for recipe, trained in names.items()}
-        changed = [
-            f"{card['fixture']}/seed{card['seed']} was trained with {card['changes']}: a claim may fail on a published "
-            "figure for that reason"
-            for card in self.fixtures()
-            if card.get("changes")
+        changed: dict[str, list[str]] = {}
+        for card in self.fixtures():
+            if card.get("changes"):
+                changed.setdefault(card["changes"], []).append(f"{card['fixture']}/seed{card['seed']}")
+        told = [
+            f"{', '.join(names)} {'was' if len(names) == 1 else 'were'} trained with {changes}: a claim may fail on a "
+            "published figure for that reason"
+            for changes, names in changed.items()
         ]
-        return [*(f"{recipe}: {note}" for recipe, note in notes.items() if note), *changed]
+        return [*(f"{recipe}: {note}" for recipe, note in notes.items() if note), *told]
 
     def surprises(self) -> list[str]:
         """The differences from the committed verdicts, a line each. Claims without a verdict share one line."""

@@ -195,6 +195,22 @@ def test_an_id_shared_across_workers_is_told_at_the_end():
     assert found.surprises() == ["two claims are called A1: a.py::test_x and b.py::test_y"]
 
 
+def test_runs_with_the_same_changes_share_a_line():
+    found, meta = (
+        Results(expected=None, free=False),
+        {"id": "A1", "title": "x", "nodeid": "a.py::test_x", "fixture": "r"},
+    )
+    for seed, changes in ((0, "p = 59"), (1, "p = 59"), (2, "steps = 20"), (3, "")):
+        subject = Verdict(f"r/seed{seed}", "trained", True).to_json()
+        card = {"digest": str(seed), "fixture": "r", "seed": seed, "changes": changes, "test_loss": 1e-6}
+        found.add({"meta": meta, "subject": subject, "card": card})
+    reason = ": a claim may fail on a published figure for that reason"
+    assert found.runs()[-2:] == [
+        f"r/seed0, r/seed1 were trained with p = 59{reason}",
+        f"r/seed2 was trained with steps = 20{reason}",
+    ]
+
+
 def test_workers_write_the_same_verdicts(pytester):
     pytester.makepyfile(OWN + LARGE + POSITIVE + HUGE)
     run(pytester, "--claims-json", "alone.json")
