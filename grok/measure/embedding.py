@@ -58,7 +58,7 @@ def strongest(matrix: Tensor, n: int) -> tuple[int, ...]:
 
 
 def gini(values: Tensor) -> float:
-    """Gini coefficient of non-negative values: 0 if all are equal, 1 - 1/n if only one is not zero.
+    """Gini coefficient of non-negative values: 0 if all are equal (or zero), 1 - 1/n if only one is not zero.
 
     Σ_i (2i - n - 1) x_i / (n Σ x) with x ascending, i = 1 … n.
 
@@ -68,7 +68,7 @@ def gini(values: Tensor) -> float:
     x = values.double().sort().values
     n = len(x)
     rank = torch.arange(1, n + 1, dtype=torch.float64)
-    return float(((2 * rank - n - 1) * x).sum() / (n * x.sum()))
+    return float(((2 * rank - n - 1) * x).sum() / (n * x.sum()).clamp_min(TINY))
 
 
 def top_share(matrix: Tensor, n: int) -> float:

@@ -101,6 +101,7 @@ def test_key_norm_ratio_counts_the_constant_as_not_key():
 
 def test_sparsity_and_rank():
     assert embedding.gini(torch.ones(56)) == pytest.approx(0)
+    assert embedding.gini(torch.zeros(56)) == 0  # a run whose weights decay to zero has a trajectory, too
     assert embedding.gini(torch.eye(56)[3]) == pytest.approx(1 - 1 / 56)
     assert embedding.gini(torch.tensor([1.0, 3.0])) == pytest.approx(1 / 4)
     matrix = torch.diag(torch.tensor([1.0, 2, 3])).double()
