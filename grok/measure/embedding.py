@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from grok.errors import NotEvaluable
 from grok.fourier.basis import Blocks, cyclic, powers
 
 TINY = 1e-300  # avoids 0 / 0 for a zero matrix; the share is then 0
@@ -72,22 +73,25 @@ def gini(values: Tensor) -> float:
 
 
 def top_share(matrix: Tensor, n: int) -> float:
-    """Share of the n greatest squared singular values, 0 … 1.
+    """Share of the n greatest squared singular values, 0 … 1. Raises NotEvaluable if the matrix is zero.
 
     Equation: Σ_{i ≤ n} σ_i² / Σ σ_i².
     Source: N (claim N1), S (claim S5).
     """
-    squares = torch.linalg.svdvals(matrix).square()
-    return float(squares[:n].sum() / squares.sum())
+    return float(squared_shares(matrix)[:n].sum())
 
 
 def squared_shares(matrix: Tensor) -> Tensor:
     """Squared singular values over their sum, descending: [p, n] → [min(p, n)], 0 … 1.
 
+    Raises NotEvaluable if the matrix is zero.
+
     Equation: σ_i² / Σ σ_i².
     Source: N (claim N1), S (claim S5).
     """
     squares = torch.linalg.svdvals(matrix).square()
+    if squares[0] == 0:
+        raise NotEvaluable("the matrix is zero, so that there are no shares of its singular values")
     return squares / squares.sum()
 
 

@@ -129,6 +129,14 @@ def test_attention_of_swapped_inputs():
     assert abs(float(found[1])) < 0.5
 
 
+def test_attention_that_is_constant_but_for_rounding():
+    third = torch.full_like(A, 1 / 3) + 1e-17 * cos(1, A)
+    one = torch.stack([torch.softmax(cos(1, A), 0), third, third], dim=-1)
+    pattern = torch.stack([torch.stack([third] * 3, dim=-1), one], dim=1)
+    assert attention.correlation_of_swapped(pattern, P).tolist() == [1, 0]
+    assert attention.periodic_share(pattern[:, :1], P, [1]).tolist() == [0]
+
+
 def test_periodic_attention_is_judged_per_head():
     first = torch.stack([0.5 + 0.1 * cos(1, A - B), 0.5 - 0.1 * cos(1, A - B), torch.zeros_like(A)], dim=-1)
     second = torch.stack([cos(1, A), cos(2, A), torch.zeros_like(A)], dim=-1)
