@@ -950,6 +950,7 @@ def test_readout_is_low_frequency(model, evidence):
 
     $$ \frac{\sum_{n=1}^{3} \| \hat W_n \|^2}{\sum_{n=0}^{9} \| \hat W_n \|^2} \ge 0.7, \quad
        \hat W_n = \sum_{c=0}^{18} W_c \, e^{-2 \pi i n c / 19} $$"""
+    model.require_readout()
     powers = addition.rfft_powers(model.U.T)
     evidence.plot(
         "fourier_norms",

@@ -84,8 +84,12 @@ def network_and_formula(model: Network, formula: Tensor) -> dict[str, Tensor]:
 
 
 def shares_by_frequency(post_powers: Tensor) -> Tensor:
-    """Share of each neuron's centred variance on the nine terms of each k: [h, h, m] → [m, (p-1)/2], 0 … 1."""
-    return (spectrum.nine_terms(post_powers) / spectrum.variance(post_powers).clamp_min(TINY)).T
+    """Share of each neuron's centred variance on the nine terms of each k: [h, h, m] → [m, (p-1)/2], 0 … 1.
+
+    It is 0 for a neuron that does not vary.
+    """
+    shares = spectrum.nine_terms(post_powers) / spectrum.variance(post_powers)
+    return torch.where(spectrum.varying(post_powers), shares, 0).T
 
 
 def row_shares(unembedding: Tensor) -> Tensor:

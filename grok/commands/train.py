@@ -69,7 +69,10 @@ def train(
         _clear(work, kept=keep_work)
         print(f"{folder}: already finished")
         return 0
-    run.train([chosen], work, settings)
+    try:
+        run.train([chosen], work, settings)
+    except run.Diverged as error:
+        raise GrokError(f"{error}: give a smaller lr than {chosen.lr}, and remove {work} before") from None
     if keep_work:
         (work / KEEP).touch()
     if light:

@@ -15,17 +15,23 @@ from grok.measure import neurons, spectrum
 def correlation_of_swapped(pattern: Tensor, p: int) -> Tensor:
     """Correlation over pairs of A₀(a, b) with A₁(b, a): pattern [p², h, 3] → [h], -1 … 1.
 
+    It is 1 for a head of which both are constant, and 0 if one is.
+
     Equation: corr over (a, b) of A₀(a, b) and A₁(b, a).
     Source: B (claim B4).
     """
     swapped = rearrange(pattern[..., 1], "(a b) h -> (b a) h", a=p)
     both = torch.stack([pattern[..., 0], swapped], dim=-1)  # [p², h, 2]
+    varies = _varying(both)
     x, y = (both - both.mean(0)).unbind(-1)
-    return (x * y).sum(0) / (x.norm(dim=0) * y.norm(dim=0))
+    r = (x * y).sum(0) / (x.norm(dim=0) * y.norm(dim=0))
+    return torch.where(varies.all(-1), r, (~varies.any(-1)).double())
 
 
 def periodic_share(pattern: Tensor, p: int, key_frequencies: Sequence[int]) -> Tensor:
     """Share of each head's centred pattern on the nine terms of the frequencies in K: [p², h, 3] → [h], 0 … 1.
+
+    It is 0 for a head whose attention is constant.
 
     Equation: Σ_{k ∈ K} nine-term power of k / Σ centred power.
     Source: B (claim B5).
@@ -46,10 +52,14 @@ def single_frequency(pattern: Tensor, p: int) -> neurons.Frequencies:
     Source: Nanda et al. 2023 (arXiv 2301.05217), one frequency a head.
     """
     to_a = pattern[..., 0]
-    mean = to_a.mean(0)
-    centred = to_a - mean
-    varies = centred.square().mean(0) > spectrum.CONSTANT * mean.square()
-    return neurons.frequencies(pair_powers(torch.where(varies, centred, torch.zeros_like(centred)), p))
+    centred = torch.where(_varying(to_a), to_a - to_a.mean(0), 0)
+    return neurons.frequencies(pair_powers(centred, p))
+
+
+def _varying(values: Tensor) -> Tensor:
+    """Which functions vary over the pairs by more than rounding: [p², …] → […] bool."""
+    mean = values.mean(0)
+    return (values - mean).square().mean(0) > spectrum.CONSTANT * mean.square()
 
 
 def ov_circuit(W_E: Tensor, W_V: Tensor, W_O: Tensor, W_in: Tensor) -> Tensor:

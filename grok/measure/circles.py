@@ -35,7 +35,7 @@ def circularity(W_E: Tensor, n: int = COMPONENTS) -> float:
 
     The embedding is centred over the tokens. 1: each component is a wave of one frequency. A component that the
     embedding does not have counts as 0. The source's Definition B.1; it calls 0.995 and more circular.
-    Raises NotEvaluable for an even p.
+    Raises NotEvaluable for an even p, and if all rows of the embedding are the same.
 
     Equation: (1/n) Σ_i max_k 2 |Σ_t u_i(t) exp(2πi k t / p)|² / p.
     """

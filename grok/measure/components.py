@@ -12,7 +12,10 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
+from grok.errors import NotEvaluable
+
 Edit = Callable[[Tensor], Tensor]
+ROUNDING = 1e-20  # share of the squared norm; less variation than this is rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,10 +49,14 @@ class Components:
 def pca(matrix: Tensor) -> Components:
     """Components of the rows of a matrix [n, d], float64, centred over the n rows.
 
+    Raises NotEvaluable if all rows are the same.
+
     Equation: M - mean = U S Vᵀ; scores U S, directions Vᵀ, ratio_i = S_i² / Σ S².
     """
     mean = matrix.mean(0)
     u, s, v = torch.linalg.svd(matrix - mean, full_matrices=False)
+    if s.square().sum() <= ROUNDING * matrix.square().sum():
+        raise NotEvaluable("all rows are the same, so that there are no principal components")
     return Components(mean, u * s, v, s.square() / s.square().sum())
 
 

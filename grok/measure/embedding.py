@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from grok.errors import NotEvaluable
 from grok.fourier.basis import Blocks, cyclic, powers
 
 TINY = 1e-300  # avoids 0 / 0 for a zero matrix; the share is then 0
@@ -58,7 +59,7 @@ def strongest(matrix: Tensor, n: int) -> tuple[int, ...]:
 
 
 def gini(values: Tensor) -> float:
-    """Gini coefficient of non-negative values: 0 if all are equal, 1 - 1/n if only one is not zero.
+    """Gini coefficient of non-negative values: 0 if all are equal (or zero), 1 - 1/n if only one is not zero.
 
     Σ_i (2i - n - 1) x_i / (n Σ x) with x ascending, i = 1 … n.
 
@@ -68,26 +69,29 @@ def gini(values: Tensor) -> float:
     x = values.double().sort().values
     n = len(x)
     rank = torch.arange(1, n + 1, dtype=torch.float64)
-    return float(((2 * rank - n - 1) * x).sum() / (n * x.sum()))
+    return float(((2 * rank - n - 1) * x).sum() / (n * x.sum()).clamp_min(TINY))
 
 
 def top_share(matrix: Tensor, n: int) -> float:
-    """Share of the n greatest squared singular values, 0 … 1.
+    """Share of the n greatest squared singular values, 0 … 1. Raises NotEvaluable if the matrix is zero.
 
     Equation: Σ_{i ≤ n} σ_i² / Σ σ_i².
     Source: N (claim N1), S (claim S5).
     """
-    squares = torch.linalg.svdvals(matrix).square()
-    return float(squares[:n].sum() / squares.sum())
+    return float(squared_shares(matrix)[:n].sum())
 
 
 def squared_shares(matrix: Tensor) -> Tensor:
     """Squared singular values over their sum, descending: [p, n] → [min(p, n)], 0 … 1.
 
+    Raises NotEvaluable if the matrix is zero.
+
     Equation: σ_i² / Σ σ_i².
     Source: N (claim N1), S (claim S5).
     """
     squares = torch.linalg.svdvals(matrix).square()
+    if squares[0] == 0:
+        raise NotEvaluable("the matrix is zero, so that there are no shares of its singular values")
     return squares / squares.sum()
 
 

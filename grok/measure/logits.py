@@ -59,12 +59,12 @@ def character_projections(table: Tensor, blocks: Blocks) -> Tensor:
 
 
 def cosine_similarities(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cosine of the angle between L, not centred, and each cube: [(p-1)/2], -1 … 1.
+    """Cosine of the angle between L, not centred, and each cube: [(p-1)/2], -1 … 1. Raises NotEvaluable if L is zero.
 
     Equation: ⟨L, C_k⟩ / (‖L‖ ‖C_k‖).
     Source: S, section 4.2.2.
     """
-    return cosine_projections(logits, labels) / logits.double().norm()
+    return cosine_projections(logits, labels) / _norm(logits)
 
 
 def mean_by_offset(logits: Tensor, labels: Tensor) -> Tensor:
@@ -134,11 +134,19 @@ def formula(logits: Tensor, labels: Tensor, key_frequencies: Sequence[int]) -> F
 def gaussian_alignments(logits: Tensor, draws: int = 20, seed: int = 0) -> Tensor:
     """Cosine of the angle between L and Gaussian cubes from a fixed seed: [draws], -1 … 1; their spread is 1/√(p³).
 
+    Raises NotEvaluable if L is zero.
+
     Equation: ⟨L, G⟩ / (‖L‖ ‖G‖), G with entries from N(0, 1).
     Source: S (claim S11).
     """
     cubes = _gaussian_cubes(tuple(logits.shape), draws, seed)
-    return torch.stack([(logits * cube).sum() for cube in cubes]).double() / (_norms(cubes) * logits.norm())
+    return torch.stack([(logits * cube).sum() for cube in cubes]).double() / (_norms(cubes) * _norm(logits))
+
+
+def _norm(logits: Tensor) -> Tensor:
+    if not logits.any():
+        raise NotEvaluable("every logit is zero")
+    return logits.double().norm()
 
 
 @lru_cache(maxsize=1)  # the same for every network: drawing them takes longer than all the rest

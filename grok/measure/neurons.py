@@ -11,7 +11,7 @@ from torch import Tensor
 from grok.errors import NotEvaluable
 from grok.fourier.basis import Blocks, basis, powers, rows, spectrum_2d
 from grok.measure import spectrum
-from grok.models.network import NO_NEURON
+from grok.models.network import NO_NEURON, NO_READOUT
 
 LIVE = 1e-6  # share of the greatest variance; weight decay leaves unused neurons at a norm that is small but not zero
 SINGLE = 0.85  # a neuron follows a frequency if this share of its variance is on it (sources N, P)
@@ -67,7 +67,7 @@ def frequencies(post_powers: Tensor) -> Frequencies:
     """
     variance = spectrum.variance(post_powers)
     power, index = spectrum.nine_terms(post_powers).max(0)
-    varies = variance > spectrum.CONSTANT * post_powers[0, 0]
+    varies = spectrum.varying(post_powers)
     share = torch.where(varies, power / variance, torch.zeros_like(power))
     return Frequencies(index + 1, share, varies & (variance > LIVE * variance.max()))
 
@@ -156,7 +156,7 @@ def key_norm_ratio(unembedding: Tensor, key_frequencies: Sequence[int], blocks: 
     on_keys = powers(unembedding, 1, blocks)[torch.tensor(key_frequencies) - 1].sum()
     norm = unembedding.norm()
     if norm == 0:
-        raise NotEvaluable("the neurons write nothing to the logits: U is zero")
+        raise NotEvaluable(NO_READOUT)
     return float(on_keys.sqrt() / norm)
 
 
@@ -188,7 +188,7 @@ def projection_fves(post: Tensor, unembedding: Tensor, key_frequencies: Sequence
 def cluster_purities(unembedding: Tensor, found: Frequencies, key_frequencies: Sequence[int]) -> dict[int, float]:
     """Share of the squared norm of U's rows in the cluster of k that lies on frequency k: k → 0 … 1.
 
-    It is 0 for a frequency whose cluster is empty.
+    It is 0 for a frequency whose cluster is empty. Raises NotEvaluable if the rows of a cluster are zero.
 
     Equation: power of k in U[cluster of k] / ‖U[cluster of k]‖².
     Source: N (claim N4); Nanda et al. 2023 (arXiv 2301.05217).
@@ -196,5 +196,8 @@ def cluster_purities(unembedding: Tensor, found: Frequencies, key_frequencies: S
     purities = {}
     for k in key_frequencies:
         rows = unembedding[found.cluster(k)]
-        purities[k] = float(powers(rows, dim=1)[k - 1] / rows.square().sum()) if len(rows) else 0.0
+        whole = rows.square().sum()
+        if len(rows) and whole == 0:
+            raise NotEvaluable(f"the neurons of frequency {k} write nothing to the logits")
+        purities[k] = float(powers(rows, dim=1)[k - 1] / whole) if len(rows) else 0.0
     return purities

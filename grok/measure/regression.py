@@ -5,6 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from grok.errors import NotEvaluable
+
+ROUNDING = 1e-20  # share of the squared norm; less variation than this is rounding
 DEAD = 1e-9  # source F leaves out columns whose standard deviation is smaller
 
 
@@ -55,9 +58,14 @@ def r2_of_fit(features: Tensor, targets: Tensor) -> Tensor:
 
 
 def r2_overall(targets: Tensor, predicted: Tensor) -> float:
-    """R² of a whole table against its one overall mean (the "overall R²" of logits in source F): [n, m], [n, m].
+    """R² of a whole table of logits against its one overall mean (source F's "overall R²"): [n, m], [n, m].
+
+    Raises NotEvaluable if all targets are the same number.
 
     Equation: 1 - Σ_ij (Y - Ŷ)² / Σ_ij (Y - mean of Y)².
     Source: F (claims F17, F18).
     """
-    return float(1 - (targets - predicted).square().sum() / (targets - targets.mean()).square().sum())
+    variation = (targets - targets.mean()).square().sum()
+    if variation <= ROUNDING * targets.square().sum():
+        raise NotEvaluable("every logit is the same number")
+    return float(1 - (targets - predicted).square().sum() / variation)

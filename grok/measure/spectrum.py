@@ -30,6 +30,14 @@ def variance(powers: Tensor) -> Tensor:
     return powers.sum((0, 1)) - powers[0, 0]
 
 
+def varying(powers: Tensor) -> Tensor:
+    """Which functions vary over the pairs by more than rounding: [h, h, n] → [n] bool.
+
+    Equation: (centred power) > 1e-12 P_00.
+    """
+    return variance(powers) > CONSTANT * powers[0, 0]
+
+
 def _whole(powers: Tensor) -> Tensor:
     """The variance of all functions together."""
     return _some(variance(powers).sum(), powers.sum())
@@ -104,12 +112,13 @@ def nine_terms(powers: Tensor) -> Tensor:
 
 
 def periodic_share(powers: Tensor, frequencies: Sequence[int]) -> Tensor:
-    """Share of each function on the nine terms of these frequencies: [h, h, n] → [n].
+    """Share of each function on the nine terms of these frequencies: [h, h, n] → [n]; 0 for one that does not vary.
 
     Equation: Σ_{k ∈ K} N_k / (centred power).
     Source: B (claim B5).
     """
-    return nine_terms(powers)[torch.tensor(frequencies) - 1].sum(0) / variance(powers)
+    share = nine_terms(powers)[torch.tensor(frequencies) - 1].sum(0) / variance(powers)
+    return torch.where(varying(powers), share, 0)
 
 
 def norms(powers: Tensor) -> Tensor:

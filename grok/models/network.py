@@ -21,6 +21,7 @@ from grok.recipe import RELU, Activation
 from grok.task import Split, Task
 
 NO_NEURON = "no neuron is active: none varies over the pairs (a, b)"
+NO_READOUT = "the neurons write nothing to the logits: U is zero"
 ROUNDING = 1e-12  # of the greatest activation: less variation than this is rounding
 
 
@@ -83,6 +84,11 @@ class Network:
         """Raises NotEvaluable if no neuron varies over the pairs, so that nothing can be said of what neurons do."""
         if (self.post.amax(0) - self.post.amin(0)).max() <= ROUNDING * self.post.abs().max():
             raise NotEvaluable(NO_NEURON)
+
+    def require_readout(self) -> None:
+        """Raises NotEvaluable if U is zero."""
+        if not self.U.any():
+            raise NotEvaluable(NO_READOUT)
 
     @cached_property
     def skip_logits(self) -> Tensor:

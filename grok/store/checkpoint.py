@@ -82,6 +82,8 @@ def load(
     path = Path(path)
     if path.is_dir() and (path / CARD).is_file():
         path = path / MODEL
+    elif (path / "work").is_dir():
+        raise GrokError(f"{path}: its run is not finished; the `grok train` command that began it goes on with it")
     trained = None
     if path.name == MODEL and path.with_name(CARD).is_file():
         trained = load_fixture(path.parent).recipe

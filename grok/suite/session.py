@@ -15,6 +15,8 @@ from grok.suite.options import Options
 from grok.suite.plugin import MESSAGE
 from grok.suite.subject import Checkpoint
 
+UNFINISHED = "the session was stopped: the table is of the tests that ran before, and no verdicts were written"
+
 
 class Session:
     """Collects the results, in the process that the user started."""
@@ -47,9 +49,11 @@ class Session:
         return ("with the same error", "E", "ERROR") if getattr(report, "repeats", False) else None
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        ended = session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and not session.shouldfail
-        if self.config.option.collectonly or not ended:
-            return  # an incomplete session has no verdicts
+        if self.config.option.collectonly:
+            return
+        if session.exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) or session.shouldfail:
+            self.notes.append(UNFINISHED)
+            return
         try:
             self._write()
         except (OSError, GrokError) as error:

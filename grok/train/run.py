@@ -98,7 +98,7 @@ def train(
                     state.test_loss[:, t] = step.test_loss()
                 state.train_loss[:, t] = step.train_loss() if last else step.advance()
             if not torch.isfinite(state.train_loss[:, t : t + taken]).all():
-                raise Diverged(f"{recipes[0].name}: the train loss at step {t} is not finite; the state is in {work}")
+                raise Diverged(f"{recipes[0].name}: the train loss at step {t} is not finite")
             if last:
                 save_state(finished=True)
                 return state

@@ -144,12 +144,12 @@ class Snapshot:
 
     @cached_property
     def cosine_similarities(self) -> Tensor:
-        """``logits.cosine_similarities``: [number of frequencies]."""
+        """``logits.cosine_similarities``: [number of frequencies]; 0 where all logits are so small that L² is 0."""
         classes = slice(self.U.shape[1])
         parts = [part.logits[:, classes] for part in self.train + self.test]
         # first the norms of rows, which are adjacent in memory: five times faster
         squares = sum(float(torch.linalg.vector_norm(part, dim=1).double().square().sum()) for part in parts)
-        return self.cosine_projections / squares**0.5
+        return self.cosine_projections / squares**0.5 if squares else torch.zeros_like(self.cosine_projections)
 
     def key_cos2(self, key_frequencies: Sequence[int]) -> float:
         """Σ_K cos², 0 … 1."""

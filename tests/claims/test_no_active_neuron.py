@@ -1,10 +1,6 @@
 """Claims on networks of which no neuron is active: a verdict or a reason, no error, and nothing of neurons holds."""
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
+import alone
 import pytest
 import torch
 
@@ -12,7 +8,6 @@ from grok.models import analytic
 from grok.models.names import Weights
 from grok.task import Task
 
-ROOT = Path(__file__).parents[2]
 OF_NEURONS = {"K3", "K4", "K9", "K9b", "K11", "K14", "K15", "K14b", "K15b", "G1", "P5", "P6", "P7", "P7b", "P8", "P8b"}
 OF_LOGITS = {"K6", "K7", "K13", "K13b", "C1", "Z1", "Z3"}
 
@@ -32,29 +27,13 @@ def _networks() -> dict[str, Weights]:
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, dict]]:
-    """Network → claim → its result; of the checkpoints alone, without controls."""
-    folder = tmp_path_factory.mktemp("networks")
-    chosen = ["--recipe", "modadd-mlp", "--split-seed", "0", "--train-frac", "0.3", "-k", "no_neuron"]
-    for name, weights in _networks().items():
-        torch.save(weights, folder / f"no_neuron_{name}.pt")
-        chosen += ["--checkpoint", str(folder / f"no_neuron_{name}.pt")]
-    written = folder / "verdicts.json"
-    quiet = ["-q", "-p", "no:cacheprovider", "--claims-json", str(written)]
-    done = subprocess.run([sys.executable, "-m", "pytest", "claims/", *quiet, *chosen], cwd=ROOT, capture_output=True)
-    assert done.returncode in (0, 1), done.stdout
-    found: dict[str, dict[str, dict]] = {}
-    for claim in json.loads(written.read_text())["claims"]:
-        for result in claim["subjects"]:
-            name = result["subject"].removeprefix("no_neuron_").removesuffix(".pt")
-            found.setdefault(name, {})[claim["id"].split(" ")[0]] = result
-    return found
+    return alone.results(tmp_path_factory.mktemp("networks"), "modadd-mlp", _networks())
 
 
 @pytest.mark.parametrize("network", sorted(_networks()))
 def test_each_claim_has_a_verdict_or_a_reason(results: dict, network: str):
     assert len(results[network]) > 30
-    assert {claim: one["error"] for claim, one in results[network].items() if one["error"]} == {}
-    assert [claim for claim, one in results[network].items() if one["holds"] is None and not one["reason"]] == []
+    assert alone.without_a_verdict(results[network]) == {}
     assert {claim for claim in OF_NEURONS | OF_LOGITS if results[network][claim]["holds"]} == set()
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -139,6 +140,15 @@ def test_wrong_use_is_told(arguments: tuple[str, ...], told: str, capsys: pytest
     assert _grok("train", "modadd-mlp", *arguments) == 2
     assert told in capsys.readouterr().err
     assert not list(Path().iterdir())
+
+
+def test_a_run_whose_loss_is_not_finite_says_what_to_do(capsys: pytest.CaptureFixture[str]):
+    work = Path("runs/modadd-mlp/seed0/work")
+    assert _train("--set", "lr=1e6", "--steps", 20, "--seed", 0) == 2
+    told = "grok: modadd-mlp: the train loss at step 1 is not finite: give a smaller lr than 1000000.0, and remove"
+    assert capsys.readouterr().err.splitlines()[-1] == f"{told} {work} before"
+    shutil.rmtree(work)
+    assert _train("--steps", 20, "--seed", 0) == 0
 
 
 def test_help_names_every_field_with_its_type():

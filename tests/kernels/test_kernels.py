@@ -135,6 +135,18 @@ def test_products_in_tall_and_in_short_tiles(monkeypatch: pytest.MonkeyPatch, wa
     assert DEVICE == "cpu" or torch.equal(*found)
 
 
+@pytest.mark.parametrize("n_seeds", [1, fixed_triton.MANY])
+def test_the_tiles_of_tensor_units_do_not_depend_on_the_number_of_seeds(n_seeds: int):
+    """They add up a tile's depth before the rest, so that tiles of another depth give other bits."""
+    out, a, b = (torch.zeros(n_seeds, 4, 4, device=DEVICE) for _ in range(3))
+    for precision, size in (
+        ("tf32x3", fixed_triton.TALL),
+        ("ieee", fixed_triton.TALL if n_seeds > 1 else fixed_triton.SHORT),
+    ):
+        fixed = fixed_triton.Products([fixed_reference.Product(out, ((a, b),))], precision).fixed
+        assert {name: fixed[name] for name in size} == size
+
+
 def test_products_that_do_not_fit_are_refused():
     a, b, out = random(1, 2, 3), random(1, 3, 4), random(1, 2, 5)
     with pytest.raises(ValueError, match=r"\[1, 2, 3\] times \[1, 3, 4\] is not \[1, 2, 5\]"):

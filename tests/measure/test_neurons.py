@@ -101,6 +101,7 @@ def test_key_norm_ratio_counts_the_constant_as_not_key():
 
 def test_sparsity_and_rank():
     assert embedding.gini(torch.ones(56)) == pytest.approx(0)
+    assert embedding.gini(torch.zeros(56)) == 0  # a run whose weights decay to zero has a trajectory, too
     assert embedding.gini(torch.eye(56)[3]) == pytest.approx(1 - 1 / 56)
     assert embedding.gini(torch.tensor([1.0, 3.0])) == pytest.approx(1 / 4)
     matrix = torch.diag(torch.tensor([1.0, 2, 3])).double()
@@ -126,6 +127,14 @@ def test_attention_of_swapped_inputs():
     found = attention.correlation_of_swapped(torch.stack([same, other], dim=1), P)
     assert float(found[0]) == pytest.approx(1)
     assert abs(float(found[1])) < 0.5
+
+
+def test_attention_that_is_constant_but_for_rounding():
+    third = torch.full_like(A, 1 / 3) + 1e-17 * cos(1, A)
+    one = torch.stack([torch.softmax(cos(1, A), 0), third, third], dim=-1)
+    pattern = torch.stack([torch.stack([third] * 3, dim=-1), one], dim=1)
+    assert attention.correlation_of_swapped(pattern, P).tolist() == [1, 0]
+    assert attention.periodic_share(pattern[:, :1], P, [1]).tolist() == [0]
 
 
 def test_periodic_attention_is_judged_per_head():

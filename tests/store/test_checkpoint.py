@@ -237,3 +237,9 @@ def test_the_chosen_checkpoint_of_a_list_names_its_own_neurons(tmp_path: Path):
     torch.save([{"model": weights, "config": {"act_fn": said}} for said in ("gelu", "relu")], tmp_path / "run.pt")
     loaded = [checkpoint.load(tmp_path / "run.pt", recipe="modadd-mlp", index=index) for index in (0, 1)]
     assert [one.network.activation for one in loaded] == ["gelu", "relu"]
+
+
+def test_a_run_that_is_not_finished_is_named(tmp_path: Path):
+    (tmp_path / "seed5" / "work").mkdir(parents=True)
+    with pytest.raises(GrokError, match="seed5: its run is not finished; the `grok train` command"):
+        checkpoint.load(tmp_path / "seed5")

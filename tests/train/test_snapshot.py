@@ -1,5 +1,6 @@
 """The fast measures of a snapshot equal the plain ones of a Network, in float64 to rounding."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,6 +38,14 @@ def test_every_measure_equals_that_of_the_network(name: str, monkeypatch: pytest
         expected = cut.restricted_loss(KEYS, plain.test, skip=skip)
         assert fast.restricted_loss(KEYS, skip=skip) == pytest.approx(expected, rel=1e-12)
     assert fast.excluded_loss(KEYS) == pytest.approx(cut.excluded_loss(KEYS, plain.train), rel=1e-12)
+
+
+def test_a_run_whose_weights_decayed_to_nothing_has_a_trajectory():
+    recipe = replace(get_recipe("modadd-mlp"), task=Task(13), d_model=16, d_mlp=23)
+    row = weights.flatten(weights.initial(recipe), recipe)
+    for last in (1e-9, 0.0):  # of 1e-9 the squared logits are 0 in float32, and the logits are not
+        found = record.columns(recipe, torch.stack([row, last * row]).numpy(), [0, 100], [1.0] * 2, [1.0] * 2)[1]
+        assert all(value is None or math.isfinite(value) for column in found.values() for value in column)
 
 
 @pytest.mark.parametrize("task", [Task(13), Task(5, "dihedral"), Task(4, "alternating"), Task(4, "symmetric")], ids=str)

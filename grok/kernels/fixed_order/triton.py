@@ -168,7 +168,9 @@ class Products:
 
     Tables, one row each: ``tiles``: product, first row, first column; ``outs``: address, strides of seed, row and
     column, n, m, first term, end of the terms, way; ``terms``: address, stride of seeds and the other stride of a, the
-    same of b, k. Every number of the output adds its products one after another, whatever the size of a tile.
+    same of b, k. With "ieee" every number of the output adds its products one after another, whatever the size of a
+    tile. In tensor units those of a tile's depth are added first, so other precisions have tiles of one size: a batch,
+    with more of them, gives the bits of a run alone.
 
     Raises ValueError if a product cannot be computed (``_Plan.of``).
     """
@@ -177,8 +179,8 @@ class Products:
         self.products = tuple(products)  # keeps the tensors
         plans = [_Plan.of(product) for product in self.products]
         n_seeds, device = self.products[0].out.shape[0], self.products[0].out.device
-        tall = n_seeds * sum(len(plan.tiles(TALL["ROWS"])) for plan in plans) >= MANY
-        size = TALL if tall else SHORT
+        many = n_seeds * sum(len(plan.tiles(TALL["ROWS"])) for plan in plans) >= MANY
+        size = TALL if many or precision != "ieee" else SHORT
         outs: list[tuple[int, ...]] = []
         terms: list[tuple[int, ...]] = []
         for plan in plans:
