@@ -56,6 +56,12 @@ def test_verify_is_the_claims_on_a_file(tmp_path: Path):
     assert (tmp_path / "claims.html").stat().st_size > 10_000
 
 
+def test_claims_about_other_networks_are_named(adder: Path):
+    done = _process(adder.parent, "verify", adder, "--claims", "K8,N6, P6")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "\nnot about modadd-mlp: N6; " in done.stdout
+
+
 def test_a_split_of_ones_own_is_that_of_the_claims(adder: Path, tmp_path: Path):
     (tmp_path / "pairs.txt").write_text("120 4 77")
     chosen = ("--split", "pairs.txt", "--claims", "K2", "--json", "verdicts.json")
