@@ -56,7 +56,8 @@ def tables_over_p(by_p: Mapping[int, Verdicts]) -> str:
 
 def _over_p_in_short(claims: Sequence[Claim], at: Mapping[int, Mapping[str, Claim]]) -> Iterator[str]:
     """Claims by where they hold: for every p, from a p on, for none, and the others. ``at``: in the order of p."""
-    from_on = {p: f"every seed from p = {p} on" for p in at} | {min(at): "every seed of every p"}
+    from_on = {p: f"every seed from p = {p} on" for p in at}
+    from_on |= {min(at): "every seed of every p", max(at): f"every seed of p = {max(at)} only"}
     groups: dict[str, list[str]] = {name: [] for name in (*from_on.values(), "no seed of any p", "some")}
     for claim in claims:
         found = {p: by_id[claim.id] for p, by_id in at.items()}

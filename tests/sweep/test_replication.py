@@ -76,7 +76,9 @@ def test_a_claim_over_p():
     assert "- holds on every seed of every p: K1\n" in text
     assert "K2" not in text
     mixed = Verdicts(Run(), (_claim([1.0, 2.0], None, [True, False]),))
-    assert "- holds on every seed from p = 113 on: K1\n" in replication.tables_over_p({113: at_113, 59: mixed})
+    assert "- holds on every seed of p = 113 only: K1\n" in replication.tables_over_p({113: at_113, 59: mixed})
+    by_p = {113: at_113, 97: at_59, 59: mixed}
+    assert "- holds on every seed from p = 97 on: K1\n" in replication.tables_over_p(by_p)
     assert "- holds on some: K1\n" in (text := replication.tables_over_p({113: mixed, 59: at_59}))
     assert "■□ 1/2" in text
     neither = Verdicts(Run(), (_claim([1.0, 2.0], None, [False, False]),))
