@@ -89,7 +89,7 @@ class Recipe:
 
 
 def _brief(value: Any) -> str:
-    if isinstance(value, float):
+    if isinstance(value, float) and len(str(value)) > 8:
         return f"{value:.6g}"
     text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value) or "none"
     return text if len(text) <= 20 else f"{' '.join(text[:17].split())} …"

@@ -43,7 +43,8 @@ def _files(folder: Path) -> dict[str, bytes]:
 
 
 def test_the_card_has_the_whole_recipe_and_it_is_read_back(capsys: pytest.CaptureFixture[str]):
-    assert _train("--set", "weight_decay=0.3", "--set", "betas=0.8,0.9", "--steps", 20, "--seed", 5) == 0
+    more = ("--set", "lr=0.0012345678", "--steps", 20, "--seed", 5)
+    assert _train("--set", "weight_decay=0.3", "--set", "betas=0.8,0.9", *more) == 0
     recipe = load_fixture(Path("runs/modadd-mlp/seed5")).recipe
     assert (recipe.task, recipe.d_model, recipe.weight_decay, recipe.betas) == (Task(7), 4, 0.3, (0.8, 0.9))
     assert (recipe.seed, recipe.split_seed, recipe.steps) == (5, 5, 20)
@@ -51,6 +52,7 @@ def test_the_card_has_the_whole_recipe_and_it_is_read_back(capsys: pytest.Captur
     assert (loaded.network.task, loaded.recipe_name) == (Task(7), "modadd-mlp")
     (told,) = [note for note in loaded.notes if note.startswith("trained with")]
     assert "weight_decay = 0.3 (published 1.0)" in told
+    assert "lr = 0.00123457 (published 0.001)" in told
     assert "p = 7 (published 113)" in told
     assert "seed" not in told
 
