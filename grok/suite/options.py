@@ -69,6 +69,10 @@ class Options:
         seeds = get("seeds") or "canonical"
         if not re.fullmatch(r"canonical|all|\d+(,\d+)*", seeds):
             raise pytest.UsageError(f"--seeds: expected canonical, all, or numbers like 0,3,7; found {seeds!r}")
+        if get("fixture_dir") and not (here / get("fixture_dir")).is_dir():
+            raise pytest.UsageError(
+                f"--fixture-dir {get('fixture_dir')}: no such folder; `grok train RECIPE` makes runs/"
+            )
         if get("claims_html") and importlib.util.find_spec("jinja2") is None:
             raise pytest.UsageError("--claims-html needs jinja2, which is not installed: pip install jinja2 plotly")
         if get("recipe"):
