@@ -4,16 +4,16 @@ Needs torch, triton, numpy, einops, safetensors, tqdm, pytest; one rung needs Tr
 
 1. ``kernels``: the kernel tests and the engine tests on the device;
 2. ``determinism``: the same seed twice, and alone or in a batch: the same bits?
-3. ``targets``: a whole run of ``modsub-transformer`` alone, and a seed's step in a batch of 64;
-4. ``beside``: every kernel beside its reference, and the device's ceilings;
-5. ``ladder``: the engines beside each other with 64 seeds;
-6. ``growth``: the time of a step over p, and over the number of seeds;
-7. ``ladder_alone``: the ladder with one seed. It begins with the sources' loop, through TransformerLens if it is there;
-8. ``profile``: where the time of a step goes;
-9. ``canonical``: every published run (and its control run), alone;
+3. ``canonical``: every published run (and its control run), alone;
+4. ``targets``: a whole run of ``modsub-transformer`` alone, and a seed's step in a batch of 64;
+5. ``beside``: every kernel beside its reference, and the device's ceilings;
+6. ``ladder``: the engines beside each other with 64 seeds;
+7. ``growth``: the time of a step over p, and over the number of seeds;
+8. ``ladder_alone``: the ladder with one seed. It begins with the sources' loop, through TransformerLens if it is there;
+9. ``profile``: where the time of a step goes;
 10. ``compared``: ``modsub-transformer`` and its control run once more, with products in tensor units;
 11. ``seeds``: batches of seeds of most recipes, also at other p;
-12. ``results``: what other cores have measured meanwhile: fixtures in the light form, in ``fixtures-<n>.tar``.
+12. ``results``: what other cores have measured since 9 has ended: fixtures in the light form, in ``fixtures-<n>.tar``.
 
 Where the archives are unpacked, ``pytest claims/ -k modsub-transformer --fixture-dir triton_tf32x3`` gives the verdicts
 on the runs of ``compared``.
@@ -21,7 +21,7 @@ on the runs of ``compared``.
 Every row is on disk when it is found, in ``report.json``, and the final weights of a run when it ends
 (``finals-<n>.safetensors``, until its fixture is there). So an interrupted suite keeps what it had. The kernel
 tests may take half of ``--minutes``; a later section begins nothing new after its share of what is left, and names what
-it left out. ``--only`` names the sections to run; ``timing`` stands for 3 to 8. There are at most 8 files, of at most
+it left out. ``--only`` names the sections to run; ``timing`` stands for 4 to 9. There are at most 8 files, of at most
 16 MiB.
 
 A section that fails is recorded with what it had and the rest goes on; the exit code is then 1. ``--rehearse`` runs
@@ -117,7 +117,7 @@ def run_suite(plan: Plan, out: Path, budget: float, started: float, only: Collec
             "growth": lambda in_time: sections.growth(plan, in_time),
             "ladder_alone": lambda in_time: sections.ladder(plan, 1, in_time),
             "profile": lambda in_time: sections.profiles(plan, in_time),
-            "canonical": lambda in_time: trained(alone, trains, light.ROLES, work, in_time),
+            "canonical": lambda in_time: trained(alone, trains, light.ROLES, work, in_time, now=False),
             "compared": lambda in_time: trained(again, other, light.ROLES, work, in_time, under=other.engine),
             "seeds": lambda in_time: trained(plan.batches, trains, ("initial",), work, in_time),
         }
@@ -127,7 +127,7 @@ def run_suite(plan: Plan, out: Path, budget: float, started: float, only: Collec
             section("determinism", lambda: [determinism(plan)])
         for name in clock.names:
             section(name, lambda: bodies[name](clock.share(name)))  # noqa: B023 (it is called at once)
-        if work.jobs:
+        if work.jobs or work.kept:
             section("results", lambda: [work.results(started + budget + RESULTS_SECONDS)])
     return report
 
@@ -137,17 +137,24 @@ class Workers:
 
     def __init__(self, pool: Callable[[], Pool], scratch: Path, out: Path):
         self.pool, self.scratch, self.out = pool, scratch, out  # there is no pool before it is asked for
+        self.kept: list[tuple[gpu_training.Job, tuple[str, ...]]] = []  # trained, and not handed over yet
         self.jobs: list[tuple[gpu_training.Job, list[AsyncResult]]] = []
 
-    def measure(self, job: gpu_training.Job, roles: tuple[str, ...]) -> None:
-        """Hand the runs of a finished job to the other processes; their fixtures hold the checkpoints of ``roles``."""
-        folders = [self.scratch / "fixtures" / job.name / f"seed{r.seed}" for r in job.recipes]
-        found = [
-            self.pool().apply_async(gpu_training.finish_fixture, (job.work, i, folder, roles))
-            for i, folder in enumerate(folders)
-        ]
-        self.jobs.append((job, found))
+    def keep(self, job: gpu_training.Job, roles: tuple[str, ...]) -> None:
+        """Keep a finished job; the fixtures of its runs will hold the checkpoints of ``roles``."""
+        self.kept.append((job, roles))
         self.save()
+
+    def measure(self) -> None:
+        """Hand the runs of all jobs that were kept to the other processes."""
+        for job, roles in self.kept:
+            folders = [self.scratch / "fixtures" / job.name / f"seed{r.seed}" for r in job.recipes]
+            found = [
+                self.pool().apply_async(gpu_training.finish_fixture, (job.work, i, folder, roles))
+                for i, folder in enumerate(folders)
+            ]
+            self.jobs.append((job, found))
+        self.kept = []
 
     @property
     def fixtures(self) -> list[AsyncResult]:
@@ -157,6 +164,7 @@ class Workers:
         """Every fixture that has been measured, and of the other jobs what is known without that."""
         measured = [Path(fixture.get()) for fixture in self.fixtures if _measured(fixture)]
         waiting = [job for job, found in self.jobs if not all(map(_measured, found))]
+        waiting += [job for job, _ in self.kept]
         paths = gpu_training.pack(measured, self.scratch / "fixtures", self.out)
         return [*paths, *gpu_training.write_finals(waiting, self.out)]
 
@@ -165,6 +173,7 @@ class Workers:
 
         Raises what a measurement raised, and TimeoutError if one has not ended.
         """
+        self.measure()
         for fixture in self.fixtures:
             fixture.wait(max(0.0, until - time.monotonic()) if math.isfinite(until) else None)
         paths = self.save()
@@ -184,20 +193,29 @@ def trained(
     workers: Workers,
     in_time: Callable[[], bool],
     under: str = "",
+    now: bool = True,
 ) -> Iterator[dict[str, Any]]:
-    """Each batch, while there is time; what did not fit in is named. ``under``: as in ``Job``."""
+    """Each batch, while there is time; what did not fit in is named.
+
+    under: as in ``Job``. now: other processes measure the runs at once; otherwise later, since something is timed next.
+    """
     found: dict[str, Any] = {"runs": [], "left_out": []}
     for recipes in batches:
-        job = gpu_training.Job(recipes, workers.scratch / "runs" / f"{len(workers.jobs)}", settings, under)
+        if now:
+            workers.measure()
+        folder = workers.scratch / "runs" / f"{len(workers.jobs) + len(workers.kept)}"
+        job = gpu_training.Job(recipes, folder, settings, under)
         label = f"{job.name}, {len(recipes)} seeds"
         if in_time():
             row = job.train()
             found["runs"].append(row)
             print(f"  {label}: {row['us_per_seed_step']:.1f} us a seed-step; {row['engine_check']}", flush=True)
-            workers.measure(job, roles)
+            workers.keep(job, roles)
         else:
             found["left_out"].append(label)
         yield found
+    if now:
+        workers.measure()
 
 
 def chosen(text: str) -> tuple[str, ...]:

@@ -61,9 +61,9 @@ def test_nothing_runs_beside_the_timing(tmp_path: Path, monkeypatch: pytest.Monk
     """Other processes measure trained runs. They keep the CPU busy, and what waits for Python would be slower."""
     monkeypatch.setattr(gpu_suite, "get_context", Mock(side_effect=AssertionError("other processes")))
     plan = replace(rehearsal_plan(), kernel_sizes=())
-    report = gpu_suite.run_suite(plan, tmp_path, 3600, time.monotonic(), ("compared", *TIMING))
-    assert report["failed"] == ["compared"]
-    assert list(report)[-1] == "compared"
+    report = gpu_suite.run_suite(plan, tmp_path, 3600, time.monotonic(), ("canonical", "compared", *TIMING))
+    assert report["failed"] == ["compared", "results"]  # all that came after timing, and nothing before
+    assert [name for name in report if name in gpu_suite.SECTIONS] == ["canonical", *TIMING, "compared"]
 
 
 def test_time_that_a_section_leaves_is_for_those_after_it():
@@ -229,6 +229,11 @@ def test_what_was_trained_is_on_disk_before_it_is_measured(tmp_path: Path):
     pool.apply_async.side_effect = lambda call, arguments: calls.append(_Later(call, arguments)) or calls[-1]
     work = gpu_suite.Workers(lambda: pool, tmp_path / "scratch", tmp_path)
     alone, settings = [[recipe] for recipe in plan.canonical[:2]], Settings(engine=plan.trains)
+    kept = gpu_suite.Workers(lambda: pool, tmp_path / "kept", tmp_path)
+    list(gpu_suite.trained(alone[1:], settings, ("initial",), kept, lambda: True, now=False))
+    assert not calls  # something is timed next
+    with safe_open(tmp_path / "finals-0.safetensors", "np") as file:
+        assert f"{plan.canonical[1].name}-p7/seed{plan.canonical[1].seed}/weights" in file.keys()  # noqa: SIM118
     *_, found = gpu_suite.trained(alone, settings, ("initial",), work, lambda: not work.jobs)
     assert found["left_out"] == [f"{plan.canonical[1].name}-p7, 1 seeds"]
     list(gpu_suite.trained(plan.batches[:1], settings, ("initial",), work, lambda: True))
