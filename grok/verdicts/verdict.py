@@ -132,6 +132,12 @@ def tally(subjects: Iterable[Result]) -> str:
     return ", ".join(name if total[name] == 1 else f"{name} {holding[name]} of {total[name]}" for name in holding)
 
 
+def _of_controls_alone(subjects: Iterable[Result]) -> str:
+    evaluated = [s for s in subjects if s.holds is not None]
+    holds = f"holds on {tally(evaluated) or 'none'}" if evaluated else "none was evaluated"
+    return f"only controls or rivals ran: {holds}"
+
+
 def verdict(subjects: Iterable[Result]) -> tuple[Verdict, str | None]:
     """The verdict over all subjects of a claim, and why, if it is not plainly replicated.
 
@@ -146,7 +152,7 @@ def verdict(subjects: Iterable[Result]) -> tuple[Verdict, str | None]:
     if broken := next((s for s in subjects if s.error), None):
         return "error", f"on {broken.subject}: {broken.error}"
     if not evaluated:
-        return "not evaluated", next((s.reason for s in judged(subjects) if s.reason), "only controls ran")
+        return "not evaluated", next((s.reason for s in judged(subjects) if s.reason), _of_controls_alone(subjects))
     if not holding:
         return "refuted", _failure(evaluated)
     controls, rivals = ([s for s in subjects if s.role == role] for role in ("control", "rival"))

@@ -59,6 +59,12 @@ def test_verdict(trained, controls, rivals, expected):
     assert (reason is None) == (expected == "replicated")
 
 
+def test_controls_that_ran_alone_say_on_which_the_claim_holds():
+    assert verdict(subjects([], [FALSE, NULL], [TRUE]))[1] == "only controls or rivals ran: holds on r0"
+    assert verdict(subjects([], [FALSE], [FALSE]))[1] == "only controls or rivals ran: holds on none"
+    assert verdict(subjects([], [NULL]))[1] == "only controls or rivals ran: none was evaluated"
+
+
 def test_an_error_anywhere_is_the_verdict():
     found, reason = verdict(subjects([TRUE], [NULL], error="NaN"))
     assert (found, reason) == ("error", "on m/c0: NaN")
