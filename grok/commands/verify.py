@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -91,11 +91,11 @@ def verify(
             raise GrokError(f"{claims}: not about {loaded.recipe_name}; `grok list --claims` says what is about which")
         if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             return 2
-        tried = {claim.id: claim.verdict for claim in read_verdicts(written).claims}
-    named = [name.strip() for name in (claims or "").split(",")]
-    if others := [name for name in named if name and not _among(name, tried)]:
+        tried = read_verdicts(written).claims
+    wanted = [name.strip() for name in (claims or "").split(",")]
+    if others := [name for name in wanted if name and name not in {claim.name for claim in tried}]:
         print(f"not about {loaded.recipe_name}: {', '.join(others)}; `grok list --claims` says what is about which")
-    refuted = [name for name, verdict in tried.items() if verdict == "refuted"] if strict else []
+    refuted = [claim.id for claim in tried if claim.verdict == "refuted"] if strict else []
     if refuted:
         print(f"strict: refuted on this model: {', '.join(refuted)}")
     return 1 if refuted else code
@@ -122,11 +122,6 @@ def convert(
     if loaded.ignored_keys:
         print(f"left out: {', '.join(loaded.ignored_keys)}")
     return 0
-
-
-def _among(name: str, tried: Collection[str]) -> bool:
-    """Whether the claim was tried; one about several kinds of networks is ``P6 · modadd-mlp`` for the name P6."""
-    return any(claim == name or claim.startswith(f"{name} ·") for claim in tried)
 
 
 def _own_fixture(folder: Path, recipe: str) -> dict[str, object] | None:

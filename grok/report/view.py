@@ -73,7 +73,7 @@ class Card:
     @property
     def id(self) -> str:
         """The claim's id without its family, which stands beside it."""
-        return self.claim.id.removesuffix(f" · {self.fixture}")
+        return self.claim.name
 
     @property
     def published(self) -> str:

@@ -32,7 +32,7 @@ MAX_NAME, MAX_WIDTH = 24, 140
 def table(claims: list[Claim], width: int) -> Iterator[Line]:
     """The lines, at most ``width`` columns wide."""
     width = max(60, min(width, MAX_WIDTH) - 1)
-    names = min(MAX_NAME, max(5, *(_wide(_name(claim)) for claim in claims)))
+    names = min(MAX_NAME, max(5, *(_wide(claim.name) for claim in claims)))
     verdicts = max(VERDICT, *(len(short(claim)) for claim in claims))
     several = any(claim.n > 1 for claim in claims)
     ends = verdicts + several * (INTERVAL + 1)
@@ -72,7 +72,7 @@ def table(claims: list[Claim], width: int) -> Iterator[Line]:
             yield from ([(part, {"bold": True})] for part in _wrap(shown, width))
         word = short(claim)
         yield from row(
-            _name(claim),
+            claim.name,
             claim.title,
             figures(claim),
             [(word, {COLOURS[claim.verdict]: True}), (share(interval(claim), word), {})],
@@ -92,11 +92,6 @@ def _that_fit(sizes: dict[str, int], width: int) -> dict[str, int]:
             break
         found[name] = size
     return found
-
-
-def _name(claim: Claim) -> str:
-    """The id, without the family that the line above names."""
-    return claim.id.removesuffix(f" · {claim.fixture}")
 
 
 def _family(claim: Claim) -> str:

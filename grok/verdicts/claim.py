@@ -40,6 +40,11 @@ class Statement:
     nodeid: str | None = None
     command: str | None = None
 
+    @property
+    def name(self) -> str:
+        """The id without the family: P6 for ``P6 · modadd-mlp``."""
+        return self.id.removesuffix(f" · {self.fixture}")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Claim(Statement):
