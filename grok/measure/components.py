@@ -12,10 +12,9 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from grok.errors import NotEvaluable
+from grok.measure import variation
 
 Edit = Callable[[Tensor], Tensor]
-ROUNDING = 1e-20  # share of the squared norm; less variation than this is rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,8 +54,8 @@ def pca(matrix: Tensor) -> Components:
     """
     mean = matrix.mean(0)
     u, s, v = torch.linalg.svd(matrix - mean, full_matrices=False)
-    if s.square().sum() <= ROUNDING * matrix.square().sum():
-        raise NotEvaluable("all rows are the same, so that there are no principal components")
+    reason = "all rows are the same, so that there are no principal components"
+    variation.require(s.square().sum(), matrix.square().sum(), reason)
     return Components(mean, u * s, v, s.square() / s.square().sum())
 
 

@@ -18,9 +18,9 @@ from torch import Tensor
 
 from grok.errors import NotEvaluable
 from grok.fourier.basis import Blocks, basis
+from grok.measure import variation
 
 EQUAL = "for every pair the logits of all classes are equal"
-ROUNDING = 1e-20  # of the squared norm: less variation over the classes than this is rounding
 
 
 def sums_by_label(values: Tensor, labels: Tensor, p: int) -> Tensor:
@@ -122,8 +122,7 @@ def formula(logits: Tensor, labels: Tensor, key_frequencies: Sequence[int]) -> F
     projections = at(cosine_projections(logits, labels), key_frequencies)
     explained = projections.square().sum()
     centred, whole = (logits - logits.mean(1, keepdim=True)).square().sum(), logits.square().sum()
-    if centred <= ROUNDING * whole:
-        raise NotEvaluable(EQUAL)
+    variation.require(centred, whole, EQUAL)
     alpha = projections * math.sqrt(2 / p**3)
     waves = basis(p)[1::2][torch.tensor(key_frequencies) - 1] * math.sqrt(p / 2)  # [|K|, r], amplitude one
     c = torch.arange(p)

@@ -11,11 +11,11 @@ from torch import Tensor
 from grok.errors import NotEvaluable
 from grok.fourier.basis import Blocks, basis, powers, rows, spectrum_2d
 from grok.measure import spectrum
+from grok.measure.variation import ROUNDING
 from grok.models.network import NO_NEURON, NO_READOUT
 
 LIVE = 1e-6  # share of the greatest variance; weight decay leaves unused neurons at a norm that is small but not zero
 SINGLE = 0.85  # a neuron follows a frequency if this share of its variance is on it (sources N, P)
-ROUNDING = 1e-20  # share of a matrix's squared norm; less variation than this is rounding
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from grok.fourier.basis import Blocks, powers
-
-ROUNDING = 1e-20  # of the squared norm of U: less than this is no variation over the classes
+from grok.measure.variation import ROUNDING
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from grok.errors import NotEvaluable
+from grok.measure import variation
 
-ROUNDING = 1e-20  # share of the squared norm; less variation than this is rounding
 DEAD = 1e-9  # source F leaves out columns whose standard deviation is smaller
 
 
@@ -65,7 +64,6 @@ def r2_overall(targets: Tensor, predicted: Tensor) -> float:
     Equation: 1 - Σ_ij (Y - Ŷ)² / Σ_ij (Y - mean of Y)².
     Source: F (claims F17, F18).
     """
-    variation = (targets - targets.mean()).square().sum()
-    if variation <= ROUNDING * targets.square().sum():
-        raise NotEvaluable("every logit is the same number")
-    return float(1 - (targets - predicted).square().sum() / variation)
+    centred = (targets - targets.mean()).square().sum()
+    variation.require(centred, targets.square().sum(), "every logit is the same number")
+    return float(1 - (targets - predicted).square().sum() / centred)

@@ -23,10 +23,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from grok.errors import NotEvaluable
 from grok.fourier.basis import Blocks
-from grok.measure import embedding
-from grok.measure.logits import EQUAL, ROUNDING, character_projections, sums_by_label
+from grok.measure import embedding, variation
+from grok.measure.logits import EQUAL, character_projections, sums_by_label
 from grok.measure.losses import Ablation, mean_loss
 from grok.models.concat import Concat
 from grok.models.network import Network
@@ -49,8 +48,7 @@ def trace_similarities(logits: Tensor, labels: Tensor, blocks: Blocks) -> Tensor
     Equation: ⟨L, χ_k(s c⁻¹)⟩ / (‖L‖ ‖χ_k(s c⁻¹)‖), L centred.
     """
     whole = centred(logits)
-    if whole.square().sum() <= ROUNDING * logits.double().square().sum():
-        raise NotEvaluable(EQUAL)
+    variation.require(whole.square().sum(), logits.double().square().sum(), EQUAL)
     return character_projections(sums_by_label(whole, labels, len(blocks.basis)), blocks) / whole.norm()
 
 
