@@ -1,9 +1,9 @@
-"""Claims that break, in sessions of pytest: an error is no verdict and is never expected."""
+"""Claims that break, and sessions that do, in pytest: an error is no verdict and is never expected."""
 
 import json
 
 import pytest
-from sessions import LARGE, OWN, run, verdicts
+from sessions import LARGE, OWN, POSITIVE, run, verdicts
 
 pytest_plugins = ["pytester"]
 
@@ -66,3 +66,19 @@ def test_what_cannot_be_evaluated_fails_a_model_but_not_a_control(pytester):
     result.assert_outcomes(passed=1, failed=1)
     claim = verdicts(pytester)["A1"]
     assert (claim["verdict"], claim["reason"]) == ("not evaluated", "no keys")
+
+
+def test_a_folder_of_fixtures_that_is_not_there_is_refused(pytester):
+    pytester.makepyfile(OWN)
+    result = run(pytester, "--fixture-dir", "nodir")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: --fixture-dir nodir: no such folder; *"])
+
+
+def test_a_session_that_was_stopped_says_that_its_table_is_not_whole(pytester):
+    pytester.makepyfile(OWN + LARGE.replace(">= 0.8", "< 0.8") + POSITIVE)
+    result = run(pytester, "-x", "--claims-json", "v.json")
+    result.stdout.fnmatch_lines(["A1 *", "the session was stopped: the table is of the tests that ran before*"])
+    assert not (pytester.path / "v.json").exists()
+    pytester.makepyfile(OWN + LARGE)
+    run(pytester).stdout.no_fnmatch_line("the session was stopped*")

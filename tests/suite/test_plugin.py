@@ -211,22 +211,6 @@ def test_runs_with_the_same_changes_share_a_line():
     ]
 
 
-def test_a_folder_of_fixtures_that_is_not_there_is_refused(pytester):
-    pytester.makepyfile(OWN)
-    result = run(pytester, "--fixture-dir", "nodir")
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["ERROR: --fixture-dir nodir: no such folder; *"])
-
-
-def test_a_session_that_was_stopped_says_that_its_table_is_not_whole(pytester):
-    pytester.makepyfile(OWN + LARGE.replace(">= 0.8", "< 0.8") + POSITIVE)
-    result = run(pytester, "-x", "--claims-json", "v.json")
-    result.stdout.fnmatch_lines(["A1 *", "the session was stopped: the table is of the tests that ran before*"])
-    assert not (pytester.path / "v.json").exists()
-    pytester.makepyfile(OWN + LARGE)
-    run(pytester).stdout.no_fnmatch_line("the session was stopped*")
-
-
 def test_workers_write_the_same_verdicts(pytester):
     pytester.makepyfile(OWN + LARGE + POSITIVE + HUGE)
     run(pytester, "--claims-json", "alone.json")

@@ -14,7 +14,11 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Product:
-    """out = scale · Σ a b over the terms (a, b): a [S, n, k], b [S, k, m], out [S, n, m]; any strides, k may differ."""
+    """out = scale · Σ a b over the terms (a, b): a [S, n, k], b [S, k, m], out [S, n, m]; k may differ.
+
+    ``multiply`` takes any strides. The kernel needs the rows or the columns of each factor to be adjacent in memory, in
+    the same way in all terms, and at least one term with k > 0.
+    """
 
     out: Tensor
     terms: tuple[tuple[Tensor, Tensor], ...]

@@ -183,6 +183,11 @@ def _row_sums(
         tl.store(totals + (seed * P + row) * D + d, tl.sum(plain, axis=0), mask=d < D)
 
 
+def _mix_tile(n_seeds: int) -> dict[str, Any]:
+    """Of few seeds a program makes fewer pairs, or there would be too few programs."""
+    return {"MANY": 1024 if n_seeds >= 8 else 128, "ROWS": 64, "COLS": 32, "num_warps": 8}
+
+
 def token_mix(
     scores: Tensor, values: Tensor, constant: Tensor, segments: Segments, *, mixed: Tensor, weights: Tensor
 ) -> None:
@@ -240,11 +245,6 @@ def gather_pairs(table: Tensor, segments: Segments, *, mixed: Tensor) -> None:
     _mix[(triton.cdiv(n, tile["MANY"]), triton.cdiv(d, tile["COLS"]), n_seeds)](
         table, table, table, segments.pairs, mixed, n, p, d, 0, SCORED=False, H=1, **tile
     )
-
-
-def _mix_tile(n_seeds: int) -> dict[str, Any]:
-    """Of few seeds a program makes fewer pairs, or there would be too few programs."""
-    return {"MANY": 1024 if n_seeds >= 8 else 128, "ROWS": 64, "COLS": 32, "num_warps": 8}
 
 
 def gather_pairs_backward(grad: Tensor, segments: Segments, *, dtable: Tensor) -> None:
