@@ -30,13 +30,14 @@ class Case:
     bytes: float
 
 
-def cases(device: str, n_seeds: int, p: int = 113, h: int = 4, m: int = 512) -> list[Case]:
+def cases(device: str, n_seeds: int, p: int = 113, h: int = 4, m: int = 512, precision: str = "bf16x6") -> list[Case]:
     """The kernels of a training step at 30 % of all pairs."""
     from grok.kernels.adamw import triton as adamw_triton
     from grok.kernels.cross_entropy import triton as cross_entropy_triton
     from grok.kernels.fixed_order import triton as fixed_triton
     from grok.kernels.relu_readout import triton as readout_triton
     from grok.kernels.token_mix import triton as mix_triton
+    from grok.kernels.token_mix.segments import Segments
     from grok.train.engines.chains import padded
 
     n, c, s, k = int(0.3 * p * p), padded(p), n_seeds, 32
@@ -47,23 +48,32 @@ def cases(device: str, n_seeds: int, p: int = 113, h: int = 4, m: int = 512) -> 
 
     pairs = torch.stack([Task(p).pairs()[torch.randperm(p * p)[:n]] for _ in range(s)]).to(device)
     labels = torch.randint(p, (s, n), device=device)
-    segments = mix_triton.Segments.of(pairs, p)
-    scores, values, constant = random(s, 2 * p + 1, h), random(s, h, 2 * p + 1, d), random(s, 1, d)
-    mixed, out, weights, pair_dscores = random(s, n, d), random(s, n, d), *(random(s, n, 3, h) for _ in range(2))
+    segments = Segments.of(pairs, p)
+    scores, values, constants = random(s, 2 * p, h), random(s, h, 2 * p, d), random(s, h + 1, d)
+    mixed, out, weights, pair_dscores = random(s, n, d), random(s, n, d), *(random(s, n, 2, h) for _ in range(2))
     pre, readout, logits, result = mixed[..., :m], random(s, m, c), random(s, n, c), random(s, n, c)
-    partial, dreadout, transposed = random(s, readout_triton.SPLITS, m, c), random(s, m, c), random(s, c, m)
-    into = {"dscores": torch.empty_like(scores), "dvalues": torch.empty_like(values), "totals": random(s, p, d)}
-    v, w_or = random(s, h, 2 * p + 1, k), random(s, h, k, d)
+    partial, dreadout = random(s, readout_triton.SPLITS, m, c), random(s, m, c)
+    dscores, dvalues, totals = torch.empty_like(scores), torch.empty_like(values), random(s, p, d)
+    v, w_or = random(s, h, 2 * p, k), random(s, h, k, d)
     products = [fixed_reference.Product(values[:, i], ((v[:, i], w_or[:, i]),)) for i in range(h)]
-    multiply = fixed_triton.Products(products)
+    multiply = fixed_triton.Products(products, precision)
     leaves = scores.clone().requires_grad_(), random(*values.shape).requires_grad_()
-    expected = mix_reference.token_mix(*leaves, constant, pairs)
+    expected = mix_reference.token_mix(*leaves, constants, pairs)
     flat, grad, first, second = random(s, size), random(s, size), random(s, size), random(s, size).square()
     # updates of the same numbers again and again: of both, and the count outruns no table
     count, table = adamw_triton.counts(flat, 0), adamw_reference.corrections(100_000, (0.9, 0.98)).to(device)
     settings: Any = {"lr": 1e-3, "betas": (0.9, 0.98), "eps": 1e-8, "weight_decay": 1.0}
     state = (flat, grad, first, second, count, table)
-    table_bytes = 4.0 * s * h * (2 * p + 1) * d
+    table_bytes = 4.0 * s * h * 2 * p * d
+
+    def mix_backward() -> None:
+        mix_triton.values_backward(mixed, weights, segments, dvalues=dvalues, totals=totals)
+        mix_triton.scores_backward(mixed, values, weights, segments, pair_dscores=pair_dscores, dscores=dscores)
+
+    def readout_backward() -> None:
+        readout_triton.backward_pre(logits, pre, readout, dpre=out[..., :m], precision=precision)
+        readout_triton.backward_readout(logits, pre, dunembedding=dreadout, partial=partial, precision=precision)
+
     backward = functools.partial(torch.autograd.grad, expected, leaves, mixed, retain_graph=True)
     return [
         Case(
@@ -75,30 +85,28 @@ def cases(device: str, n_seeds: int, p: int = 113, h: int = 4, m: int = 512) -> 
         ),
         Case(
             "token_mix",
-            lambda: mix_triton.token_mix(scores, values, constant, segments, mixed=out, weights=weights),
-            lambda: mix_reference.token_mix(scores, values, constant, pairs),
-            6.0 * s * n * h * d,
+            lambda: mix_triton.token_mix(scores, values, constants, segments, mixed=out, weights=weights),
+            lambda: mix_reference.token_mix(scores, values, constants, pairs),
+            4.0 * s * n * h * d,
             4.0 * s * n * d + table_bytes,
         ),
         Case(
             "token_mix_backward",
-            lambda: mix_triton.token_mix_backward(mixed, values, weights, segments, **into, pair_dscores=pair_dscores),
+            mix_backward,
             backward,
-            10.0 * s * n * h * d,
+            8.0 * s * n * h * d,
             4.0 * s * n * d + 2 * table_bytes,
         ),
         Case(
             "relu_readout",
-            lambda: readout_triton.relu_readout(pre, readout, mixed[..., m:], logits=result),
+            lambda: readout_triton.relu_readout(pre, readout, mixed[..., m:], logits=result, precision=precision),
             lambda: readout_reference.relu_readout(pre, readout, mixed[..., m:]),
             2.0 * s * n * m * c,
             4.0 * s * (n * (d + c) + m * c),
         ),
         Case(
             "relu_readout_backward",
-            lambda: readout_triton.relu_readout_backward(
-                logits, pre, transposed, dpre=out[..., :m], dunembedding=dreadout, partial=partial
-            ),
+            readout_backward,
             lambda: readout_reference.relu_readout_backward(logits, pre, readout),
             4.0 * s * n * m * c,
             4.0 * s * (n * (2 * m + c) + 2 * m * c),
@@ -107,8 +115,8 @@ def cases(device: str, n_seeds: int, p: int = 113, h: int = 4, m: int = 512) -> 
             "products",
             multiply,
             lambda: fixed_reference.multiply(products),
-            2.0 * s * h * (2 * p + 1) * k * d,
-            4.0 * s * h * ((2 * p + 1) * k + k * d) + table_bytes,
+            2.0 * s * h * 2 * p * k * d,
+            4.0 * s * h * (2 * p * k + k * d) + table_bytes,
         ),
         Case(
             "adamw",

@@ -26,7 +26,7 @@ SEED_STEP_US = 70.0  # of a seed's step in a batch of ``Plan.batch_seeds``
 class Plan:
     """What is run at which size. ``engine`` is timed; canonical runs and seeds are trained with ``trains``.
 
-    ``compared``: canonical runs once more with another engine. ``target``: the recipe that the targets are about.
+    ``compared``: canonical runs by other engines. ``target``: the recipe that the targets are about.
     """
 
     device: str
@@ -35,7 +35,7 @@ class Plan:
     canonical: list[Recipe]
     batches: list[list[Recipe]]
     checked: list[list[Recipe]]  # are the bits of these the same twice, and of the first alone?
-    compared: tuple[list[Recipe], str]
+    compared: tuple[list[Recipe], tuple[str, ...]]
     target: Recipe
     timed: list[Recipe]  # in the ladder and the profile; growth is of the first
     profiled: tuple[int, ...]  # numbers of seeds of a step whose launches are timed one by one
@@ -76,11 +76,11 @@ def full_plan() -> Plan:
             batch(PIZZA[0], range(3)),
         ],
         checked=[batch(recipe, eight) for recipe in PUBLISHED],
-        compared=(_with_controls((difference,)), "triton_tf32x3"),
+        compared=(_with_controls((difference,)), ("triton", "triton_tf32x3", "triton_ieee")),
         profiled=(1, 64),
         target=difference,
         timed=[transformer, mlp],
-        ladder=(*NETWORKS, "folded", "cuda_graph", "triton", "triton_tf32x3"),
+        ladder=(*NETWORKS, "folded", "cuda_graph", "triton_ieee", "triton_tf32x3", "triton"),
         batch_seeds=64,
         growth_p=(59, 113, 227),
         growth_seeds=(1, 2, 4, 8, 16, 32, 128),
@@ -105,7 +105,7 @@ def rehearsal_plan(kernel_tests: bool = False) -> Plan:
         canonical=small,
         batches=[[r.with_seed(s) for s in range(2)] for r in small[:2]],
         checked=[[r.with_seed(s) for s in range(2)] for r in small[:2]],
-        compared=(small[:1], "folded"),
+        compared=(small[:1], ("folded",)),
         profiled=(1,),
         target=small[2],
         timed=[small[1], small[0]],

@@ -11,12 +11,12 @@ Needs torch, triton, numpy, einops, safetensors, tqdm, pytest; one rung needs Tr
 7. ``growth``: the time of a step over p, and over the number of seeds;
 8. ``ladder_alone``: the ladder with one seed. It begins with the sources' loop, through TransformerLens if it is there;
 9. ``profile``: where the time of a step goes;
-10. ``compared``: ``modsub-transformer`` and its control run once more, with products in tensor units;
+10. ``compared``: ``modsub-transformer`` and its control run, with each way to round products (``grok.kernels.dot``);
 11. ``seeds``: batches of seeds of most recipes, also at other p;
 12. ``results``: what other cores have measured since 9 has ended: fixtures in the light form, in ``fixtures-<n>.tar``.
 
 Where the archives are unpacked, ``pytest claims/ -k modsub-transformer --fixture-dir triton_tf32x3`` gives the verdicts
-on the runs of ``compared``.
+on the runs of ``compared`` by that engine.
 
 Every row is on disk when it is found, in ``report.json``, and the final weights of a run when it ends
 (``finals-<n>.safetensors``, until its fixture is there). So an interrupted suite keeps what it had. The kernel
@@ -108,8 +108,9 @@ def run_suite(plan: Plan, out: Path, budget: float, started: float, only: Collec
         work = Workers(pool, Path(scratch), out)
         wanted = [name for name in SECTIONS if not only or name in only]
         clock = Clock(started + budget, [name for name in wanted if name in SHARES])
-        alone, trains = [[recipe] for recipe in plan.canonical], Settings(device=plan.device, engine=plan.trains)
-        again, other = [[recipe] for recipe in plan.compared[0]], replace(trains, engine=plan.compared[1])
+        trains = Settings(device=plan.device, engine=plan.trains)
+        alone, seeds = [([recipe], "") for recipe in plan.canonical], [(batch, "") for batch in plan.batches]
+        again = [([recipe], name) for name in plan.compared[1] for recipe in plan.compared[0]]
         bodies: dict[str, Callable[[Callable[[], bool]], Iterable[Any]]] = {
             "targets": lambda _: sections.targets(plan, work.scratch / "targets"),
             "beside": lambda in_time: sections.beside(plan, in_time),
@@ -118,8 +119,8 @@ def run_suite(plan: Plan, out: Path, budget: float, started: float, only: Collec
             "ladder_alone": lambda in_time: sections.ladder(plan, 1, in_time),
             "profile": lambda in_time: sections.profiles(plan, in_time),
             "canonical": lambda in_time: trained(alone, trains, light.ROLES, work, in_time, now=False),
-            "compared": lambda in_time: trained(again, other, light.ROLES, work, in_time, under=other.engine),
-            "seeds": lambda in_time: trained(plan.batches, trains, ("initial",), work, in_time),
+            "compared": lambda in_time: trained(again, trains, light.ROLES, work, in_time),
+            "seeds": lambda in_time: trained(seeds, trains, ("initial",), work, in_time),
         }
         if "kernels" in wanted and plan.kernel_tests:
             section("kernels", lambda: [kernel_tests(budget / 2)])
@@ -187,24 +188,24 @@ def _measured(fixture: AsyncResult) -> bool:
 
 
 def trained(
-    batches: list[list[Recipe]],
+    batches: list[tuple[list[Recipe], str]],
     settings: Settings,
     roles: tuple[str, ...],
     workers: Workers,
     in_time: Callable[[], bool],
-    under: str = "",
     now: bool = True,
 ) -> Iterator[dict[str, Any]]:
     """Each batch, while there is time; what did not fit in is named.
 
-    under: as in ``Job``. now: other processes measure the runs at once; otherwise later, since something is timed next.
+    batches: recipes, and an engine that is not that of the settings. Fixtures of its runs are in a folder of its name.
+    now: other processes measure the runs at once; otherwise later, since something is timed next.
     """
     found: dict[str, Any] = {"runs": [], "left_out": []}
-    for recipes in batches:
+    for recipes, other in batches:
         if now:
             workers.measure()
         folder = workers.scratch / "runs" / f"{len(workers.jobs) + len(workers.kept)}"
-        job = gpu_training.Job(recipes, folder, settings, under)
+        job = gpu_training.Job(recipes, folder, replace(settings, engine=other or settings.engine), other)
         label = f"{job.name}, {len(recipes)} seeds"
         if in_time():
             row = job.train()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
@@ -53,23 +54,48 @@ class Graphed:
 
     def advance_chunk(self) -> tuple[Tensor, Tensor]:
         """``chunk`` updates; train losses before each [S, chunk], test losses before every eval_every-th [S, …]."""
+        _, train, test = self.start_chunk()()
+        return train, test
+
+    def start_chunk(self) -> Callable[[], tuple[Tensor, Tensor, Tensor]]:
+        """Launch ``chunk`` updates. Call what it returns to wait for them: weights [S, P] before them, and the losses.
+
+        A GPU goes on without a pause if the next chunk is launched before this one is waited for.
+        """
+        flat = self.inner.mutable[0]
         if not self.on_gpu:
+            before = flat.clone()
             self.steps()
-        else:
-            if self.graph is None:
-                self.graph = self._capture()
-            self.graph.replay()
-        return self.train_record.T.cpu(), self.test_record.T.cpu()
+            found = before, self.train_record.T.clone(), self.test_record.T.clone()
+            return lambda: found
+        if self.graph is None:
+            self.graph = self._capture()
+        weights, train, test = (_on_host(x) for x in (flat, self.train_record, self.test_record))
+        weights.copy_(flat, non_blocking=True)
+        self.graph.replay()
+        train.copy_(self.train_record, non_blocking=True)
+        test.copy_(self.test_record, non_blocking=True)
+        done = torch.cuda.Event()
+        done.record()
+
+        def wait() -> tuple[Tensor, Tensor, Tensor]:
+            done.synchronize()
+            return weights, train.T, test.T
+
+        return wait
 
     def steps(self) -> None:
-        """What a graph holds."""
+        """What a graph holds. Losses are collected at its end: nothing in between waits for them."""
+        train, test = [], []
         for i in range(self.chunk):
             if i % self.eval_every == 0:
-                test, train = self.inner.advance_tested()
-                self.test_record[i // self.eval_every].copy_(test)
+                tested, trained = self.inner.advance_tested()
+                test.append(tested)
             else:
-                train = self.inner.advance()
-            self.train_record[i].copy_(train)
+                trained = self.inner.advance()
+            train.append(trained)
+        torch.stack(train, out=self.train_record)
+        torch.stack(test, out=self.test_record)
 
     def _capture(self) -> torch.cuda.CUDAGraph:
         """Warm up on a side stream (kernels compile, workspaces are allocated), undo those steps, capture."""
@@ -86,3 +112,8 @@ class Graphed:
         with torch.cuda.graph(graph):
             self.steps()
         return graph
+
+
+def _on_host(x: Tensor) -> Tensor:
+    """Memory for a copy that a GPU makes by itself."""
+    return torch.empty(x.shape, dtype=x.dtype, pin_memory=True)

@@ -15,6 +15,7 @@ import json
 import math
 import signal
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -24,6 +25,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.torch import save
+from torch import Tensor
 
 from grok import files
 from grok.errors import GrokError, Interrupted
@@ -73,6 +75,11 @@ def train(
     snapshots = open_snapshots(work, recipes[0], len(recipes), write=True)
     step = engine.make(recipes, settings.engine, state, settings.eval_every)
     began, saved = time.monotonic() - state.seconds, time.monotonic()
+    ahead: deque[Callable[[], tuple[Tensor, Tensor, Tensor]]] = deque()  # chunks of steps that have been launched
+
+    def snapshot(t: int, flat: Tensor) -> None:
+        if t % SNAPSHOT_EVERY == 0:
+            snapshots[t // SNAPSHOT_EVERY] = flat.cpu().numpy()
 
     def save_state(finished: bool = False) -> None:
         snapshots.flush()
@@ -85,15 +92,19 @@ def train(
     with _flushed(), _stop_signals() as stopped, progress_bar(total=last_step, initial=state.step, **shown) as bar:
         while True:
             t, last = state.step, state.step == last_step
-            if t % SNAPSHOT_EVERY == 0:
-                snapshots[t // SNAPSHOT_EVERY] = state.flat.cpu().numpy()
             taken = 1
+            due = bool(stopped) or time.monotonic() - saved > STATE_EVERY_SECONDS
             if isinstance(step, Graphed) and t % step.chunk == 0 and t + step.chunk <= last_step:
                 taken = step.chunk
-                losses = state.train_loss[:, t : t + taken], state.test_loss[:, t : t + taken : settings.eval_every]
-                for record, values in zip(losses, step.advance_chunk(), strict=True):
-                    record.copy_(values)
+                # A chunk more is on its way than is waited for, but not when a state is to be saved, which is of now.
+                while len(ahead) < (1 if due else 2) and t + (len(ahead) + 1) * taken <= last_step:
+                    ahead.append(step.start_chunk())
+                present, train, test = ahead.popleft()()
+                state.train_loss[:, t : t + taken] = train
+                state.test_loss[:, t : t + taken : settings.eval_every] = test
+                snapshot(t, present)
             else:
+                snapshot(t, state.flat)
                 if t % settings.eval_every == 0 or last:
                     state.test_loss[:, t] = step.test_loss()
                 state.train_loss[:, t] = step.train_loss() if last else step.advance()
@@ -106,6 +117,8 @@ def train(
             bar.update(taken)
             if t % SNAPSHOT_EVERY == 0:
                 bar.set_postfix_str(_losses(state, t), refresh=False)
+            if ahead:
+                continue
             if stopped:
                 save_state()
                 raise Interrupted(

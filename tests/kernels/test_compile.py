@@ -17,11 +17,12 @@ from grok.kernels.adamw import triton as adamw
 from grok.kernels.cross_entropy import triton as cross_entropy
 from grok.kernels.fixed_order import triton as fixed_order
 from grok.kernels.relu_readout import triton as readout
+from grok.kernels.residual import triton as residual
 from grok.kernels.token_mix import triton as mix
 
-INT32, INT64 = ("pairs", "order", "offsets", "count", "tiles"), ("labels", "outs", "terms")
+INT32, INT64 = ("pairs", "order", "offsets", "count"), ("labels", "tiles", "terms", "blocks")
 TYPES = {**dict.fromkeys(INT32, "*i32"), **dict.fromkeys(INT64, "*i64")}
-INTEGERS = "N M C W D P SECOND D_ROWS size blocks splits".split()
+INTEGERS = "N M C W D P SECOND n_constants size n_blocks splits".split()
 STRIDES = ("_row", "_column", "_head", "_seed")
 
 def compile(kernel, **constants):
@@ -31,21 +32,24 @@ def compile(kernel, **constants):
     source = ASTSource(kernel, signature={n: kind(n) for n in kernel.arg_names}, constexprs=constants)
     assert triton.compile(source, target=GPUTarget("cuda", 90, 32)).asm["cubin"]
 
-tile = {"ROWS": 64, "COLS": 64, "DEPTH": 32, "PRECISION": "ieee"}
-compile(cross_entropy._cross_entropy, GRAD=True, ROWS=16, COLS=128)
-compile(cross_entropy._mean, BLOCKS=240, ROWS=128)
-for precision in ("ieee", "tf32x3"):
-    tile = {"ROWS": 64, "COLS": 64, "DEPTH": 32, "PRECISION": precision}
-    compile(readout._forward, DIRECT=True, M=512, **tile)
-    compile(readout._backward_pre, W=128, **tile)
-    compile(readout._backward_readout, rows_per_split=240, **tile)
-    for size in (fixed_order.TALL, fixed_order.SHORT):
-        compile(fixed_order._multiply, PRECISION=precision, COLS=32, ROWS=size["ROWS"], DEPTH=size["DEPTH"])
+def sizes(tile):
+    return {name: size for name, size in tile.items() if not name.startswith("num_")}
+
+compile(cross_entropy._cross_entropy, GRAD=True, ROWS=8, COLS=128)
+compile(cross_entropy._mean, BLOCKS=479, ROWS=128)
+compile(residual._residual, ROWS=8, COLS=128)
+for precision in ("ieee", "tf32x3", "bf16x6"):
+    forward, backward = sizes(readout.FORWARD), sizes(readout.BACKWARD)
+    compile(readout._forward, DIRECT=True, M=512, PRECISION=precision, **forward)
+    compile(readout._backward_pre, W=128, PRECISION=precision, **backward)
+    compile(readout._backward_readout, rows_per_split=240, PRECISION=precision, **backward)
+    compile(fixed_order._multiply, PRECISION=precision, **sizes(fixed_order.TILE))
+compile(fixed_order._add_parts, PARTS=3, BLOCK=1024)
 compile(readout._add_partial, SPLITS=16, ROWS=8, COLS=128)
-compile(mix._attend, H=4, ROWS=128)
-compile(mix._mix, SCORED=True, H=4, MANY=1024, ROWS=64, COLS=32)
-compile(mix._score_grads, D=640, H=4, ROWS=8, COLS=128)
-compile(mix._row_sums, LONGEST=48, SCORED=True, H=4, ROWS=16, COLS=128)
+compile(mix._mix, SCORED=True, H=4, HEADS=4, CONSTANTS=8, **sizes(mix.MIX))
+compile(mix._score_grads, D=640, H=4, HEADS=4, **sizes(mix.SCORES))
+compile(mix._row_sums, LONGEST=48, SCORED=True, H=4, HEADS=4, ROWS=8, **sizes(mix.SUMS))
+compile(mix._score_sums, LONGEST=48, H=4, HEADS=4, ROWS=8)
 compile(adamw._adamw, lr=1e-3, beta1=0.9, beta2=0.98, eps=1e-8, decay=1.0, BLOCK=1024)
 """
 

@@ -27,6 +27,7 @@ from grok.kernels.relu_readout import reference as readout_reference
 from grok.kernels.relu_readout import triton as readout_triton
 
 pytestmark = STRICT
+PRECISIONS = ("ieee", "bf16x6")
 
 
 @triton.jit
@@ -43,9 +44,10 @@ def test_a_loop_bound_that_is_no_constant_would_be_seen():
         _count[(1,)](torch.tensor([3]), torch.zeros(1, dtype=torch.int64))
 
 
+@pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("direct", [False, True])
 @pytest.mark.parametrize(("n_seeds", "n", "m", "c"), [(1, 5, 70, 7), (2, 70, 40, 13), (1, 65, 33, 113)])
-def test_relu_readout(n_seeds: int, n: int, m: int, c: int, direct: bool):
+def test_relu_readout(n_seeds: int, n: int, m: int, c: int, direct: bool, precision: str):
     """``pre`` and ``direct`` are columns of one wider tensor, and U a part of a longer row, as in a training step."""
     wide, row = random(n_seeds, n, m + c), random(n_seeds, m * c + 5, seed=1)
     unembedding = row[:, 3:-2].unflatten(1, (m, c))
@@ -53,14 +55,15 @@ def test_relu_readout(n_seeds: int, n: int, m: int, c: int, direct: bool):
     exact_wide, exact_u = doubles(wide, unembedding)
     expected = readout_reference.relu_readout(exact_wide[..., :m], exact_u, exact_wide[..., m:] if direct else None)
     logits = torch.empty(n_seeds, n, c, device=DEVICE)
-    readout_triton.relu_readout(pre, unembedding, skip, logits=logits)
+    readout_triton.relu_readout(pre, unembedding, skip, logits=logits, precision=precision)
     close(logits, expected.detach())
     into, drow = torch.empty_like(wide), torch.zeros_like(row)
     grad = into[..., m:].copy_(random(n_seeds, n, c, seed=2))
     expected.backward(grad.double())
     dunembedding = drow[:, 3:-2].unflatten(1, (m, c)).fill_(float("nan"))
     memory = {"dunembedding": dunembedding, "partial": torch.empty(n_seeds, readout_triton.SPLITS, m, c, device=DEVICE)}
-    readout_triton.relu_readout_backward(grad, pre, unembedding.mT.contiguous(), dpre=into[..., :m], **memory)
+    readout_triton.backward_pre(grad, pre, unembedding, dpre=into[..., :m], precision=precision)
+    readout_triton.backward_readout(grad, pre, **memory, precision=precision)
     close(into[..., :m], exact_wide.grad[..., :m])
     close(dunembedding, exact_u.grad)
     assert not drow[:, :3].any()
@@ -71,7 +74,8 @@ def test_relu_readout(n_seeds: int, n: int, m: int, c: int, direct: bool):
         close(found, wanted)
 
 
-def test_products_of_all_sizes_and_strides_in_one_launch():
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_products_of_all_sizes_and_strides_in_one_launch(precision: str):
     """Deep ones, transposed ones, one vector for all rows, sums of several, a scale, outputs that are parts."""
     a, b, c = random(2, 35, 300), random(2, 33, 300, seed=1), random(2, 7, 5, seed=2)
     row, out = random(2, 1, 33, seed=3), torch.zeros(2, 50, 40, device=DEVICE)
@@ -86,7 +90,7 @@ def test_products_of_all_sizes_and_strides_in_one_launch():
         fixed_reference.Product(part.fill_(float("nan")), term, scale)
         for part, term, scale in zip(parts, terms, (1.0, 0.5, -2.0), strict=True)
     ]
-    fixed_triton.Products(products)()
+    fixed_triton.Products(products, precision)()
     found = out.clone()
     assert not out[:, 41:].any()
     for product in products:
@@ -112,39 +116,30 @@ def test_columns_behind_the_classes_are_direct_alone_and_give_no_gradient(n_seed
     close(loss, expected_loss)
     close(grad[..., :c], expected)
     assert not grad[..., c:].any()
-    transposed = torch.nn.functional.pad(u.mT, (0, 0, 0, w - c), value=7.0).contiguous()
     into, du = torch.empty_like(pre), torch.empty_like(u)
     partial = torch.empty(n_seeds, readout_triton.SPLITS, m, w, device=DEVICE)
-    readout_triton.relu_readout_backward(grad, pre, transposed, dpre=into, dunembedding=du, partial=partial)
+    readout_triton.backward_pre(grad, pre, u, dpre=into)
+    readout_triton.backward_readout(grad, pre, dunembedding=du, partial=partial)
     for found, wanted in zip((into, du), readout_reference.relu_readout_backward(expected, pre, u), strict=True):
         close(found, wanted)
 
 
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("aligned", [False, True])
+@pytest.mark.parametrize("out_across", [False, True])
 @pytest.mark.parametrize("way", [(False, False), (False, True), (True, False), (True, True)])
-def test_products_in_tall_and_in_short_tiles(monkeypatch: pytest.MonkeyPatch, way: tuple[bool, bool]):
-    """Read in every way; on a GPU with the same bits, so that a batch, with more tiles, gives those of a run alone."""
-    a, b, found = random(2, 70, 45), random(2, 45, 70, seed=1), []
+def test_products_are_read_and_written_in_every_way(
+    way: tuple[bool, bool], out_across: bool, aligned: bool, precision: str
+):
+    """Deeper than a program adds up, so in parts; of odd sizes, and so that several numbers are read at once."""
+    n, k, m = (68, 300, 36) if aligned else (67, 299, 35)
+    a, b, out = random(2, n, k), random(2, k, m, seed=1), torch.empty(2, n, m, device=DEVICE)
     a, b = (x.mT.contiguous().mT if across else x for x, across in zip((a, b), way, strict=True))
-    for many, size in ((1, fixed_triton.TALL), (10**6, fixed_triton.SHORT)):
-        monkeypatch.setattr(fixed_triton, "MANY", many)
-        found.append(torch.empty(2, 70, 70, device=DEVICE))
-        products = fixed_triton.Products([fixed_reference.Product(found[-1], ((a, b),))])
-        products()
-        assert products.fixed["ROWS"] == size["ROWS"]
-        close(found[-1], a.double() @ b.double())
-    assert DEVICE == "cpu" or torch.equal(*found)
-
-
-@pytest.mark.parametrize("n_seeds", [1, fixed_triton.MANY])
-def test_the_tiles_of_tensor_units_do_not_depend_on_the_number_of_seeds(n_seeds: int):
-    """They add up a tile's depth before the rest, so that tiles of another depth give other bits."""
-    out, a, b = (torch.zeros(n_seeds, 4, 4, device=DEVICE) for _ in range(3))
-    for precision, size in (
-        ("tf32x3", fixed_triton.TALL),
-        ("ieee", fixed_triton.TALL if n_seeds > 1 else fixed_triton.SHORT),
-    ):
-        fixed = fixed_triton.Products([fixed_reference.Product(out, ((a, b),))], precision).fixed
-        assert {name: fixed[name] for name in size} == size
+    out = torch.empty(2, m, n, device=DEVICE).mT if out_across else out
+    products = fixed_triton.Products([fixed_reference.Product(out, ((a, b),), 0.5)], precision)
+    products()
+    assert products.adding[2] == 2
+    close(out, a.double() @ b.double() / 2)
 
 
 def test_products_that_do_not_fit_are_refused():

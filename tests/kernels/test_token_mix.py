@@ -16,9 +16,11 @@ from comparing import (  # fixtures of every test here: interpreted_as_by_triton
     random,
 )
 
-from grok.kernels.fixed_order.reference import multiply
+from grok.kernels.residual import reference as residual_reference
+from grok.kernels.residual import triton as residual_kernel
 from grok.kernels.token_mix import reference
 from grok.kernels.token_mix import triton as kernel
+from grok.kernels.token_mix.segments import Segments
 
 pytestmark = STRICT
 
@@ -27,38 +29,57 @@ pytestmark = STRICT
 def tiles(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """With small tiles, several programs make several blocks of pairs each, as in a training step."""
     if request.param:
-        small = {"MANY": 8, "ROWS": 4, "COLS": 16, "num_warps": 1}
-        monkeypatch.setattr(kernel, "_mix_tile", lambda _: small)
+        monkeypatch.setattr(kernel, "MIX", {"ROWS": 4, "COLS": 16, "num_warps": 1})
 
 
 @pytest.mark.usefixtures("tiles")
-@pytest.mark.parametrize(("n_seeds", "n", "p", "h", "d"), [(1, 19, 7, 4, 21), (2, 21, 13, 2, 130), (1, 25, 113, 1, 9)])
+@pytest.mark.parametrize(("n_seeds", "n", "p", "h", "d"), [(1, 19, 7, 4, 21), (2, 21, 13, 3, 130), (1, 25, 113, 1, 9)])
 def test_token_mix(n_seeds: int, n: int, p: int, h: int, d: int):
     chosen = pairs(n_seeds, n, p)
-    given = random(n_seeds, 2 * p + 1, h), random(n_seeds, h, 2 * p + 1, d), random(n_seeds, 1, d, seed=1)
-    segments = kernel.Segments.of(chosen, p)
+    scores, values, constants = random(n_seeds, 2 * p, h), random(n_seeds, h, 2 * p, d), random(n_seeds, 3, d, seed=1)
+    segments = Segments.of(chosen, p)
     mixed, weights, totals, pair_dscores = (
-        torch.empty(n_seeds, *shape, device=DEVICE) for shape in ((n, d), (n, 3, h), (p, d), (n, 3, h))
+        torch.empty(n_seeds, *shape, device=DEVICE) for shape in ((n, d), (n, 2, h), (p, d), (n, 2, h))
     )
-    kernel.token_mix(*given, segments, mixed=mixed, weights=weights)
-    exact = tuple(doubles(*given))
+    kernel.token_mix(scores, values, constants, segments, mixed=mixed, weights=weights)
+    exact = tuple(doubles(scores, values, constants))
     expected = reference.token_mix(*exact, chosen)
     close(mixed, expected.detach())
     grad = random(*mixed.shape, seed=2)
     expected.backward(grad.double())
-    dscores, dvalues, dconstant = (torch.empty_like(x) for x in given)
-    memory = {"dscores": dscores, "dvalues": dvalues, "totals": totals, "pair_dscores": pair_dscores}
-    kernel.token_mix_backward(grad, given[1], weights, segments, **memory)
-    multiply(kernel.equals_row(dscores, dvalues, totals, dconstant))
-    for found, of in zip((dscores, dvalues, dconstant), exact, strict=True):
+    dscores, dvalues = torch.empty_like(scores), torch.empty_like(values)
+    kernel.scores_backward(grad, values, weights, segments, pair_dscores=pair_dscores, dscores=dscores)
+    kernel.values_backward(grad, weights, segments, dvalues=dvalues, totals=totals)
+    for found, of in zip((dscores, dvalues, totals.sum(1, keepdim=True).expand(-1, 3, -1)), exact, strict=True):
         close(found, of.grad)
+
+
+def test_scores_and_values_relative_to_the_last_token_are_attention_over_three():
+    """Softmax over a, b and ``=``, with scores and values of all three."""
+    p, h, d = 5, 2, 3
+    scores, values = random(1, 2 * p + 1, h).double(), random(1, h, 2 * p + 1, d, seed=1).double()
+    chosen = pairs(1, 20, p)
+    rows = torch.stack([chosen[..., 0], p + chosen[..., 1], torch.full_like(chosen[..., 0], 2 * p)], dim=-1)[0]
+    expected = torch.einsum("njh,hnjd->nd", scores[0, rows].softmax(dim=1), values[0][:, rows])
+    relative = scores[:, :-1] - scores[:, -1:], values[:, :, :-1] - values[:, :, -1:]
+    found = reference.token_mix(*relative, values[:, :, -1:].sum(1), chosen)
+    torch.testing.assert_close(found[0], expected)
+
+
+@pytest.mark.parametrize(("n_seeds", "p", "d"), [(1, 7, 12), (2, 5, 33)])
+def test_residual(n_seeds: int, p: int, d: int):
+    flat = random(n_seeds, (p + 4) * d + 3)
+    embed, pos = flat[:, : (p + 1) * d].view(n_seeds, p + 1, d), flat[:, (p + 1) * d : -3].view(n_seeds, 3, d)
+    x = torch.empty(n_seeds, 2 * p + 1, d, device=DEVICE)
+    residual_kernel.residual(embed, pos, x=x)
+    close(x, residual_reference.residual(embed, pos))
 
 
 @pytest.mark.usefixtures("tiles")
 @pytest.mark.parametrize(("n_seeds", "n", "p", "d"), [(2, 19, 7, 150), (1, 25, 113, 9)])
 def test_gather_pairs(n_seeds: int, n: int, p: int, d: int):
     table, chosen = random(n_seeds, p, d), pairs(n_seeds, n, p)
-    segments = kernel.Segments.of(chosen, p)
+    segments = Segments.of(chosen, p)
     (exact,) = doubles(table)
     seeds = torch.arange(n_seeds, device=DEVICE)[:, None]
     expected = exact[seeds, chosen[..., 0]] + exact[seeds, chosen[..., 1]]

@@ -181,7 +181,7 @@ def test_the_full_suite_fills_at_most_8_files_of_16_mib(tmp_path: Path):
     """A fixture has at most two sets of weights, and ten numbers of at most 20 characters for each snapshot."""
     plan, folders = full_plan(), []
     for recipes, sets in [
-        *(([r], 2) for r in [*plan.canonical, *plan.compared[0]]),
+        *(([r], 2) for r in [*plan.canonical, *plan.compared[0] * len(plan.compared[1])]),
         *((batch, 1) for batch in plan.batches),
     ]:
         for recipe in recipes:
@@ -228,7 +228,7 @@ def test_what_was_trained_is_on_disk_before_it_is_measured(tmp_path: Path):
     pool, calls = Mock(), []
     pool.apply_async.side_effect = lambda call, arguments: calls.append(_Later(call, arguments)) or calls[-1]
     work = gpu_suite.Workers(lambda: pool, tmp_path / "scratch", tmp_path)
-    alone, settings = [[recipe] for recipe in plan.canonical[:2]], Settings(engine=plan.trains)
+    alone, settings = [([recipe], "") for recipe in plan.canonical[:2]], Settings(engine=plan.trains)
     kept = gpu_suite.Workers(lambda: pool, tmp_path / "kept", tmp_path)
     list(gpu_suite.trained(alone[1:], settings, ("initial",), kept, lambda: True, now=False))
     assert not calls  # something is timed next
@@ -236,7 +236,7 @@ def test_what_was_trained_is_on_disk_before_it_is_measured(tmp_path: Path):
         assert f"{plan.canonical[1].name}-p7/seed{plan.canonical[1].seed}/weights" in set(file.keys())
     *_, found = gpu_suite.trained(alone, settings, ("initial",), work, lambda: not work.jobs)
     assert found["left_out"] == [f"{plan.canonical[1].name}-p7, 1 seeds"]
-    list(gpu_suite.trained(plan.batches[:1], settings, ("initial",), work, lambda: True))
+    list(gpu_suite.trained([(plan.batches[0], "")], settings, ("initial",), work, lambda: True))
     first, _, broken = calls
     with safe_open(tmp_path / "finals-0.safetensors", "np") as file:
         assert {"modadd-mlp-p7/seed0/weights", "modadd-mlp-p7/seed1/losses"} <= set(file.keys())

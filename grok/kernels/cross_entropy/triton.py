@@ -11,7 +11,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-ROWS = 16  # of a program
+ROWS = 8  # of a program
 
 
 @triton.jit
@@ -41,31 +41,37 @@ def _log1p(x):
 
 
 @triton.jit
+def losses_of(logits, label, column, C, N):
+    """Of rows of logits: the losses, and the gradient of their mean over N. Columns from C on are no classes.
+
+    The row that a layout of threads holds decides in which order its numbers are added up.
+    """
+    is_right = column[None, :] == label[:, None]
+    right = tl.sum(tl.where(is_right, logits, 0.0), axis=1)
+    gap = tl.where(is_right | (column >= C)[None, :], -1e30, logits - right[:, None])
+    m = tl.maximum(tl.max(gap, axis=1), 0.0)
+    e = _exp(gap - m[:, None])
+    wrong = tl.sum(e, axis=1)
+    total = wrong + (_exp(-m) - 1.0)
+    scale = 1.0 / ((1.0 + total) * N)
+    return m + _log1p(total), tl.where(is_right, -wrong[:, None], e) * scale[:, None]
+
+
+@triton.jit
 def _cross_entropy(
-    logits, labels, partial, grads, N, C, W, blocks, grads_row, grads_seed,
+    logits, labels, partial, grads, N, C, W, n_blocks, grads_row, grads_seed,
     GRAD: tl.constexpr, ROWS: tl.constexpr, COLS: tl.constexpr,
 ):  # fmt: skip
     """A block of rows of a seed, all classes: the sum of its losses; the gradient of the seed's mean, if asked for."""
     seed = tl.program_id(1).to(tl.int64)
     row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     column = tl.arange(0, COLS)
-    real_row = row < N
-    label = tl.load(labels + seed * N + row, mask=real_row, other=0)
-    given = logits + seed * N * W
-    right = tl.load(given + row * W + label, mask=real_row, other=0.0)
-    real = real_row[:, None] & (column < W)[None, :]
-    is_right = column[None, :] == label[:, None]
-    gap = tl.load(given + row[:, None] * W + column, mask=real, other=0.0) - right[:, None]
-    gap = tl.where(is_right | (column >= C)[None, :], -1e30, gap)
-    m = tl.maximum(tl.max(gap, axis=1), 0.0)
-    e = _exp(gap - m[:, None])
-    wrong = tl.sum(e, axis=1)
-    total = wrong + (_exp(-m) - 1.0)
-    loss = tl.where(real_row, m + _log1p(total), 0.0)
-    tl.store(partial + seed * blocks + tl.program_id(0), tl.sum(loss, axis=0))
+    real = (row < N)[:, None] & (column < W)[None, :]
+    label = tl.load(labels + seed * N + row, mask=row < N, other=0)
+    found = tl.load(logits + seed * N * W + row[:, None] * W + column, mask=real, other=0.0)
+    loss, grad = losses_of(found, label, column, C, N)
+    tl.store(partial + seed * n_blocks + tl.program_id(0), tl.sum(tl.where(row < N, loss, 0.0), axis=0))
     if GRAD:
-        scale = 1.0 / ((1.0 + total) * N)
-        grad = tl.where(is_right, -wrong[:, None], e) * scale[:, None]
         tl.store(grads + seed * grads_seed + row[:, None] * grads_row + column, grad, mask=real)
 
 
@@ -80,30 +86,34 @@ def _mean(partial, means, N, BLOCKS: tl.constexpr, ROWS: tl.constexpr):
     tl.store(means + seed, tl.sum(acc, axis=0) / N)
 
 
-def mean_loss(
-    logits: Tensor,
-    labels: Tensor,
-    n_classes: int = 0,
-    *,
-    partial: Tensor | None = None,
-    grad: Tensor | None = None,
-) -> Tensor:
-    """Mean loss over N: [S, N, W] float32 contiguous, [S, N] → [S]. Without autograd.
+def mean_loss(logits: Tensor, labels: Tensor, n_classes: int = 0, *, grad: Tensor | None = None) -> Tensor:
+    """Mean loss over N: [S, N, W] float32 contiguous, [S, N] → [S]. Without autograd. More: ``block_losses``."""
+    n_seeds, n, _ = logits.shape
+    partial = torch.empty(n_seeds, blocks(n), dtype=torch.float32, device=logits.device)
+    block_losses(logits, labels, n_classes, partial=partial, grad=grad)
+    return mean(partial, n)
 
-    Columns behind the first ``n_classes`` are no classes; 0: all are. The loss's gradient by the logits is written to
-    ``grad`` if given, [S, N, W], whose rows may be strided; it is zero where there is no class. ``partial``: memory for
-    sums, [S, ``blocks(N)``].
+
+def block_losses(
+    logits: Tensor, labels: Tensor, n_classes: int = 0, *, partial: Tensor, grad: Tensor | None = None
+) -> None:
+    """Sums of the losses of a few rows each, to ``partial`` [S, ``blocks(N)``]; ``mean`` adds them up.
+
+    Columns behind the first ``n_classes`` are no classes; 0: all are. The mean loss's gradient by the logits is written
+    to ``grad`` if given, [S, N, W], whose rows may be strided; it is zero where there is no class.
     """
     n_seeds, n, w = logits.shape
-    if partial is None:
-        partial = torch.empty(n_seeds, blocks(n), dtype=torch.float32, device=logits.device)
     out = partial if grad is None else grad
     _cross_entropy[(blocks(n), n_seeds)](
         logits, labels, partial, out, n, n_classes or w, w, blocks(n), out.stride(-2), out.stride(0),
         GRAD=grad is not None, ROWS=ROWS, COLS=triton.next_power_of_2(w),
     )  # fmt: skip
-    means = torch.empty(n_seeds, dtype=torch.float32, device=logits.device)
-    _mean[(n_seeds,)](partial, means, n, BLOCKS=blocks(n), ROWS=128)
+
+
+def mean(partial: Tensor, n: int) -> Tensor:
+    """[S, ``blocks(n)``] → [S]: their sum by n."""
+    means = partial.new_empty(len(partial))
+    _mean[(len(partial),)](partial, means, n, BLOCKS=partial.shape[1], ROWS=128)
     return means
 
 

@@ -17,12 +17,13 @@ class Product:
     """out = scale · Σ a b over the terms (a, b): a [S, n, k], b [S, k, m], out [S, n, m]; k may differ.
 
     ``multiply`` takes any strides. The kernel needs the rows or the columns of each factor to be adjacent in memory, in
-    the same way in all terms, and at least one term with k > 0.
+    the same way in all terms, and at least one term with k > 0. ``whole``: it does not make it in parts.
     """
 
     out: Tensor
     terms: tuple[tuple[Tensor, Tensor], ...]
     scale: float = 1.0
+    whole: bool = False
 
 
 def multiply(products: Iterable[Product]) -> None:

@@ -15,30 +15,43 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from grok.kernels.dot import dot
 from grok.kernels.fixed_order.reference import Product
 
-COLS = 32  # of a tile
-MANY = 264  # tall tiles are for lists of so many: two for each multiprocessor of a large GPU
-TALL = {"ROWS": 64, "DEPTH": 16, "num_warps": 4}  # DEPTH is what a tile multiplies at once
-SHORT = {"ROWS": 32, "DEPTH": 32, "num_warps": 8}
+# The tiles that products are cut into. DEPTH is what a tile multiplies at once. There is one size, as tensor units add
+# up what is DEPTH deep before the rest: with another size for a batch a run would not have the bits that it has alone.
+TILE: dict[str, Any] = {"ROWS": 64, "COLS": 32, "DEPTH": 32, "num_warps": 4}
+MOST = 8  # as many times DEPTH a program adds up: what follows waits for the deepest product
+BLOCK = 1024  # numbers of a product in parts that a program adds up
 
 # Which factors are read across, a column after another: the ways that ``_multiply`` knows. The last one is slow, as
 # the threads of a warp then read the same bank of shared memory.
 WAYS = ((False, False), (True, False), (False, True))
+VECTOR = 4  # numbers that a thread reads at once, where every row, or column, begins at a multiple of so many
 
 
 @triton.jit
 def _place_of(term, seed):
-    """Address and stride of a term's factors, and its depth. Strides are below 2^31, addresses are not."""
-    a = tl.load(term) + seed * tl.load(term + 1) * 4
-    b = tl.load(term + 3) + seed * tl.load(term + 4) * 4
+    """Place and stride of a term's factors, and its depth. Strides are below 2^31, places are not."""
+    a = tl.load(term) + seed * tl.load(term + 1)
+    b = tl.load(term + 3) + seed * tl.load(term + 4)
     return a, tl.load(term + 2).to(tl.int32), b, tl.load(term + 5).to(tl.int32), tl.load(term + 6).to(tl.int32)
 
 
 @triton.jit
-def _tile(address, i, j, stride, rows, columns, ACROSS: tl.constexpr):
-    """Numbers [i, j] of a matrix, zero outside. Those of a row are adjacent in memory, or ``ACROSS`` of a column."""
-    x = address.to(tl.pointer_type(tl.float32))
+def _tile(memory, first, i, j, stride, rows, columns, ACROSS: tl.constexpr, ALIGNED: tl.constexpr):
+    """Numbers [i, j] of a matrix that begins at ``first``, zero outside. Those of a row are adjacent in memory, or
+    ``ACROSS`` of a column.
+
+    ``ALIGNED``: see ``VECTOR``; then the adjacent numbers are also a multiple of so many.
+    """
+    if ALIGNED:  # says so to the compiler, which takes no hint for a number that changes in a loop
+        first, stride = first // 4 * 4, stride // 4 * 4
+        if ACROSS:
+            rows = rows // 4 * 4
+        else:
+            columns = columns // 4 * 4
+    x = memory + first
     if ACROSS:
         place = x + (j[:, None] * stride + i[None, :])
         found = tl.trans(tl.load(place, mask=(j < columns)[:, None] & (i < rows)[None, :], other=0.0))
@@ -50,27 +63,28 @@ def _tile(address, i, j, stride, rows, columns, ACROSS: tl.constexpr):
 
 @triton.jit
 def _sum(
-    terms, term, last, seed, i, j, N, M, A_ACROSS: tl.constexpr, B_ACROSS: tl.constexpr,
+    memory, tile, terms, seed, i, j, N, M, A_ACROSS: tl.constexpr, B_ACROSS: tl.constexpr, ALIGNED: tl.constexpr,
     PRECISION: tl.constexpr, ROWS: tl.constexpr, COLS: tl.constexpr, DEPTH: tl.constexpr,
 ):  # fmt: skip
-    """Σ a b over the terms, at the rows i and the columns j.
+    """Σ a b over the terms of a tile, at the rows i and the columns j.
 
     While one term's factors are multiplied, the next one's are on their way, and the place of those after them. There
     is nothing to read behind the last term: its depth is 0.
     """
     k = tl.arange(0, DEPTH)
     acc = tl.zeros((ROWS, COLS), tl.float32)
-    a, a_stride, b, b_stride, K = _place_of(terms + term * 7, seed)
-    x = _tile(a, i, k, a_stride, N, K, A_ACROSS)
-    y = _tile(b, k, j, b_stride, K, M, B_ACROSS)
+    a, a_stride, b, b_stride, K = _place_of(tile + 12, seed)
+    term, last = tl.load(tile + 8), tl.load(tile + 9)
+    x = _tile(memory, a, i, k, a_stride, N, K, A_ACROSS, ALIGNED)
+    y = _tile(memory, b, k, j, b_stride, K, M, B_ACROSS, ALIGNED)
     a, a_stride, b, b_stride, K = _place_of(terms + tl.minimum(term + 1, last) * 7, seed)
     K = tl.where(term < last, K, 0)
     while term <= last:
-        next_x = _tile(a, i, k, a_stride, N, K, A_ACROSS)
-        next_y = _tile(b, k, j, b_stride, K, M, B_ACROSS)
+        next_x = _tile(memory, a, i, k, a_stride, N, K, A_ACROSS, ALIGNED)
+        next_y = _tile(memory, b, k, j, b_stride, K, M, B_ACROSS, ALIGNED)
         a, a_stride, b, b_stride, K = _place_of(terms + tl.minimum(term + 2, last) * 7, seed)
         K = tl.where(term + 1 < last, K, 0)
-        acc = tl.dot(x, y, acc, input_precision=PRECISION)
+        acc = dot(x, y, acc, PRECISION)
         x, y = next_x, next_y
         term += 1
     return acc
@@ -78,26 +92,50 @@ def _sum(
 
 @triton.jit
 def _multiply(
-    tiles, outs, terms, scales, PRECISION: tl.constexpr, ROWS: tl.constexpr, COLS: tl.constexpr, DEPTH: tl.constexpr,
+    memory, tiles, terms, scales, PRECISION: tl.constexpr, ROWS: tl.constexpr, COLS: tl.constexpr, DEPTH: tl.constexpr,
 ):  # fmt: skip
     """One tile of one product of one seed. Tables: see ``Products``."""
-    tile = tiles + tl.program_id(0) * 3
+    tile = tiles + tl.program_id(0) * 19
     seed = tl.program_id(1).to(tl.int64)
-    which, n, m = tl.load(tile), tl.load(tile + 1), tl.load(tile + 2)
-    out = outs + which * 9
-    N, M = tl.load(out + 4).to(tl.int32), tl.load(out + 5).to(tl.int32)
-    term, last, way = tl.load(out + 6), tl.load(out + 7) - 1, tl.load(out + 8)
-    i, j = n + tl.arange(0, ROWS), m + tl.arange(0, COLS)
+    scale = tl.load(scales + tl.load(tile))
+    i = tl.multiple_of(tl.load(tile + 1).to(tl.int32), 16) + tl.arange(0, ROWS)
+    j = tl.multiple_of(tl.load(tile + 2).to(tl.int32), 16) + tl.arange(0, COLS)
+    stride, N, M = tl.load(tile + 5).to(tl.int32), tl.load(tile + 6).to(tl.int32), tl.load(tile + 7).to(tl.int32)
+    way = tl.load(tile + 10)
     # A loop for each way: one loop that asks at every term waits for what it reads.
     if way == 0:
-        acc = _sum(terms, term, last, seed, i, j, N, M, False, False, PRECISION, ROWS, COLS, DEPTH)
+        acc = _sum(memory, tile, terms, seed, i, j, N, M, False, False, False, PRECISION, ROWS, COLS, DEPTH)
     elif way == 1:
-        acc = _sum(terms, term, last, seed, i, j, N, M, True, False, PRECISION, ROWS, COLS, DEPTH)
+        acc = _sum(memory, tile, terms, seed, i, j, N, M, True, False, False, PRECISION, ROWS, COLS, DEPTH)
+    elif way == 2:
+        acc = _sum(memory, tile, terms, seed, i, j, N, M, False, True, False, PRECISION, ROWS, COLS, DEPTH)
+    elif way == 3:
+        acc = _sum(memory, tile, terms, seed, i, j, N, M, False, False, True, PRECISION, ROWS, COLS, DEPTH)
+    elif way == 4:
+        acc = _sum(memory, tile, terms, seed, i, j, N, M, True, False, True, PRECISION, ROWS, COLS, DEPTH)
     else:
-        acc = _sum(terms, term, last, seed, i, j, N, M, False, True, PRECISION, ROWS, COLS, DEPTH)
-    place = tl.load(out).to(tl.pointer_type(tl.float32)) + seed * tl.load(out + 1)
-    place += i[:, None] * tl.load(out + 2) + j[None, :] * tl.load(out + 3)
-    tl.store(place, acc * tl.load(scales + which), mask=(i < N)[:, None] & (j < M)[None, :])
+        acc = _sum(memory, tile, terms, seed, i, j, N, M, False, True, True, PRECISION, ROWS, COLS, DEPTH)
+    acc *= scale
+    place = memory + tl.load(tile + 3) + seed * tl.load(tile + 4)
+    if tl.load(tile + 11) == 0:
+        tl.store(place + (i[:, None] * stride + j[None, :]), acc, mask=(i < N)[:, None] & (j < M)[None, :])
+    else:
+        tl.store(place + (j[:, None] * stride + i[None, :]), tl.trans(acc), mask=(j < M)[:, None] & (i < N)[None, :])
+
+
+@triton.jit
+def _add_parts(memory, blocks, PARTS: tl.constexpr, BLOCK: tl.constexpr):
+    """Some numbers of a product that was made in parts: the parts in their order."""
+    block = blocks + tl.program_id(0) * 8
+    seed = tl.program_id(1).to(tl.int64)
+    parts, size, columns = tl.load(block + 1), tl.load(block + 2).to(tl.int32), tl.load(block + 3).to(tl.int32)
+    i = tl.load(block).to(tl.int32) + tl.arange(0, BLOCK)
+    place = memory + tl.load(block + 4) + seed * parts * size + i
+    acc = tl.zeros((BLOCK,), tl.float32)
+    for part in range(0, PARTS):
+        acc += tl.load(place + part * size, mask=i < tl.where(part < parts, size, 0), other=0.0)
+    place = memory + tl.load(block + 5) + seed * tl.load(block + 6)
+    tl.store(place + (i // columns) * tl.load(block + 7).to(tl.int32) + i % columns, acc, mask=i < size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,11 +144,11 @@ class _Plan:
 
     out: Tensor
     terms: tuple[tuple[Tensor, Tensor], ...]
-    way: int  # of ``WAYS``
+    across: tuple[bool, bool]  # of ``WAYS``
 
     @classmethod
     def of(cls, product: Product) -> _Plan:
-        """Raises ValueError for sizes that do not fit, another type than float32, and factors that no way can read."""
+        """Raises ValueError for sizes that do not fit, another type than float32, and what no way can read or write."""
         n_seeds, n, m = product.out.shape
         for a, b in product.terms:
             k = a.shape[2]
@@ -118,33 +156,37 @@ class _Plan:
                 raise ValueError(f"{list(a.shape)} times {list(b.shape)} is not {[n_seeds, n, m]}")
         if any(x.dtype != torch.float32 for x in (product.out, *sum(product.terms, ()))):
             raise ValueError("float32 expected")
+        if not any(_readable(product.out, across) for across in (False, True)):
+            raise ValueError("neither the rows nor the columns of a product are adjacent in memory")
         turned = tuple((b.mT, a.mT) for a, b in product.terms)
         forms = [(product.out, product.terms), (product.out.mT, turned)]
-        if n < m and n <= COLS:  # tiles are tall
+        if n < m and n <= TILE["COLS"]:  # tiles may be tall
             forms.reverse()
         for ways in (WAYS[:2], WAYS[2:]):
             for out, terms in forms:
                 for way in ways:
                     if all(_readable(x, across) for pair in terms for x, across in zip(pair, way, strict=True)):
-                        return cls(out, terms, WAYS.index(way))
+                        return cls(out, terms, way)
         raise ValueError("neither the rows nor the columns of a factor are adjacent in memory in all terms")
 
-    def tiles(self, rows: int) -> list[tuple[int, int]]:
+    @property
+    def way(self) -> int:
+        """Which branch of ``_multiply`` it takes."""
+        aligned = all(_aligned(x, across) for pair in self.terms for x, across in zip(pair, self.across, strict=True))
+        return WAYS.index(self.across) + aligned * len(WAYS)
+
+    def tiles(self, rows: int, columns: int) -> list[tuple[int, int]]:
         """First row and first column of each tile."""
         n, m = self.out.shape[1:]
-        return [(i, j) for i in range(0, n, rows) for j in range(0, m, COLS)]
+        return [(i, j) for i in range(0, n, rows) for j in range(0, m, columns)]
 
-    def row(self, first: int, end: int) -> tuple[int, ...]:
-        """Of ``Products.outs``, for the terms from ``first`` to ``end``."""
-        return (self.out.data_ptr(), *self.out.stride(), *self.out.shape[1:], first, end, self.way)
-
-    def parts(self, depth: int) -> list[tuple[int, ...]]:
-        """Of ``Products.terms``: a term that is deeper than ``depth`` is several."""
-        a_across, b_across = WAYS[self.way]
+    def cut(self, memory: Tensor, depth: int) -> list[tuple[int, ...]]:
+        """Rows of the table of terms: a term that is deeper than ``depth`` is several."""
+        a_across, b_across = self.across
         return [
             (
-                *_place(a[..., k : k + depth], a_across),
-                *_place(b[:, k : k + depth], b_across),
+                *_place(a[..., k : k + depth], a_across, memory),
+                *_place(b[:, k : k + depth], b_across, memory),
                 min(depth, b.shape[1] - k),
             )
             for a, b in self.terms
@@ -158,19 +200,29 @@ def _readable(x: Tensor, across: bool) -> bool:
     return x.stride(along) == 1 or x.shape[along] == 1
 
 
-def _place(x: Tensor, across: bool) -> tuple[int, ...]:
-    """Address, stride of seeds, and stride of what is not adjacent."""
-    return x.data_ptr(), x.stride(0), x.stride(2 if across else 1)
+def _aligned(x: Tensor, across: bool) -> bool:
+    """Can a thread read ``VECTOR`` numbers at once?"""
+    along, other = (1, 2) if across else (2, 1)
+    return x.data_ptr() % (4 * VECTOR) == 0 and all(
+        n % VECTOR == 0 for n in (x.stride(0), x.stride(other), x.shape[along])
+    )
+
+
+def _place(x: Tensor, across: bool, memory: Tensor) -> tuple[int, ...]:
+    """Where it begins, in numbers behind ``memory``, stride of seeds, and stride of what is not adjacent."""
+    return (x.data_ptr() - memory.data_ptr()) // 4, x.stride(0), x.stride(2 if across else 1)
 
 
 class Products:
     """A list of products with the same S, as ``reference.multiply`` computes them, ready to be launched many times.
 
-    Tables, one row each: ``tiles``: product, first row, first column; ``outs``: address, strides of seed, row and
-    column, n, m, first term, end of the terms, way; ``terms``: address, stride of seeds and the other stride of a, the
-    same of b, k. With "ieee" every number of the output adds its products one after another, whatever the size of a
-    tile. In tensor units those of a tile's depth are added first, so other precisions have tiles of one size: a batch,
-    with more of them, gives the bits of a run alone.
+    A product that is deeper than ``MOST`` terms is made in parts beside each other, which a second launch adds up.
+
+    Tables. ``terms``: of each term place, stride of seeds and the other stride of a, the same of b, k. ``tiles``: of
+    each tile the product, first row and column, place, stride of seeds and other stride of the output, n, m, first and
+    last term, way, whether columns are adjacent in memory, and the first term's row, so that a program has all that it
+    needs to begin. ``blocks``: of each block of numbers to be added up the first number, how many parts, how many
+    numbers, columns, place of the parts, and place and strides of the output.
 
     Raises ValueError if a product cannot be computed (``_Plan.of``).
     """
@@ -179,23 +231,46 @@ class Products:
         self.products = tuple(products)  # keeps the tensors
         plans = [_Plan.of(product) for product in self.products]
         n_seeds, device = self.products[0].out.shape[0], self.products[0].out.device
-        many = n_seeds * sum(len(plan.tiles(TALL["ROWS"])) for plan in plans) >= MANY
-        size = TALL if many or precision != "ieee" else SHORT
-        outs: list[tuple[int, ...]] = []
+        # Places are counted from here: the compiler learns from a pointer, and not from an address, what is aligned.
+        memory = torch.tensor([p.scale for p in self.products], dtype=torch.float32).to(device)
+        tiles: list[tuple[int, ...]] = []
         terms: list[tuple[int, ...]] = []
-        for plan in plans:
-            first = len(terms)
-            terms += plan.parts(size["DEPTH"])
-            outs.append(plan.row(first, len(terms)))
-        tiles = [(which, *tile) for which, plan in enumerate(plans) for tile in plan.tiles(size["ROWS"])]
-        self.grid = (len(tiles), n_seeds)
-        self.tables = (
-            torch.tensor(tiles, dtype=torch.int32).to(device),
-            torch.tensor(outs, dtype=torch.int64).to(device),
-            torch.tensor(terms, dtype=torch.int64).to(device),
-            torch.tensor([p.scale for p in self.products], dtype=torch.float32).to(device),
-        )
-        self.fixed: dict[str, Any] = {"PRECISION": precision, "COLS": COLS, **size}
+        blocks: list[tuple[int, ...]] = []
+        self.partial: list[Tensor] = []
+        for which, (product, plan) in enumerate(zip(self.products, plans, strict=True)):
+            cut, start = plan.cut(memory, TILE["DEPTH"]), len(terms)
+            terms += cut
+            n_parts = 1 if product.whole else -(-len(cut) // MOST)
+            ends = [start + len(cut) * i // n_parts for i in range(n_parts + 1)]
+            outs = [plan.out]
+            across = not _readable(plan.out, False)
+            if n_parts > 1:
+                n, m = plan.out.shape[1:]
+                shape = (m, n) if across else (n, m)
+                self.partial.append(plan.out.new_empty(n_seeds, n_parts, *shape))
+                outs = [part.mT if across else part for part in self.partial[-1].unbind(1)]
+                row = (n_parts, n * m, shape[1], _place(self.partial[-1], False, memory)[0])
+                blocks += [(i, *row, *_place(plan.out, across, memory)) for i in range(0, n * m, BLOCK)]
+            for out, first, end in zip(outs, ends[:-1], ends[1:], strict=True):
+                row = (*_place(out, across, memory), *out.shape[1:], first, end - 1, plan.way, across, *terms[first])
+                tiles += [(which, *tile, *row) for tile in plan.tiles(TILE["ROWS"], TILE["COLS"])]
+
+        def table(rows: list[tuple[int, ...]]) -> Tensor:
+            return torch.tensor(rows, dtype=torch.int64).to(device)
+
+        self.grid, self.tables = (len(tiles), n_seeds), (memory, table(tiles), table(terms), memory)
+        self.fixed: dict[str, Any] = {"PRECISION": precision, **TILE}
+        self.adding = (len(blocks), n_seeds), (memory, table(blocks)), max((b[1] for b in blocks), default=0)
 
     def __call__(self) -> None:
+        self.multiply()
+        self.add()
+
+    def multiply(self) -> None:
+        """All but those that are made in parts: these are there after ``add``."""
         _multiply[self.grid](*self.tables, **self.fixed)
+
+    def add(self) -> None:
+        grid, tables, most = self.adding
+        if most:
+            _add_parts[grid](*tables, PARTS=most, BLOCK=BLOCK)

@@ -7,11 +7,17 @@ fixed number of times and added in a fixed order: no atomics, the same bits ever
 
 from __future__ import annotations
 
+from typing import Any
+
 import triton
 import triton.language as tl
 from torch import Tensor
 
+from grok.kernels.dot import dot
+
 SPLITS = 16
+FORWARD: dict[str, Any] = {"ROWS": 64, "COLS": 64, "DEPTH": 64, "num_warps": 4, "num_stages": 3}
+BACKWARD: dict[str, Any] = {"ROWS": 128, "COLS": 64, "DEPTH": 32, "num_warps": 8, "num_stages": 3}
 
 
 @triton.jit
@@ -28,7 +34,7 @@ def _forward(
         m = start + tl.arange(0, DEPTH)
         x = tl.load(pre + seed * pre_seed + n[:, None] * pre_row + m, mask=(n < N)[:, None] & (m < M), other=0.0)
         u = tl.load(readout + seed * readout_seed + m[:, None] * C + c, mask=(m < M)[:, None] & (c < C), other=0.0)
-        acc += tl.dot(tl.maximum(x, 0.0), u, input_precision=PRECISION)
+        acc = dot(tl.maximum(x, 0.0), u, acc, PRECISION)
     if DIRECT:
         acc += tl.load(direct + seed * direct_seed + n[:, None] * direct_row + c, mask=real, other=0.0)
     tl.store(logits + seed * N * W + n[:, None] * W + c, acc, mask=real)
@@ -36,8 +42,8 @@ def _forward(
 
 @triton.jit
 def _backward_pre(
-    dlogits, transposed, pre, dpre, N, M, W: tl.constexpr, dlogits_row, dlogits_seed, pre_row, pre_seed, dpre_row,
-    dpre_seed, PRECISION: tl.constexpr, ROWS: tl.constexpr, COLS: tl.constexpr, DEPTH: tl.constexpr,
+    dlogits, readout, pre, dpre, N, M, C, W: tl.constexpr, dlogits_row, dlogits_seed, pre_row, pre_seed, readout_seed,
+    dpre_row, dpre_seed, PRECISION: tl.constexpr, ROWS: tl.constexpr, COLS: tl.constexpr, DEPTH: tl.constexpr,
 ):  # fmt: skip
     seed = tl.program_id(2).to(tl.int64)
     n = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
@@ -48,8 +54,8 @@ def _backward_pre(
         c = start + tl.arange(0, DEPTH)
         place = dlogits + seed * dlogits_seed + n[:, None] * dlogits_row + c
         g = tl.load(place, mask=(n < N)[:, None] & (c < W), other=0.0)
-        u = tl.load(transposed + seed * W * M + c[:, None] * M + m, mask=(c < W)[:, None] & (m < M), other=0.0)
-        acc += tl.dot(g, u, input_precision=PRECISION)
+        u = tl.load(readout + seed * readout_seed + m * C + c[:, None], mask=(m < M) & (c < C)[:, None], other=0.0)
+        acc = dot(g, u, acc, PRECISION)
     x = tl.load(pre + seed * pre_seed + n[:, None] * pre_row + m, mask=real, other=0.0)
     tl.store(dpre + seed * dpre_seed + n[:, None] * dpre_row + m, tl.where(x > 0, acc, 0.0), mask=real)
 
@@ -71,7 +77,7 @@ def _backward_readout(
         x = tl.load(place, mask=(n < stop) & (m < M)[:, None], other=0.0)
         place = dlogits + seed * dlogits_seed + n[:, None] * dlogits_row + c
         g = tl.load(place, mask=(n < stop)[:, None] & (c < W), other=0.0)
-        acc += tl.dot(tl.maximum(x, 0.0), g, input_precision=PRECISION)
+        acc = dot(tl.maximum(x, 0.0), g, acc, PRECISION)
     place = partial + (seed * splits + split) * M * W + m[:, None] * W + c
     tl.store(place, acc, mask=(m < M)[:, None] & (c < W))
 
@@ -101,39 +107,18 @@ def relu_readout(
     """
     (s, n, m), c, w = pre.shape, unembedding.shape[-1], logits.shape[-1]
     other = logits if direct is None else direct
-    rows, cols, depth = 64, 64, 32
-    _forward[(triton.cdiv(n, rows), triton.cdiv(w, cols), s)](
+    _forward[(triton.cdiv(n, FORWARD["ROWS"]), triton.cdiv(w, FORWARD["COLS"]), s)](
         pre, unembedding, other, logits, n, m, c, w, *_strides(pre), _packed(unembedding), *_strides(other),
-        DIRECT=direct is not None, PRECISION=precision, ROWS=rows, COLS=cols, DEPTH=depth,
+        DIRECT=direct is not None, PRECISION=precision, **FORWARD,
     )  # fmt: skip
 
 
-def relu_readout_backward(
-    dlogits: Tensor,
-    pre: Tensor,
-    transposed: Tensor,
-    *,
-    dpre: Tensor,
-    dunembedding: Tensor,
-    partial: Tensor,
-    precision: str = "ieee",
-) -> None:
-    """Gradients by ``pre`` and by the unembedding: ``backward_pre`` and ``backward_readout``."""
-    backward_pre(dlogits, pre, transposed, dpre=dpre, precision=precision)
-    backward_readout(dlogits, pre, dunembedding=dunembedding, partial=partial, precision=precision)
-
-
-def backward_pre(dlogits: Tensor, pre: Tensor, transposed: Tensor, *, dpre: Tensor, precision: str = "ieee") -> None:
-    """The gradient by ``pre``, to ``dpre``; strides as forward.
-
-    dlogits: [S, N, W], zero behind C. transposed: the unembedding's transpose, [S, W, m] contiguous, anything finite
-    behind C: a product that reads columns of the unembedding itself takes three times as long.
-    """
-    (s, n, m), w = pre.shape, dlogits.shape[-1]
-    rows, cols, depth = 64, 64, 32
-    _backward_pre[(triton.cdiv(n, rows), triton.cdiv(m, cols), s)](
-        dlogits, transposed, pre, dpre, n, m, w, *_strides(dlogits), *_strides(pre), *_strides(dpre),
-        PRECISION=precision, ROWS=rows, COLS=cols, DEPTH=depth,
+def backward_pre(dlogits: Tensor, pre: Tensor, unembedding: Tensor, *, dpre: Tensor, precision: str = "ieee") -> None:
+    """The gradient by ``pre``, to ``dpre``; strides as forward. dlogits: [S, N, W], zero behind C."""
+    (s, n, m), c, w = pre.shape, unembedding.shape[-1], dlogits.shape[-1]
+    _backward_pre[(triton.cdiv(n, BACKWARD["ROWS"]), triton.cdiv(m, BACKWARD["COLS"]), s)](
+        dlogits, unembedding, pre, dpre, n, m, c, w, *_strides(dlogits), *_strides(pre), _packed(unembedding),
+        *_strides(dpre), PRECISION=precision, **BACKWARD,
     )  # fmt: skip
 
 
@@ -145,10 +130,9 @@ def backward_readout(
     dlogits: [S, N, W], zero behind C. partial: memory for sums, [S, SPLITS, m, W].
     """
     (s, n, m), c, w = pre.shape, dunembedding.shape[-1], dlogits.shape[-1]
-    rows, cols, depth = 64, 128 if w > 64 else 64, 16
-    _backward_readout[(triton.cdiv(m, rows), triton.cdiv(w, cols), s * SPLITS)](
+    _backward_readout[(triton.cdiv(m, BACKWARD["ROWS"]), triton.cdiv(w, BACKWARD["COLS"]), s * SPLITS)](
         dlogits, pre, partial, n, m, w, *_strides(dlogits), *_strides(pre), triton.cdiv(n, SPLITS), SPLITS,
-        PRECISION=precision, ROWS=rows, COLS=cols, DEPTH=depth, num_stages=4,
+        PRECISION=precision, **BACKWARD,
     )  # fmt: skip
     _add_partial[(triton.cdiv(m, 8), s)](
         partial, dunembedding, m, c, w, *dunembedding.stride(),

@@ -3,8 +3,9 @@
 ``manual``  hand-written gradients, CPU, seeds one after another.
 ``folded``  autograd over the folded model, any device, all seeds in one batch.
 ``cuda_graph``  ``folded``, a hundred steps in one CUDA graph.
-``triton``  the kernels of ``grok.kernels``, a hundred steps in one CUDA graph.
-``triton_tf32x3``  ``triton`` with products in tensor units, three for one: to be compared, taken by no default.
+``triton``  the kernels of ``grok.kernels``, a hundred steps in one CUDA graph; products in tensor units, six for one.
+``triton_tf32x3``  ``triton`` with three products for one, of fewer bits: to be compared, taken by no default.
+``triton_ieee``  ``triton`` with products in float32 units: to be compared, taken by no default.
 ``definition``  ``grok.models.hooked.definition``, CPU: the others are compared with it. Slow: for small recipes.
 """
 
@@ -45,14 +46,10 @@ class Engine(Protocol):
         ...
 
 
-ON_CUDA = ("cuda_graph", "triton", "triton_tf32x3")
+PRECISIONS = {"triton": "bf16x6", "triton_tf32x3": "tf32x3", "triton_ieee": "ieee"}  # how products round: kernels.dot
+ON_CUDA = ("cuda_graph", *PRECISIONS)
 ENGINES = ("manual", "folded", *ON_CUDA, "definition")
-ALONE_AS_IN_A_BATCH = (
-    "manual",
-    "triton",
-    "triton_tf32x3",
-    "definition",
-)  # run i of a batch has the bits of run i alone
+ALONE_AS_IN_A_BATCH = ("manual", *PRECISIONS, "definition")  # run i of a batch has the bits of run i alone
 
 
 def device_of(name: str) -> str:
@@ -115,8 +112,7 @@ def make(
         return graph.Graphed(_Folded(recipes, state), eval_every, chunk)
     from grok.train.engines.fused import Fused  # Triton is not on every machine
 
-    precision = "tf32x3" if name == "triton_tf32x3" else "ieee"
-    return graph.Graphed(Fused(recipes, state, precision), eval_every, chunk)
+    return graph.Graphed(Fused(recipes, state, PRECISIONS[name]), eval_every, chunk)
 
 
 class _Manual:

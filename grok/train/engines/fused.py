@@ -11,8 +11,6 @@ is a launch for each level of products (``chains``), and memory is allocated onc
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,11 +20,12 @@ from torch import Tensor
 from grok.errors import GrokError
 from grok.kernels.adamw import corrections
 from grok.kernels.adamw.triton import adamw, counts
-from grok.kernels.cross_entropy.triton import blocks, mean_loss
+from grok.kernels.cross_entropy.triton import block_losses, blocks, mean
 from grok.kernels.relu_readout.triton import SPLITS, backward_pre, backward_readout, relu_readout
-from grok.kernels.token_mix.triton import Segments
+from grok.kernels.token_mix.segments import Segments
 from grok.models import matrices
 from grok.recipe import Recipe
+from grok.train.engines.beside import Beside
 from grok.train.engines.chains import CHAINS, Chain, Mixed, padded
 
 if TYPE_CHECKING:
@@ -48,30 +47,9 @@ class Batch:
         rows, empty = torch.stack([w.sort().values for w in which]), chain.readout.new_empty
         pairs, labels = recipe.task.pairs()[rows], recipe.task.labels()[rows]
         device, (s, n) = chain.readout.device, labels.shape
-        segments, weights = Segments.of(pairs.to(device), recipe.task.n), empty(s, n, 3, chain.heads)
+        segments, weights = Segments.of(pairs.to(device), recipe.task.n), empty(s, n, 2, chain.heads)
         mixed = Mixed(segments, empty(s, n, chain.width), weights, torch.empty_like(weights))
         return cls(mixed, labels.to(device), empty(s, n, padded(chain.n_classes)), empty(s, blocks(n)))
-
-
-class Beside:
-    """``with beside():`` launches work beside what follows it, until ``join``. On a CPU it comes first."""
-
-    def __init__(self, device: torch.device):
-        self.stream = torch.cuda.Stream(device) if device.type == "cuda" else None
-
-    @contextmanager
-    def __call__(self) -> Iterator[None]:
-        if self.stream is None:
-            yield
-            return
-        self.stream.wait_stream(torch.cuda.current_stream(self.stream.device))
-        with torch.cuda.stream(self.stream):
-            yield
-
-    def join(self) -> None:
-        """What follows waits for the work beside it."""
-        if self.stream is not None:
-            torch.cuda.current_stream(self.stream.device).wait_stream(self.stream)
 
 
 class Fused:
@@ -92,8 +70,7 @@ class Fused:
         self.dpre, ddirect = self.dmixed[..., :m], self.dmixed[..., m:]
         self.dlogits = ddirect if ddirect.shape[2] else torch.empty_like(self.train.logits)  # the same, so one memory
         self.partial = self.dmixed.new_empty(n_seeds, SPLITS, m, columns)
-        self.transposed = self.dmixed.new_zeros(n_seeds, columns, m)  # U
-        self.beside = Beside(state.flat.device)
+        self.beside, self.testing = Beside(state.flat.device), Beside(state.flat.device)
         self.count = counts(state.flat, state.step)
         self.table = corrections(self.recipe.steps, self.recipe.betas).to(state.flat.device)
 
@@ -108,8 +85,10 @@ class Fused:
 
     def advance_tested(self) -> tuple[Tensor, Tensor]:
         self.chain.fold()
-        test = self._loss(self.test)
-        return test, self._step()
+        with self.testing():
+            test = self._loss(self.test)
+        train = self._step(self.testing)
+        return test, train
 
     def train_loss(self) -> Tensor:
         self.chain.fold()
@@ -119,35 +98,37 @@ class Fused:
         self.chain.fold()
         return self._loss(self.test)
 
-    def _step(self) -> Tensor:
-        """An update; after ``chain.fold``."""
-        loss = self._loss(self.train, self.dlogits)
-        with self.beside():  # two gradients that do not need each other; neither alone fills a large GPU
-            backward_readout(
-                self.dlogits,
-                self._pre(self.train),
-                dunembedding=self.chain.dreadout,
-                partial=self.partial,
-                precision=self.precision,
-            )
-        readout = self.chain.readout
-        self.transposed[:, : readout.shape[2]].copy_(readout.mT)
-        backward_pre(self.dlogits, self._pre(self.train), self.transposed, dpre=self.dpre, precision=self.precision)
+    def _step(self, *reading: Beside) -> Tensor:
+        """An update; after ``chain.fold``. The weights change when what is ``reading`` them has ended."""
+        pre = self._block_losses(self.train, self.dlogits)
+        backward_pre(self.dlogits, pre, self.chain.readout, dpre=self.dpre, precision=self.precision)
+        with self.beside():  # what follows does not need these for some time, and does not fill a large GPU
+            loss = self._mean(self.train)
+            into = {"dunembedding": self.chain.dreadout, "partial": self.partial}
+            backward_readout(self.dlogits, pre, **into, precision=self.precision)
         self.chain.unmix(self.dmixed, self.train.mixed)
-        self.beside.join()
-        self.chain.unfold()
+        self.chain.unfold(self.beside)
+        for work in reading:
+            work.join()
         r, s = self.recipe, self.state
         settings: Any = {"lr": r.lr, "betas": r.betas, "eps": r.eps, "weight_decay": r.weight_decay}
         adamw(s.flat, self.grad, s.exp_avg, s.exp_avg_sq, self.count, self.table, **settings)
         return loss
 
-    def _loss(self, batch: Batch, grad: Tensor | None = None) -> Tensor:
-        """Mean loss [S], after ``chain.fold``; its gradient by the logits to ``grad``."""
-        self.chain.mix(batch.mixed)
-        direct = batch.mixed.mixed[..., self.chain.readout.shape[1] :]
-        given = direct if direct.shape[2] else None
-        relu_readout(self._pre(batch), self.chain.readout, given, logits=batch.logits, precision=self.precision)
-        return mean_loss(batch.logits, batch.labels, self.chain.n_classes, partial=batch.partial, grad=grad)
+    def _loss(self, batch: Batch) -> Tensor:
+        """Mean loss [S], after ``chain.fold``."""
+        self._block_losses(batch)
+        return self._mean(batch)
 
-    def _pre(self, batch: Batch) -> Tensor:
-        return batch.mixed.mixed[..., : self.chain.readout.shape[1]]
+    def _block_losses(self, batch: Batch, grad: Tensor | None = None) -> Tensor:
+        """``batch.partial``, after ``chain.fold``, and the gradient of the mean loss by the logits to ``grad``; pre."""
+        self.chain.mix(batch.mixed)
+        m = self.chain.readout.shape[1]
+        pre, direct = batch.mixed.mixed[..., :m], batch.mixed.mixed[..., m:]
+        given = direct if direct.shape[2] else None
+        relu_readout(pre, self.chain.readout, given, logits=batch.logits, precision=self.precision)
+        block_losses(batch.logits, batch.labels, self.chain.n_classes, partial=batch.partial, grad=grad)
+        return pre
+
+    def _mean(self, batch: Batch) -> Tensor:
+        return mean(batch.partial, batch.labels.shape[1])
