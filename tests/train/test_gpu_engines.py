@@ -4,6 +4,7 @@ On a machine with a GPU the same tests run on it. TransformerLens need not be th
 """
 
 import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from grok.errors import GrokError
+from grok.errors import GrokError, Interrupted
 from grok.recipe import RECIPES, Recipe
 from grok.task import Task
 from grok.train import run
@@ -137,6 +138,40 @@ def test_a_run_in_chunks_is_the_run_step_by_step(tmp_path: Path, monkeypatch: py
         torch.testing.assert_close(states[0][name], states[1][name], rtol=0, atol=0, equal_nan=True)
 
 
+@pytest.mark.parametrize("stopped_in", [0, 100, 200])
+def test_a_run_that_is_stopped_while_a_chunk_is_ahead_goes_on_with_the_same_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped_in: int
+):
+    """The weights of the state are those of its step, though a GPU was already at the next chunk."""
+    recipe, make, launched = replace(_small("modadd-mlp"), steps=450), engine.make, []
+
+    class Stopping(Graphed):
+        def start_chunk(self):
+            launched.append(len(launched) * self.chunk)
+            wait = super().start_chunk()
+
+            def waiting():
+                if stop and launched[-1] > stopped_in:  # the next chunk is on its way
+                    os.kill(os.getpid(), signal.SIGINT)
+                    stop.clear()
+                return wait()
+
+            return waiting
+
+    monkeypatch.setattr(run.engine, "make", lambda *a: Stopping(make(*a), a[-1]))
+    stop = [True]
+    with pytest.raises(Interrupted, match="the same command goes on"):
+        run.train([recipe], tmp_path / "stopped", Settings(engine="folded"), progress=False)
+    assert State.load(tmp_path / "stopped" / "state.safetensors", "cpu").step == launched[-1] + CHUNK
+    run.train([recipe], tmp_path / "stopped", Settings(engine="folded"), progress=False)
+    run.train([recipe], tmp_path / "whole", Settings(engine="folded"), progress=False)
+    snapshots = [(tmp_path / kind / "snapshots.f32").read_bytes() for kind in ("stopped", "whole")]
+    assert snapshots[0] == snapshots[1]
+    states = [State.load(tmp_path / kind / "state.safetensors", "cpu").tensors() for kind in ("stopped", "whole")]
+    for name in states[0].keys() - {"seconds"}:
+        torch.testing.assert_close(states[0][name], states[1][name], rtol=0, atol=0, equal_nan=True)
+
+
 def test_an_engine_that_cannot_run_here_says_what_can(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("TRITON_INTERPRET", raising=False)
     recipe = _small("modadd-mlp")
@@ -149,7 +184,7 @@ def test_the_interpreter_gets_no_addresses_of_a_gpu(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("TRITON_INTERPRET", "1")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     engine.check("cuda_graph", "cuda")
-    for name in ("triton", "triton_tf32x3"):
+    for name in engine.PRECISIONS:
         engine.check(name, "cpu")
         with pytest.raises(GrokError, match="TRITON_INTERPRET=1 is for a CPU"):
             engine.check(name, "cuda")

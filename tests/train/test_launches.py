@@ -7,7 +7,7 @@ import torch
 
 pytest.importorskip("triton", reason="Triton is for Linux on x86-64")
 
-from benchmarks.gpu.launches import launches, small
+from benchmarks.gpu.launches import PARTS, launches, small
 from benchmarks.gpu.recording import recording
 from grok.train import graph
 from grok.train.engines import engine
@@ -19,11 +19,12 @@ MOST = {"modadd-mlp": (14, 5), "modadd-transformer": (36, 12)}  # of a train ste
 
 @pytest.mark.parametrize("name", MOST)
 def test_launches_of_a_step(name: str):
-    train, test, both = launches([small(name), small(name).with_seed(7)], DEVICE).values()
+    train, test, both = launches([small(name, PARTS)], DEVICE).values()
     assert len(train) <= MOST[name][0], train
     assert len(test) <= MOST[name][1], test
     assert both.count("_multiply") == train.count("_multiply")  # what depends on weights only, once
     assert {"_multiply", "_mix", "_forward", "_cross_entropy"} <= set(test)  # or kernels are not counted
+    assert "_add_parts" in train  # or the products are too small
 
 
 @pytest.mark.parametrize("name", MOST)

@@ -53,9 +53,9 @@ class Batch:
 
 
 class Fused:
-    """Engine over ``State``'s flat rows, with the one-launch AdamW."""
+    """Engine over ``State``'s flat rows, with the one-launch AdamW. precision: how products round, ``kernels.dot``."""
 
-    def __init__(self, recipes: list[Recipe], state: State, precision: str = "ieee"):
+    def __init__(self, recipes: list[Recipe], state: State, precision: str):
         self.recipe, self.state, self.precision = recipes[0], state, precision
         if self.recipe.architecture not in CHAINS:
             raise GrokError(f"the fused engine cannot train a {self.recipe.architecture}; it knows {', '.join(CHAINS)}")
