@@ -59,6 +59,17 @@ def test_the_triton_engine_equals_folded(name: str):
     torch.testing.assert_close(kernels.train_loss(), reference.train_loss(), rtol=1e-5, atol=0)
 
 
+def test_the_last_level_reads_no_product_that_is_still_in_parts():
+    """On a GPU parts are added up beside it. Of wide networks with many heads every deep product would be in parts."""
+    pytest.importorskip("triton", reason="Triton is for Linux on x86-64")
+    recipe = replace(_small("modsub-transformer"), d_model=24, d_mlp=700, n_heads=12, d_head=2)
+    chain = engine.make([recipe], "triton", State.fresh([recipe], DEVICE)).inner.chain
+    in_parts = {out.untyped_storage().data_ptr() for out, _ in chain.to_weights.in_parts}
+    read = {x.untyped_storage().data_ptr() for product in chain.last.products for term in product.terms for x in term}
+    assert in_parts
+    assert not in_parts & read
+
+
 class _Sums(TorchDispatchMode):
     """Names of torch's own operations that add up; how these split the work depends on how much of it there is."""
 

@@ -236,7 +236,7 @@ class Products:
         tiles: list[tuple[int, ...]] = []
         terms: list[tuple[int, ...]] = []
         blocks: list[tuple[int, ...]] = []
-        self.partial: list[Tensor] = []
+        self.in_parts: list[tuple[Tensor, Tensor]] = []  # an output, and memory for its parts
         for which, (product, plan) in enumerate(zip(self.products, plans, strict=True)):
             cut, start = plan.cut(memory, TILE["DEPTH"]), len(terms)
             terms += cut
@@ -247,9 +247,10 @@ class Products:
             if n_parts > 1:
                 n, m = plan.out.shape[1:]
                 shape = (m, n) if across else (n, m)
-                self.partial.append(plan.out.new_empty(n_seeds, n_parts, *shape))
-                outs = [part.mT if across else part for part in self.partial[-1].unbind(1)]
-                row = (n_parts, n * m, shape[1], _place(self.partial[-1], False, memory)[0])
+                parts = plan.out.new_empty(n_seeds, n_parts, *shape)
+                self.in_parts.append((plan.out, parts))
+                outs = [part.mT if across else part for part in parts.unbind(1)]
+                row = (n_parts, n * m, shape[1], _place(parts, False, memory)[0])
                 blocks += [(i, *row, *_place(plan.out, across, memory)) for i in range(0, n * m, BLOCK)]
             for out, first, end in zip(outs, ends[:-1], ends[1:], strict=True):
                 row = (*_place(out, across, memory), *out.shape[1:], first, end - 1, plan.way, across, *terms[first])

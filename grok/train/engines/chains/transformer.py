@@ -59,13 +59,13 @@ class Transformer:
         self.dconstant = empty(1, self.width)
         self.totals = empty(p, self.width)  # of the gradient by the constants, for each a
         self.dtotals = empty(h, p, k)  # what the constants' part of dv_equals is the sum of
-        self.to_equals = empty(d_model, 5).mT  # parts of the gradient by x₌
+        self.to_equals = empty(d_model, 5).mT  # of the gradient by x₌: two parts by pre, by logits, key and query
 
         def products(levels: list[list[Product]]) -> list[Products]:
             return [Products(level, precision) for level in levels]
 
         self.folding, self.unscoring = products(self._fold()), products(self._unscore())
-        self.of_tables, self.of_weights, self.last = products(self._unfold())
+        self.from_tables, self.to_weights, self.last = products(self._unfold())
         self.scored, self.added = Beside(self.x.device), Beside(self.x.device)
 
     def fold(self) -> None:
@@ -86,12 +86,12 @@ class Transformer:
         values_backward(dmixed, of.weights, of.segments, dvalues=self.dvalues, totals=self.totals)
 
     def unfold(self, readout: Beside) -> None:
-        self.of_tables()
+        self.from_tables()
         readout.join()
         self.wait_for_dscores()
-        self.of_weights.multiply()
+        self.to_weights.multiply()
         with self.added():  # gradients only, which nothing here waits for
-            self.of_weights.add()
+            self.to_weights.add()
         self.scored.join()
         self.last()
         self.added.join()
@@ -137,12 +137,14 @@ class Transformer:
 
         The gradient by each of the constants is the sum of ``totals``. What is multiplied by it is multiplied by
         ``totals`` here, so that no launch has to wait for the sum: ``every`` repeats a row for each a, without memory.
+        What the last level reads is whole, as it does not wait for parts to be added up.
         """
         w, g, x, equals = self.w, self.grad, self.x, self.equals
         p, heads, pre, logits = x.shape[1] // 2, range(self.heads), self.of_pre, self.of_logits
         w_o, dw_or, dconstant = _flat(w[names.W_O]), _flat(self.dw_or), self.dconstant
         ones = torch.ones_like(x[..., :1]).mT.contiguous()
-        of_first, half = ones[..., :p], self.of_pre.stop // 2
+        of_first, half = ones[..., :p], -(-self.of_pre.stop // 2)
+        halves = [at for at in (slice(half), slice(half, self.of_pre.stop)) if at.start != at.stop]
         dreadout = self.dreadout[..., : self.n_classes]
 
         def every(row: Tensor) -> Tensor:
@@ -152,22 +154,23 @@ class Transformer:
         def of_head(i: int) -> tuple[tuple[Tensor, Tensor], ...]:
             return (self.v[:, i].mT, self.dvalues[:, i]), (every(self.v_equals[:, i]).mT, self.totals)
 
-        of_tables = [
+        from_tables = [
             *(Product(self.dv[:, i], ((self.dvalues[:, i], self.w_or[:, i].mT),)) for i in heads),
             *(Product(self.dtotals[:, i], ((self.totals, self.w_or[:, i].mT),)) for i in heads),
             *(Product(self.dw_or[:, i], of_head(i)) for i in heads),
             Product(dconstant, ((of_first, self.totals),)),
         ]
+        rows_of = slice(p), slice(p, 2 * p)  # a, b
         to_x = [
             [(self.dv[:, i, rows], w[names.W_V][:, i].mT) for i in heads] + [(self.dscores[:, rows], self.key)]
-            for rows in (slice(p), slice(p, 2 * p))
+            for rows in rows_of
         ]
         of_read = [
             (w_o.mT, dw_or[..., logits]),
             (equals.mT, dconstant[..., logits]),
             (w[names.W_OUT].mT, dreadout),
         ]
-        of_weights = [
+        to_weights = [
             Product(g[names.W_OUT], ((dreadout, w[names.W_U].mT),)),
             Product(g[names.W_IN], ((w_o.mT, dw_or[..., pre]), (equals.mT, dconstant[..., pre]))),
             Product(g[names.W_U], tuple(of_read)),
@@ -180,17 +183,17 @@ class Transformer:
                 Product(self.dv_equals[:, i], ((of_first, self.dtotals[:, i]), (-ones, self.dv[:, i])), whole=True)
                 for i in heads
             ),
-            *(Product(self.dx[:, rows], tuple(to_x[j])) for j, rows in enumerate((slice(p), slice(p, 2 * p)))),
+            *(Product(self.dx[:, rows], tuple(to_x[j]), whole=True) for j, rows in enumerate(rows_of)),
             Product(g[names.W_E][:, :-1], (*to_x[0], *to_x[1])),
             *(
-                Product(self.to_equals[:, i : i + 1], ((dconstant[..., at], w[names.W_IN][..., at].mT),))
-                for i, at in enumerate((slice(half), slice(half, pre.stop)))
+                Product(self.to_equals[:, i : i + 1], ((dconstant[..., at], w[names.W_IN][..., at].mT),), whole=True)
+                for i, at in enumerate(halves)
             ),
-            Product(self.to_equals[:, 2:3], ((dconstant[..., logits], w[names.W_U].mT),)),
+            Product(self.to_equals[:, 2:3], ((dconstant[..., logits], w[names.W_U].mT),), whole=True),
         ]
         dpos, of_a, of_b = g[names.W_POS], self.dx[:, :p], self.dx[:, p:]
         dequals = (
-            (ones[..., : self.to_equals.shape[1]], self.to_equals),
+            (x.new_ones(len(x), 1, self.to_equals.shape[1]), self.to_equals),
             *((self.dv_equals[:, i], w[names.W_V][:, i].mT) for i in heads),
         )
         last = [
@@ -199,7 +202,7 @@ class Transformer:
             Product(dpos[:, :1], ((of_first, of_a),)),
             Product(dpos[:, 1:2], ((of_first, of_b),)),
         ]
-        return [of_tables, of_weights, last]
+        return [from_tables, to_weights, last]
 
 
 def _flat(heads: Tensor) -> Tensor:
