@@ -31,7 +31,7 @@ NAMES = (
 @pytest.fixture(scope="module")
 def step() -> tuple[PairIndex, torch.Tensor, torch.Tensor]:
     pairs = RECIPE.task.pairs()[RECIPE.split().train.sort().values]
-    return PairIndex(pairs, P, H), torch.randn(2 * P, H), torch.randn(H, 2 * P, D)
+    return PairIndex(pairs, P, H), torch.randn(2 * P + 1, H), torch.randn(H, 2 * P, D)
 
 
 @CPU
@@ -54,7 +54,7 @@ def test_token_mix_reference(measure, step):
     grad, constants = torch.randn(1, N, D), torch.randn(1, 1, D)
 
     def call() -> None:
-        leaves = scores[None].requires_grad_(), values[None].requires_grad_()
+        leaves = scores[None, :-1].requires_grad_(), values[None].requires_grad_()
         torch.autograd.grad(mix_reference.token_mix(*leaves, constants, index.pairs[None]), leaves, grad)
 
     measure(call, 10)
