@@ -17,6 +17,7 @@ from benchmarks.gpu.eager import LENS, lens_version
 from benchmarks.gpu.plan import Plan
 from grok.recipe import Recipe
 from grok.train.engines import engine
+from grok.train.graph import Graphed
 from grok.train.state import State
 
 ROOT = Path(__file__).parent.parent.parent
@@ -82,9 +83,12 @@ def determinism(plan: Plan) -> list[dict[str, Any]]:
 
         def final(chosen: list[Recipe]) -> torch.Tensor:
             state = State.fresh(chosen, plan.device)
-            step = engine.make(chosen, plan.engine, state, 10)
-            for _ in range(steps):
-                step.advance()
+            step = engine.make(chosen, plan.engine, state, 10, steps)
+            if isinstance(step, Graphed):  # with its branches beside each other, as in a run
+                step.advance_chunk()
+            else:
+                for _ in range(steps):
+                    step.advance()
             return state.flat.cpu()
 
         once, again, alone = final(recipes), final(recipes), final(recipes[:1])

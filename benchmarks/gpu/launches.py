@@ -1,7 +1,7 @@
 """``python -m benchmarks.gpu.launches``: what a step of the ``triton`` engine launches. It needs no GPU.
 
-The number of launches does not depend on p or on the number of seeds, and on widths only in this: a deep product is
-made in parts, which takes a launch more. So the networks are small, but have so many neurons that this happens.
+The number of launches does not depend on the number of seeds. A deep product is made in parts, which takes one more.
+The networks here are small, but have so many neurons that as many products are deep as at the published sizes.
 """
 
 from __future__ import annotations

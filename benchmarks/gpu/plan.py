@@ -26,7 +26,7 @@ SEED_STEP_US = 70.0  # of a seed's step in a batch of ``Plan.batch_seeds``
 class Plan:
     """What is run at which size. ``engine`` is timed; canonical runs and seeds are trained with ``trains``.
 
-    ``compared``: canonical runs by other engines. ``target``: the recipe that the targets are about.
+    ``compared``: canonical runs, each by these engines. ``target``: the recipe that the targets are about.
     """
 
     device: str

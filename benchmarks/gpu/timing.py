@@ -91,8 +91,11 @@ def profile(recipes: list[Recipe], name: str, device: str, n: int = 10) -> Times
 
     def steps() -> None:
         for _ in range(n):
-            step.test_loss()
-            step.advance()
+            if isinstance(step, Graphed):
+                step.inner.advance_tested()
+            else:
+                step.test_loss()
+                step.advance()
 
     steps()
     on = torch.profiler.ProfilerActivity.CPU if device == "cpu" else torch.profiler.ProfilerActivity.CUDA

@@ -6,10 +6,10 @@
 no rounding error. The three smallest, mₓ l_y, lₓ m_y and lₓ l_y, are left out: together at most 2⁻²² |xy|, of either
 sign.
 
+``tf32x3``: x = h + l, of 11 bits each, where l is cut off, so that at most 2⁻²¹ |x| is lost, and lₓ l_y is left out.
+
 Tensor units cut sums off where float32 units round them, which adds up over a long sum. So each call begins a sum of
 its own, and that is added to ``acc`` in float32 units.
-
-``tf32x3``: x = h + l, of 11 bits each, where l is cut off, so that at most 2⁻²¹ |x| is lost, and lₓ l_y is left out.
 
 Triton has ways of these names, too. They do more to each number, and so took longer than the products themselves.
 """

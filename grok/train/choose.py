@@ -55,6 +55,11 @@ def choose(recipe: Recipe, on: str) -> tuple[str, str]:
 
 def checked(recipe: Recipe, on: str, candidates: Sequence[str] = FASTEST) -> tuple[str, str]:
     """The first of ``candidates`` that passes the check, else ``folded``; and a line that says why."""
+    with engine.on(on):
+        return _checked(recipe, on, candidates)
+
+
+def _checked(recipe: Recipe, on: str, candidates: Sequence[str]) -> tuple[str, str]:
     refused = ""
     expected, _ = _trial(recipe, on, REFERENCE)
     for name in candidates:

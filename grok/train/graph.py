@@ -29,19 +29,24 @@ class Capturable(Protocol):
 
 
 class Graphed:
-    """An engine that also makes ``chunk`` steps at once, with a test loss at every ``eval_every``-th of them.
+    """An engine that also makes ``chunk`` steps at once, with a test loss at every ``eval_every``-th step of the run.
 
+    The steps of a chunk that have one are the same in every chunk, or some chunks have none, so there are at most two
+    graphs. For an ``eval_every`` that neither divides ``chunk`` nor is a multiple of it, a chunk is a single step.
     Without a GPU (in tests) a chunk makes the same steps one after another.
     """
 
     def __init__(self, inner: Capturable, eval_every: int, chunk: int = CHUNK):
         self.inner, self.eval_every = inner, eval_every
-        self.chunk = chunk if chunk % eval_every == 0 else 1
+        self.chunk = chunk if chunk % eval_every == 0 or eval_every % chunk == 0 else 1
         flat = inner.mutable[0]
         self.on_gpu = flat.is_cuda
         self.train_record = torch.zeros(self.chunk, len(flat), device=flat.device, dtype=flat.dtype)
         self.test_record = torch.zeros(-(-self.chunk // eval_every), len(flat), device=flat.device, dtype=flat.dtype)
-        self.graph: torch.cuda.CUDAGraph | None = None
+        self.graphs: dict[tuple[int, ...], torch.cuda.CUDAGraph] = {}
+        # torch has few streams and gives them out in turn. Its own one for captures may be one of the engine's, whose
+        # branches would then follow one another.
+        self.stream = torch.cuda.Stream(flat.device) if self.on_gpu else None
 
     def advance(self) -> Tensor:
         return self.inner.advance()
@@ -52,68 +57,73 @@ class Graphed:
     def test_loss(self) -> Tensor:
         return self.inner.test_loss()
 
-    def advance_chunk(self) -> tuple[Tensor, Tensor]:
-        """``chunk`` updates; train losses before each [S, chunk], test losses before every eval_every-th [S, …]."""
-        _, train, test = self.start_chunk()()
+    def tested(self, step: int) -> tuple[int, ...]:
+        """Which steps of the chunk that begins with ``step`` have a test loss, counted from its first."""
+        return tuple(i for i in range(self.chunk) if (step + i) % self.eval_every == 0)
+
+    def advance_chunk(self, step: int = 0) -> tuple[Tensor, Tensor]:
+        """``chunk`` updates from ``step`` on: train losses before each [S, chunk], test losses before some."""
+        _, train, test = self.start_chunk(step)()
         return train, test
 
-    def start_chunk(self) -> Callable[[], tuple[Tensor, Tensor, Tensor]]:
-        """Launch ``chunk`` updates. Call what it returns to wait for them: weights [S, P] before them, and the losses.
+    def start_chunk(self, step: int, weights: bool = False) -> Callable[[], tuple[Tensor | None, Tensor, Tensor]]:
+        """Launch ``chunk`` updates from ``step`` on. Call what it returns to wait for them; it gives the weights before
+        them [S, P], if asked for, and the losses as ``advance_chunk``.
 
         A GPU goes on without a pause if the next chunk is launched before this one is waited for.
         """
-        flat = self.inner.mutable[0]
+        flat, tested = self.inner.mutable[0], self.tested(step)
+        records = self.train_record, self.test_record[: len(tested)]
         if not self.on_gpu:
-            before = flat.clone()
-            self.steps()
-            found = before, self.train_record.T.clone(), self.test_record.T.clone()
-            return lambda: found
-        if self.graph is None:
-            self.graph = self._capture()
-        weights, train, test = (_on_host(x) for x in (flat, self.train_record, self.test_record))
-        weights.copy_(flat, non_blocking=True)
-        self.graph.replay()
-        train.copy_(self.train_record, non_blocking=True)
-        test.copy_(self.test_record, non_blocking=True)
+            before = flat.clone() if weights else None
+            self.steps(tested)
+            train, test = (record.T.clone() for record in records)
+            return lambda: (before, train, test)
+        if tested not in self.graphs:
+            self.graphs[tested] = self._capture(tested)
+        before = _copied(flat) if weights else None
+        self.graphs[tested].replay()
+        train, test = (_copied(record).T for record in records)
         done = torch.cuda.Event()
         done.record()
 
-        def wait() -> tuple[Tensor, Tensor, Tensor]:
+        def wait() -> tuple[Tensor | None, Tensor, Tensor]:
             done.synchronize()
-            return weights, train.T, test.T
+            return before, train, test
 
         return wait
 
-    def steps(self) -> None:
+    def steps(self, tested: tuple[int, ...]) -> None:
         """What a graph holds. Losses are collected at its end: nothing in between waits for them."""
         train, test = [], []
         for i in range(self.chunk):
-            if i % self.eval_every == 0:
-                tested, trained = self.inner.advance_tested()
-                test.append(tested)
+            if i in tested:
+                test_loss, train_loss = self.inner.advance_tested()
+                test.append(test_loss)
             else:
-                trained = self.inner.advance()
-            train.append(trained)
+                train_loss = self.inner.advance()
+            train.append(train_loss)
         torch.stack(train, out=self.train_record)
-        torch.stack(test, out=self.test_record)
+        if test:
+            torch.stack(test, out=self.test_record)
 
-    def _capture(self) -> torch.cuda.CUDAGraph:
-        """Warm up on a side stream (kernels compile, workspaces are allocated), undo those steps, capture."""
+    def _capture(self, tested: tuple[int, ...]) -> torch.cuda.CUDAGraph:
+        """Warm up (kernels compile, workspaces are allocated), undo those steps, capture."""
+        assert self.stream is not None
         before = [t.clone() for t in self.inner.mutable]
-        side = torch.cuda.Stream()
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
+        self.stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self.stream):
             for _ in range(3):
                 self.inner.advance_tested()
-        torch.cuda.current_stream().wait_stream(side)
+        torch.cuda.current_stream().wait_stream(self.stream)
         for tensor, value in zip(self.inner.mutable, before, strict=True):
             tensor.copy_(value)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            self.steps()
+        with torch.cuda.graph(graph, stream=self.stream):
+            self.steps(tested)
         return graph
 
 
-def _on_host(x: Tensor) -> Tensor:
-    """Memory for a copy that a GPU makes by itself."""
-    return torch.empty(x.shape, dtype=x.dtype, pin_memory=True)
+def _copied(x: Tensor) -> Tensor:
+    """A copy in pinned memory, which is there when the device has come so far: the host does not wait."""
+    return torch.empty(x.shape, dtype=x.dtype, pin_memory=True).copy_(x, non_blocking=True)

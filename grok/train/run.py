@@ -62,6 +62,14 @@ def train(
     """
     settings = choose.resolved(recipes[0], settings, work)
     engine.check(settings.engine, settings.device)
+    with engine.on(settings.device):
+        return _train(recipes, work, settings, progress, on_save)
+
+
+def _train(
+    recipes: list[Recipe], work: Path, settings: Settings, progress: bool, on_save: Callable[[int], None] | None
+) -> State:
+    """``train`` with an engine that is no longer ``auto``, on the current device."""
     if progress and settings.engine_check:
         print(settings.engine_check, flush=True)
     if settings.threads:
@@ -75,10 +83,12 @@ def train(
     snapshots = open_snapshots(work, recipes[0], len(recipes), write=True)
     step = engine.make(recipes, settings.engine, state, settings.eval_every)
     began, saved = time.monotonic() - state.seconds, time.monotonic()
-    ahead: deque[Callable[[], tuple[Tensor, Tensor, Tensor]]] = deque()  # chunks of steps that have been launched
+    ahead: deque[Callable[[], tuple[Tensor | None, Tensor, Tensor]]] = (
+        deque()
+    )  # chunks of steps that have been launched
 
-    def snapshot(t: int, flat: Tensor) -> None:
-        if t % SNAPSHOT_EVERY == 0:
+    def snapshot(t: int, flat: Tensor | None) -> None:
+        if flat is not None and t % SNAPSHOT_EVERY == 0:
             snapshots[t // SNAPSHOT_EVERY] = flat.cpu().numpy()
 
     def save_state(finished: bool = False) -> None:
@@ -96,12 +106,13 @@ def train(
             due = bool(stopped) or time.monotonic() - saved > STATE_EVERY_SECONDS
             if isinstance(step, Graphed) and t % step.chunk == 0 and t + step.chunk <= last_step:
                 taken = step.chunk
-                # A chunk more is on its way than is waited for, but not when a state is to be saved, which is of now.
-                while len(ahead) < (1 if due else 2) and t + (len(ahead) + 1) * taken <= last_step:
-                    ahead.append(step.start_chunk())
+                # One chunk more is on its way than is waited for. None is launched ahead when a state is about to be
+                # saved: its weights must be those of its step.
+                while len(ahead) < (1 if due else 2) and (first := t + len(ahead) * taken) + taken <= last_step:
+                    ahead.append(step.start_chunk(first, weights=first % SNAPSHOT_EVERY == 0))
                 present, train, test = ahead.popleft()()
                 state.train_loss[:, t : t + taken] = train
-                state.test_loss[:, t : t + taken : settings.eval_every] = test
+                state.test_loss[:, [t + i for i in step.tested(t)]] = test.double()
                 snapshot(t, present)
             else:
                 snapshot(t, state.flat)
@@ -166,8 +177,8 @@ def _claim_folder(recipes: list[Recipe], work: Path, settings: Settings) -> None
         for ours, theirs in zip(recipes, held, strict=True):
             for field, (here, wanted) in theirs.differences(replace(ours, steps=steps)).items():
                 found[field], expected[field] = [here], [wanted]
-    for key in ("engine", "device", "threads", "eval_every", "torch"):
-        found[key], expected[key] = there.get(key), run[key]
+    for key in ("engine", "precision", "device", "threads", "eval_every", "torch"):
+        found[key], expected[key] = there.get(key, "none"), run.get(key, "none")
     for key, value in expected.items():
         if found[key] != value:
             raise GrokError(

@@ -14,6 +14,9 @@ from grok import commit
 from grok.models import matrices as weights
 from grok.recipe import Recipe
 
+# How the products of the GPU's engines round (``kernels.dot``).
+PRECISIONS = {"triton": "bf16x6", "triton_tf32x3": "tf32x3", "triton_ieee": "ieee"}
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -28,14 +31,19 @@ class Settings:
     def describe(self) -> dict[str, Any]:
         cuda = self.device.startswith("cuda")
         check = {"engine_check": self.engine_check} if self.engine_check else {}
-        return check | {
-            "engine": self.engine,
-            "device": torch.cuda.get_device_name(self.device) if cuda else "cpu",
-            "threads": torch.get_num_threads(),
-            "eval_every": self.eval_every,
-            "torch": torch.__version__,
-            "commit": commit.of_package(),
-        }
+        precision = {"precision": PRECISIONS[self.engine]} if self.engine in PRECISIONS else {}
+        return (
+            check
+            | precision
+            | {
+                "engine": self.engine,
+                "device": torch.cuda.get_device_name(self.device) if cuda else "cpu",
+                "threads": torch.get_num_threads(),
+                "eval_every": self.eval_every,
+                "torch": torch.__version__,
+                "commit": commit.of_package(),
+            }
+        )
 
 
 DEFAULTS = Settings()

@@ -25,9 +25,9 @@ from grok.kernels.token_mix.segments import Segments
 pytestmark = STRICT
 
 
-@pytest.fixture(params=[False, True], ids=["one block of pairs", "many"])
+@pytest.fixture(params=[False, True], ids=["its own tiles", "small tiles"])
 def tiles(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With small tiles, several programs make several blocks of pairs each, as in a training step."""
+    """With small tiles there are many programs, and pairs and columns are left over in both directions."""
     if request.param:
         monkeypatch.setattr(kernel, "MIX", {"ROWS": 4, "COLS": 16, "num_warps": 1})
 

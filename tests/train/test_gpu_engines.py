@@ -17,8 +17,9 @@ from grok.recipe import RECIPES, Recipe
 from grok.task import Task
 from grok.train import run
 from grok.train.engines import engine, folded
+from grok.train.engines.beside import Beside
 from grok.train.graph import CHUNK, Graphed
-from grok.train.state import Settings, State
+from grok.train.state import PRECISIONS, Settings, State
 
 DEVICE = "cuda" if torch.cuda.is_available() and os.environ.get("TRITON_INTERPRET") != "1" else "cpu"
 
@@ -133,15 +134,20 @@ def test_a_chunk_of_steps_is_the_steps_one_by_one():
             assert torch.equal(test[:, t // 10], single.test_loss())
         assert torch.equal(train[:, t], single.advance())
     assert torch.equal(states[0].flat, states[1].flat)
-    assert Graphed(chunked, eval_every=7).chunk == 1  # test losses would not fall on the same step of every chunk
 
 
-def test_a_run_in_chunks_is_the_run_step_by_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    recipe = replace(_small("modadd-mlp"), steps=250)
-    run.train([recipe], tmp_path / "single", Settings(engine="folded"), progress=False)
-    make = engine.make
-    monkeypatch.setattr(run.engine, "make", lambda *a: Graphed(make(*a), a[-1]))
-    run.train([recipe], tmp_path / "chunked", Settings(engine="folded"), progress=False)
+@pytest.mark.parametrize(("eval_every", "chunk", "graphs"), [(10, CHUNK, 1), (200, CHUNK, 2), (7, 1, 2)])
+def test_a_run_in_chunks_is_the_run_step_by_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, eval_every: int, chunk: int, graphs: int
+):
+    """With the test losses that were asked for, and no others."""
+    recipe, settings = replace(_small("modadd-mlp"), steps=350), Settings(engine="folded", eval_every=eval_every)
+    run.train([recipe], tmp_path / "single", settings, progress=False)
+    made, make = [], engine.make
+    monkeypatch.setattr(run.engine, "make", lambda *a: made.append(Graphed(make(*a), a[-1])) or made[-1])
+    run.train([recipe], tmp_path / "chunked", settings, progress=False)
+    assert made[0].chunk == chunk
+    assert len({made[0].tested(t) for t in range(0, 350, chunk)}) == graphs
     snapshots = [(tmp_path / kind / "snapshots.f32").read_bytes() for kind in ("single", "chunked")]
     assert snapshots[0] == snapshots[1]
     states = [State.load(tmp_path / kind / "state.safetensors", "cpu").tensors() for kind in ("single", "chunked")]
@@ -157,9 +163,9 @@ def test_a_run_that_is_stopped_while_a_chunk_is_ahead_goes_on_with_the_same_bits
     recipe, make, launched = replace(_small("modadd-mlp"), steps=450), engine.make, []
 
     class Stopping(Graphed):
-        def start_chunk(self):
-            launched.append(len(launched) * self.chunk)
-            wait = super().start_chunk()
+        def start_chunk(self, step, weights=False):
+            launched.append(step)
+            wait = super().start_chunk(step, weights)
 
             def waiting():
                 if stop and launched[-1] > stopped_in:  # the next chunk is on its way
@@ -195,7 +201,7 @@ def test_the_interpreter_gets_no_addresses_of_a_gpu(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("TRITON_INTERPRET", "1")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     engine.check("cuda_graph", "cuda")
-    for name in engine.PRECISIONS:
+    for name in PRECISIONS:
         engine.check(name, "cpu")
         with pytest.raises(GrokError, match="TRITON_INTERPRET=1 is for a CPU"):
             engine.check(name, "cuda")
@@ -220,15 +226,22 @@ def test_what_cannot_run_leaves_nothing_behind(tmp_path: Path, device: str, name
 
 
 @pytest.mark.skipif(DEVICE == "cpu", reason="CUDA graphs need a GPU")
-@pytest.mark.parametrize("name", ["cuda_graph", "triton"])
-def test_a_captured_chunk_is_the_steps_one_by_one(name: str):
-    """Also after steps outside the graph, and the same bits when captured anew."""
-    recipe = _small("modadd-transformer")
+@pytest.mark.parametrize(("name", "d_mlp"), [("cuda_graph", 20), ("triton", 20), ("triton", 300)])
+def test_a_captured_chunk_is_the_steps_one_by_one(name: str, d_mlp: int):
+    """Also after steps outside the graph, and the same bits when captured anew. Wide, with products in parts."""
+    recipe = replace(_small("modadd-transformer"), d_mlp=d_mlp)
     states = [State.fresh([recipe], DEVICE) for _ in range(2)]
     single, captured = (engine.make([recipe], name, state, 10) for state in states)
     for _ in range(2):
         captured.advance()
         train, _ = captured.advance_chunk()
+        assert all(stream != captured.stream for stream in _streams(captured.inner))
     losses = [float(single.advance()) for _ in range(2 * CHUNK + 2)]
     assert train[0].tolist() == losses[-CHUNK:]
     assert torch.equal(states[0].flat, states[1].flat)
+
+
+def _streams(fused: object) -> list[torch.cuda.Stream]:
+    """Those on which an engine of kernels works beside the main one."""
+    parts = [fused, getattr(fused, "chain", None)]
+    return [x.stream for part in parts for x in vars(part or fused).values() if isinstance(x, Beside) and x.stream]

@@ -41,11 +41,8 @@ def _log1p(x):
 
 
 @triton.jit
-def losses_of(logits, label, column, C, N):
-    """Of rows of logits: the losses, and the gradient of their mean over N. Columns from C on are no classes.
-
-    The row that a layout of threads holds decides in which order its numbers are added up.
-    """
+def _losses_of(logits, label, column, C, N):
+    """Of rows of logits: the losses, and the gradient of their mean over N. Columns from C on are no classes."""
     is_right = column[None, :] == label[:, None]
     right = tl.sum(tl.where(is_right, logits, 0.0), axis=1)
     gap = tl.where(is_right | (column >= C)[None, :], -1e30, logits - right[:, None])
@@ -69,7 +66,7 @@ def _cross_entropy(
     real = (row < N)[:, None] & (column < W)[None, :]
     label = tl.load(labels + seed * N + row, mask=row < N, other=0)
     found = tl.load(logits + seed * N * W + row[:, None] * W + column, mask=real, other=0.0)
-    loss, grad = losses_of(found, label, column, C, N)
+    loss, grad = _losses_of(found, label, column, C, N)
     tl.store(partial + seed * n_blocks + tl.program_id(0), tl.sum(tl.where(row < N, loss, 0.0), axis=0))
     if GRAD:
         tl.store(grads + seed * grads_seed + row[:, None] * grads_row + column, grad, mask=real)

@@ -7,7 +7,6 @@ are, as they must for a CUDA graph, and one compiled kernel serves all lists.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -16,6 +15,7 @@ import triton.language as tl
 from torch import Tensor
 
 from grok.kernels.dot import dot
+from grok.kernels.fixed_order.plan import Plan, place_of, readable
 from grok.kernels.fixed_order.reference import Product
 
 # The tiles that products are cut into. DEPTH is what a tile multiplies at once. There is one size, as tensor units add
@@ -23,11 +23,6 @@ from grok.kernels.fixed_order.reference import Product
 TILE: dict[str, Any] = {"ROWS": 64, "COLS": 32, "DEPTH": 32, "num_warps": 4}
 MOST = 8  # as many times DEPTH a program adds up: what follows waits for the deepest product
 BLOCK = 1024  # numbers of a product in parts that a program adds up
-
-# Which factors are read across, a column after another: the ways that ``_multiply`` knows. The last one is slow, as
-# the threads of a warp then read the same bank of shared memory.
-WAYS = ((False, False), (True, False), (False, True))
-VECTOR = 4  # numbers that a thread reads at once, where every row, or column, begins at a multiple of so many
 
 
 @triton.jit
@@ -138,81 +133,6 @@ def _add_parts(memory, blocks, PARTS: tl.constexpr, BLOCK: tl.constexpr):
     tl.store(place + (i // columns) * tl.load(block + 7).to(tl.int32) + i % columns, acc, mask=i < size)
 
 
-@dataclass(frozen=True, eq=False)
-class _Plan:
-    """A product as it is computed: as it is, or turned, outᵀ = Σ bᵀ aᵀ."""
-
-    out: Tensor
-    terms: tuple[tuple[Tensor, Tensor], ...]
-    across: tuple[bool, bool]  # of ``WAYS``
-
-    @classmethod
-    def of(cls, product: Product) -> _Plan:
-        """Raises ValueError for sizes that do not fit, another type than float32, and what no way can read or write."""
-        n_seeds, n, m = product.out.shape
-        for a, b in product.terms:
-            k = a.shape[2]
-            if (a.shape, b.shape) != ((n_seeds, n, k), (n_seeds, k, m)):
-                raise ValueError(f"{list(a.shape)} times {list(b.shape)} is not {[n_seeds, n, m]}")
-        if any(x.dtype != torch.float32 for x in (product.out, *sum(product.terms, ()))):
-            raise ValueError("float32 expected")
-        if not any(_readable(product.out, across) for across in (False, True)):
-            raise ValueError("neither the rows nor the columns of a product are adjacent in memory")
-        turned = tuple((b.mT, a.mT) for a, b in product.terms)
-        forms = [(product.out, product.terms), (product.out.mT, turned)]
-        if n < m and n <= TILE["COLS"]:  # tiles may be tall
-            forms.reverse()
-        for ways in (WAYS[:2], WAYS[2:]):
-            for out, terms in forms:
-                for way in ways:
-                    if all(_readable(x, across) for pair in terms for x, across in zip(pair, way, strict=True)):
-                        return cls(out, terms, way)
-        raise ValueError("neither the rows nor the columns of a factor are adjacent in memory in all terms")
-
-    @property
-    def way(self) -> int:
-        """Which branch of ``_multiply`` it takes."""
-        aligned = all(_aligned(x, across) for pair in self.terms for x, across in zip(pair, self.across, strict=True))
-        return WAYS.index(self.across) + aligned * len(WAYS)
-
-    def tiles(self, rows: int, columns: int) -> list[tuple[int, int]]:
-        """First row and first column of each tile."""
-        n, m = self.out.shape[1:]
-        return [(i, j) for i in range(0, n, rows) for j in range(0, m, columns)]
-
-    def cut(self, memory: Tensor, depth: int) -> list[tuple[int, ...]]:
-        """Rows of the table of terms: a term that is deeper than ``depth`` is several."""
-        a_across, b_across = self.across
-        return [
-            (
-                *_place(a[..., k : k + depth], a_across, memory),
-                *_place(b[:, k : k + depth], b_across, memory),
-                min(depth, b.shape[1] - k),
-            )
-            for a, b in self.terms
-            for k in range(0, b.shape[1], depth)
-        ]
-
-
-def _readable(x: Tensor, across: bool) -> bool:
-    """Are the numbers of a row adjacent, or of a column?"""
-    along = 1 if across else 2
-    return x.stride(along) == 1 or x.shape[along] == 1
-
-
-def _aligned(x: Tensor, across: bool) -> bool:
-    """Can a thread read ``VECTOR`` numbers at once?"""
-    along, other = (1, 2) if across else (2, 1)
-    return x.data_ptr() % (4 * VECTOR) == 0 and all(
-        n % VECTOR == 0 for n in (x.stride(0), x.stride(other), x.shape[along])
-    )
-
-
-def _place(x: Tensor, across: bool, memory: Tensor) -> tuple[int, ...]:
-    """Where it begins, in numbers behind ``memory``, stride of seeds, and stride of what is not adjacent."""
-    return (x.data_ptr() - memory.data_ptr()) // 4, x.stride(0), x.stride(2 if across else 1)
-
-
 class Products:
     """A list of products with the same S, as ``reference.multiply`` computes them, ready to be launched many times.
 
@@ -224,12 +144,12 @@ class Products:
     needs to begin. ``blocks``: of each block of numbers to be added up the first number, how many parts, how many
     numbers, columns, place of the parts, and place and strides of the output.
 
-    Raises ValueError if a product cannot be computed (``_Plan.of``).
+    Raises ValueError if a product cannot be computed (``Plan.of``).
     """
 
     def __init__(self, products: Sequence[Product], precision: str = "ieee"):
         self.products = tuple(products)  # keeps the tensors
-        plans = [_Plan.of(product) for product in self.products]
+        plans = [Plan.of(product) for product in self.products]
         n_seeds, device = self.products[0].out.shape[0], self.products[0].out.device
         # Places are counted from here: the compiler learns from a pointer, and not from an address, what is aligned.
         memory = torch.tensor([p.scale for p in self.products], dtype=torch.float32).to(device)
@@ -243,17 +163,17 @@ class Products:
             n_parts = 1 if product.whole else -(-len(cut) // MOST)
             ends = [start + len(cut) * i // n_parts for i in range(n_parts + 1)]
             outs = [plan.out]
-            across = not _readable(plan.out, False)
+            across = not readable(plan.out, False)
             if n_parts > 1:
                 n, m = plan.out.shape[1:]
                 shape = (m, n) if across else (n, m)
                 parts = plan.out.new_empty(n_seeds, n_parts, *shape)
                 self.in_parts.append((plan.out, parts))
                 outs = [part.mT if across else part for part in parts.unbind(1)]
-                row = (n_parts, n * m, shape[1], _place(parts, False, memory)[0])
-                blocks += [(i, *row, *_place(plan.out, across, memory)) for i in range(0, n * m, BLOCK)]
+                row = (n_parts, n * m, shape[1], place_of(parts, False, memory)[0])
+                blocks += [(i, *row, *place_of(plan.out, across, memory)) for i in range(0, n * m, BLOCK)]
             for out, first, end in zip(outs, ends[:-1], ends[1:], strict=True):
-                row = (*_place(out, across, memory), *out.shape[1:], first, end - 1, plan.way, across, *terms[first])
+                row = (*place_of(out, across, memory), *out.shape[1:], first, end - 1, plan.way, across, *terms[first])
                 tiles += [(which, *tile, *row) for tile in plan.tiles(TILE["ROWS"], TILE["COLS"])]
 
         def table(rows: list[tuple[int, ...]]) -> Tensor:

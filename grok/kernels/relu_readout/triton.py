@@ -1,7 +1,7 @@
 """``reference`` on a GPU, without writing relu(pre) to memory; float32.
 
-Products are "ieee", in float32 units, or "tf32x3", three products in tensor units that are almost as close. Plain
-"tf32", Triton's default, is not enough for training losses of 1e-8. The reduction over pairs (gradient of U) is split a
+How products round: ``grok.kernels.dot``. Plain "tf32", Triton's default, is not enough for training losses of 1e-8.
+The reduction over pairs (gradient of U) is split a
 fixed number of times and added in a fixed order: no atomics, the same bits every time, whatever the number of seeds.
 """
 

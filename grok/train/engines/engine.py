@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, Protocol
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor
@@ -25,6 +26,7 @@ from grok.recipe import CROSS_ENTROPY, RELU, Recipe
 from grok.train import graph
 from grok.train.engines import folded, manual
 from grok.train.engines.adamw import AdamW
+from grok.train.state import PRECISIONS
 
 if TYPE_CHECKING:
     from grok.train.state import State
@@ -46,7 +48,6 @@ class Engine(Protocol):
         ...
 
 
-PRECISIONS = {"triton": "bf16x6", "triton_tf32x3": "tf32x3", "triton_ieee": "ieee"}  # how products round: kernels.dot
 ON_CUDA = ("cuda_graph", *PRECISIONS)
 ENGINES = ("manual", "folded", *ON_CUDA, "definition")
 ALONE_AS_IN_A_BATCH = ("manual", *PRECISIONS, "definition")  # run i of a batch has the bits of run i alone
@@ -55,6 +56,11 @@ ALONE_AS_IN_A_BATCH = ("manual", *PRECISIONS, "definition")  # run i of a batch 
 def device_of(name: str) -> str:
     """The device of this name; for ``auto`` the GPU if torch finds one, and the CPU if not."""
     return name if name != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def on(device: str) -> AbstractContextManager[Any]:
+    """``with on(device):`` what runs on "the GPU" runs on this one: streams, events and the launches of kernels."""
+    return torch.cuda.device(device) if device.startswith("cuda") else nullcontext()
 
 
 def default(recipe: Recipe, device: str) -> str:

@@ -48,7 +48,7 @@ class Batch:
         pairs, labels = recipe.task.pairs()[rows], recipe.task.labels()[rows]
         device, (s, n) = chain.readout.device, labels.shape
         segments, weights = Segments.of(pairs.to(device), recipe.task.n), empty(s, n, 2, chain.heads)
-        mixed = Mixed(segments, empty(s, n, chain.width), weights, torch.empty_like(weights))
+        mixed = Mixed(segments, empty(s, n, chain.width), weights)
         return cls(mixed, labels.to(device), empty(s, n, padded(chain.n_classes)), empty(s, blocks(n)))
 
 

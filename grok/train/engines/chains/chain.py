@@ -13,12 +13,11 @@ from grok.train.engines.beside import Beside
 
 @dataclass(frozen=True, eq=False)
 class Mixed:
-    """The pairs of each seed and what a chain makes of them: segments of [S, N, 2], [S, N, D], twice [S, N, 2, h]."""
+    """The pairs of each seed and what a chain makes of them: segments of [S, N, 2], [S, N, D], [S, N, 2, h]."""
 
     segments: Segments
     mixed: Tensor  # [pre | direct], or pre alone
     weights: Tensor  # the softmax, h = 0 without attention
-    pair_dscores: Tensor  # like it; memory of the way back
 
 
 def padded(n_classes: int) -> int:
@@ -29,13 +28,13 @@ def padded(n_classes: int) -> int:
 
 
 class Chain(Protocol):
-    """Made from views of the weights and of their gradients, [S, …], and how products round (``relu_readout``)."""
+    """Made from views of the weights and of their gradients, [S, …], and how products round (``kernels.dot``)."""
 
     width: int  # D, of ``Mixed.mixed``
     heads: int
     n_classes: int  # C
-    readout: Tensor  # U [S, m, C], or padded with zeros
-    dreadout: Tensor  # like it
+    readout: Tensor  # U [S, m, padded(C)], zeros behind C
+    dreadout: Tensor  # its gradient [S, m, C], and what is behind
 
     def fold(self) -> None:
         """``readout`` and the tables, of the weights as they are."""

@@ -35,31 +35,31 @@ class Transformer:
         self.of_pre, self.of_logits = slice(m), slice(m, m + n_classes)  # of D
         self.reads = ((w[names.W_IN], self.of_pre), (w[names.W_U], self.of_logits))
 
-        def empty(*shape: int) -> Tensor:
-            """Zeros, where nothing is written: in columns that are no class."""
+        def zeros(*shape: int) -> Tensor:
+            """Some are never written: columns that are no class."""
             return w[names.W_E].new_zeros(n_seeds, *shape)
 
         def pair(*shape: int) -> tuple[Tensor, Tensor]:
             """A table and its gradient."""
-            return empty(*shape), empty(*shape)
+            return zeros(*shape), zeros(*shape)
 
         self.readout, self.dreadout = pair(m, padded(n_classes))  # W_out W_U
-        self.residual = empty(2 * p + 1, d_model)
+        self.residual = zeros(2 * p + 1, d_model)
         self.x, self.equals = self.residual[:, :-1], self.residual[:, -1:]
-        self.dx = empty(d_model, 2 * p).mT  # so the last level reads all factors in one way
+        self.dx = zeros(d_model, 2 * p).mT  # so the last level reads all factors in one way
         self.query, self.dquery = pair(h, 1, k)  # scaled
-        self.key, self.dkey = empty(d_model, h).mT, empty(h, d_model)  # W_K query
-        self.k, self.v, self.dv = empty(h, 2 * p, k), *pair(h, 2 * p, k)
+        self.key, self.dkey = zeros(d_model, h).mT, zeros(h, d_model)  # W_K query
+        self.keys, self.v, self.dv = zeros(h, 2 * p, k), *pair(h, 2 * p, k)
         self.v_equals, self.dv_equals = pair(h, 1, k)  # the gradient also by the differences in x
         self.w_or, self.dw_or = pair(h, k, self.width)  # W_O [W_in | W_U]
         self.values, self.dvalues = pair(h, 2 * p, self.width)
         self.scores, self.dscores = pair(2 * p, h)
-        self.dscores_equals = empty(1, h)
-        self.constants = empty(h + 1, self.width)  # of each head, and of = itself
-        self.dconstant = empty(1, self.width)
-        self.totals = empty(p, self.width)  # of the gradient by the constants, for each a
-        self.dtotals = empty(h, p, k)  # what the constants' part of dv_equals is the sum of
-        self.to_equals = empty(d_model, 5).mT  # of the gradient by x₌: two parts by pre, by logits, key and query
+        self.dscores_equals = zeros(1, h)
+        self.constants = zeros(h + 1, self.width)  # of each head, and of = itself
+        self.dconstant = zeros(1, self.width)
+        self.totals = zeros(p, self.width)  # of the gradient by the constants, for each a
+        self.dtotals = zeros(h, p, k)  # what the constants' part of dv_equals is the sum of
+        self.to_equals = zeros(d_model, 5).mT  # of the gradient by x₌: two parts by pre, by logits, key and query
 
         def products(levels: list[list[Product]]) -> list[Products]:
             return [Products(level, precision) for level in levels]
@@ -67,6 +67,7 @@ class Transformer:
         self.folding, self.unscoring = products(self._fold()), products(self._unscore())
         self.from_tables, self.to_weights, self.last = products(self._unfold())
         self.scored, self.added = Beside(self.x.device), Beside(self.x.device)
+        self.wait_for_dscores = self.scored.mark()
 
     def fold(self) -> None:
         residual(self.w[names.W_E], self.w[names.W_POS], x=self.residual)
@@ -78,8 +79,8 @@ class Transformer:
 
     def unmix(self, dmixed: Tensor, of: Mixed) -> None:
         with self.scored():
-            memory = {"pair_dscores": of.pair_dscores, "dscores": self.dscores}
-            scores_backward(dmixed, self.values, of.weights, of.segments, **memory)
+            memory = torch.empty_like(of.weights)
+            scores_backward(dmixed, self.values, of.weights, of.segments, pair_dscores=memory, dscores=self.dscores)
             self.wait_for_dscores = self.scored.mark()
             for level in self.unscoring:
                 level()
@@ -102,7 +103,7 @@ class Transformer:
             Product(self.readout[..., : self.n_classes], ((w[names.W_OUT], w[names.W_U]),)),
             *(Product(_flat(self.w_or)[..., at], ((_flat(w[names.W_O]), read),)) for read, at in self.reads),
             *(Product(self.v[:, i], ((x, w[names.W_V][:, i]),)) for i in heads),
-            *(Product(self.k[:, i], ((x, w[names.W_K][:, i]),)) for i in heads),
+            *(Product(self.keys[:, i], ((x, w[names.W_K][:, i]),)) for i in heads),
             *(Product(self.v_equals[:, i], ((equals, w[names.W_V][:, i]),)) for i in heads),
             *(Product(self.query[:, i], ((equals, w[names.W_Q][:, i]),), self.scale) for i in heads),
             *(Product(self.constants[:, -1:, at], ((equals, read),)) for read, at in self.reads),
@@ -110,7 +111,7 @@ class Transformer:
         tables = [
             *(Product(self.values[:, i], ((self.v[:, i], self.w_or[:, i]),)) for i in heads),
             *(Product(self.constants[:, i : i + 1], ((self.v_equals[:, i], self.w_or[:, i]),)) for i in heads),
-            *(Product(self.scores[..., i : i + 1], ((self.k[:, i], self.query[:, i].mT),)) for i in heads),
+            *(Product(self.scores[..., i : i + 1], ((self.keys[:, i], self.query[:, i].mT),)) for i in heads),
             *(Product(self.key[:, i : i + 1], ((self.query[:, i], w[names.W_K][:, i].mT),)) for i in heads),
         ]
         return [of_weights, tables]
