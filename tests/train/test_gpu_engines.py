@@ -3,6 +3,7 @@
 On a machine with a GPU the same tests run on it. TransformerLens need not be there.
 """
 
+import itertools
 import os
 import signal
 from dataclasses import replace
@@ -187,6 +188,29 @@ def test_a_run_that_is_stopped_while_a_chunk_is_ahead_goes_on_with_the_same_bits
     states = [State.load(tmp_path / kind / "state.safetensors", "cpu").tensors() for kind in ("stopped", "whole")]
     for name in states[0].keys() - {"seconds"}:
         torch.testing.assert_close(states[0][name], states[1][name], rtol=0, atol=0, equal_nan=True)
+
+
+def test_a_state_that_is_saved_on_the_way_has_the_weights_of_its_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """By a clock that goes 25 seconds at every look, so that some chunks are launched ahead and some states are due."""
+    recipe, make, launched, saved = replace(_small("modadd-mlp"), steps=1000), engine.make, [], {}
+
+    class Watched(Graphed):
+        def start_chunk(self, step, weights=False):
+            launched.append(step)
+            return super().start_chunk(step, weights)
+
+    def keep(step: int) -> None:
+        saved[step] = State.load(tmp_path / "state.safetensors", "cpu").flat
+        assert launched[-1] == step - CHUNK  # nothing is ahead
+
+    monkeypatch.setattr(run.engine, "make", lambda *a: Watched(make(*a), a[-1]))
+    clock = itertools.count(0, 25)
+    monkeypatch.setattr(run.time, "monotonic", lambda: next(clock))
+    run.train([recipe], tmp_path, Settings(engine="folded"), progress=False, on_save=keep)
+    snapshots = run.open_snapshots(tmp_path, recipe, 1)
+    assert 2 <= len(saved) < 9  # or none was ahead
+    for step, flat in saved.items():
+        assert torch.equal(flat, torch.from_numpy(snapshots[step // 100].copy()))
 
 
 def test_an_engine_that_cannot_run_here_says_what_can(monkeypatch: pytest.MonkeyPatch):
