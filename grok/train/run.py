@@ -83,9 +83,7 @@ def _train(
     snapshots = open_snapshots(work, recipes[0], len(recipes), write=True)
     step = engine.make(recipes, settings.engine, state, settings.eval_every)
     began, saved = time.monotonic() - state.seconds, time.monotonic()
-    ahead: deque[Callable[[], tuple[Tensor | None, Tensor, Tensor]]] = (
-        deque()
-    )  # chunks of steps that have been launched
+    ahead: deque[Callable[[], tuple[Tensor | None, Tensor, Tensor]]] = deque()  # of ``Graphed.start_chunk``
 
     def snapshot(t: int, flat: Tensor | None) -> None:
         if flat is not None and t % SNAPSHOT_EVERY == 0:
@@ -135,7 +133,7 @@ def _train(
                 raise Interrupted(
                     f"stopped at step {state.step} of {recipes[0].steps}; the same command goes on from there"
                 )
-            if time.monotonic() - saved > STATE_EVERY_SECONDS:
+            if due:
                 save_state()
                 saved = time.monotonic()
 

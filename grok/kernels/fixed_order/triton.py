@@ -1,7 +1,7 @@
 """``reference`` on a GPU; float32. All products of a list, which depend on no other of the list, are one launch.
 
-The list becomes a table in the device's memory once: addresses, strides and sizes. So the tensors must stay where they
-are, as they must for a CUDA graph, and one compiled kernel serves all lists.
+The list becomes tables in the device's memory once: places, strides and sizes. So the tensors must stay where they are,
+as they must for a CUDA graph, and one compiled kernel serves all lists.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ BLOCK = 1024  # numbers of a product in parts that a program adds up
 
 
 @triton.jit
-def _place_of(term, seed):
+def _term(term, seed):
     """Place and stride of a term's factors, and its depth. Strides are below 2^31, places are not."""
     a = tl.load(term) + seed * tl.load(term + 1)
     b = tl.load(term + 3) + seed * tl.load(term + 4)
@@ -68,16 +68,16 @@ def _sum(
     """
     k = tl.arange(0, DEPTH)
     acc = tl.zeros((ROWS, COLS), tl.float32)
-    a, a_stride, b, b_stride, K = _place_of(tile + 12, seed)
+    a, a_stride, b, b_stride, K = _term(tile + 12, seed)
     term, last = tl.load(tile + 8), tl.load(tile + 9)
     x = _tile(memory, a, i, k, a_stride, N, K, A_ACROSS, ALIGNED)
     y = _tile(memory, b, k, j, b_stride, K, M, B_ACROSS, ALIGNED)
-    a, a_stride, b, b_stride, K = _place_of(terms + tl.minimum(term + 1, last) * 7, seed)
+    a, a_stride, b, b_stride, K = _term(terms + tl.minimum(term + 1, last) * 7, seed)
     K = tl.where(term < last, K, 0)
     while term <= last:
         next_x = _tile(memory, a, i, k, a_stride, N, K, A_ACROSS, ALIGNED)
         next_y = _tile(memory, b, k, j, b_stride, K, M, B_ACROSS, ALIGNED)
-        a, a_stride, b, b_stride, K = _place_of(terms + tl.minimum(term + 2, last) * 7, seed)
+        a, a_stride, b, b_stride, K = _term(terms + tl.minimum(term + 2, last) * 7, seed)
         K = tl.where(term + 1 < last, K, 0)
         acc = dot(x, y, acc, PRECISION)
         x, y = next_x, next_y
@@ -87,12 +87,12 @@ def _sum(
 
 @triton.jit
 def _multiply(
-    memory, tiles, terms, scales, PRECISION: tl.constexpr, ROWS: tl.constexpr, COLS: tl.constexpr, DEPTH: tl.constexpr,
+    memory, tiles, terms, PRECISION: tl.constexpr, ROWS: tl.constexpr, COLS: tl.constexpr, DEPTH: tl.constexpr,
 ):  # fmt: skip
     """One tile of one product of one seed. Tables: see ``Products``."""
     tile = tiles + tl.program_id(0) * 19
     seed = tl.program_id(1).to(tl.int64)
-    scale = tl.load(scales + tl.load(tile))
+    scale = tl.load(memory + tl.load(tile))
     i = tl.multiple_of(tl.load(tile + 1).to(tl.int32), 16) + tl.arange(0, ROWS)
     j = tl.multiple_of(tl.load(tile + 2).to(tl.int32), 16) + tl.arange(0, COLS)
     stride, N, M = tl.load(tile + 5).to(tl.int32), tl.load(tile + 6).to(tl.int32), tl.load(tile + 7).to(tl.int32)
@@ -138,11 +138,12 @@ class Products:
 
     A product that is deeper than ``MOST`` terms is made in parts beside each other, which a second launch adds up.
 
-    Tables. ``terms``: of each term place, stride of seeds and the other stride of a, the same of b, k. ``tiles``: of
-    each tile the product, first row and column, place, stride of seeds and other stride of the output, n, m, first and
-    last term, way, whether columns are adjacent in memory, and the first term's row, so that a program has all that it
-    needs to begin. ``blocks``: of each block of numbers to be added up the first number, how many parts, how many
-    numbers, columns, place of the parts, and place and strides of the output.
+    Tables. ``memory``: the scale of each product. Places are counted from it, since the compiler learns from a pointer,
+    and not from an address, what is aligned. ``terms``: of each term place, stride of seeds and the other stride of a,
+    the same of b, k. ``tiles``: of each tile the product, first row and column, place, stride of seeds and other stride
+    of the output, n, m, first and last term, way, whether columns are adjacent in memory, and the first term's row, so
+    that a program has all that it needs to begin. ``blocks``: of each block of numbers to be added up the first number,
+    how many parts, how many numbers, columns, place of the parts, and place and strides of the output.
 
     Raises ValueError if a product cannot be computed (``Plan.of``).
     """
@@ -151,7 +152,6 @@ class Products:
         self.products = tuple(products)  # keeps the tensors
         plans = [Plan.of(product) for product in self.products]
         n_seeds, device = self.products[0].out.shape[0], self.products[0].out.device
-        # Places are counted from here: the compiler learns from a pointer, and not from an address, what is aligned.
         memory = torch.tensor([p.scale for p in self.products], dtype=torch.float32).to(device)
         tiles: list[tuple[int, ...]] = []
         terms: list[tuple[int, ...]] = []
@@ -170,8 +170,8 @@ class Products:
                 parts = plan.out.new_empty(n_seeds, n_parts, *shape)
                 self.in_parts.append((plan.out, parts))
                 outs = [part.mT if across else part for part in parts.unbind(1)]
-                row = (n_parts, n * m, shape[1], place_of(parts, False, memory)[0])
-                blocks += [(i, *row, *place_of(plan.out, across, memory)) for i in range(0, n * m, BLOCK)]
+                block = (n_parts, n * m, shape[1], place_of(parts, False, memory)[0])
+                blocks += [(i, *block, *place_of(plan.out, across, memory)) for i in range(0, n * m, BLOCK)]
             for out, first, end in zip(outs, ends[:-1], ends[1:], strict=True):
                 row = (*place_of(out, across, memory), *out.shape[1:], first, end - 1, plan.way, across, *terms[first])
                 tiles += [(which, *tile, *row) for tile in plan.tiles(TILE["ROWS"], TILE["COLS"])]
@@ -179,7 +179,7 @@ class Products:
         def table(rows: list[tuple[int, ...]]) -> Tensor:
             return torch.tensor(rows, dtype=torch.int64).to(device)
 
-        self.grid, self.tables = (len(tiles), n_seeds), (memory, table(tiles), table(terms), memory)
+        self.grid, self.tables = (len(tiles), n_seeds), (memory, table(tiles), table(terms))
         self.fixed: dict[str, Any] = {"PRECISION": precision, **TILE}
         self.adding = (len(blocks), n_seeds), (memory, table(blocks)), max((b[1] for b in blocks), default=0)
 

@@ -1,8 +1,8 @@
 """``reference`` on a GPU, without writing relu(pre) to memory; float32.
 
 How products round: ``grok.kernels.dot``. Plain "tf32", Triton's default, is not enough for training losses of 1e-8.
-The reduction over pairs (gradient of U) is split a
-fixed number of times and added in a fixed order: no atomics, the same bits every time, whatever the number of seeds.
+The reduction over pairs (gradient of U) is split a fixed number of times and added in a fixed order: no atomics, the
+same bits every time, whatever the number of seeds.
 """
 
 from __future__ import annotations

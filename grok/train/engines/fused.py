@@ -98,7 +98,7 @@ class Fused:
         self.chain.fold()
         return self._loss(self.test)
 
-    def _step(self, *reading: Beside) -> Tensor:
+    def _step(self, reading: Beside | None = None) -> Tensor:
         """An update; after ``chain.fold``. The weights change when what is ``reading`` them has ended."""
         pre = self._block_losses(self.train, self.dlogits)
         backward_pre(self.dlogits, pre, self.chain.readout, dpre=self.dpre, precision=self.precision)
@@ -108,8 +108,8 @@ class Fused:
             backward_readout(self.dlogits, pre, **into, precision=self.precision)
         self.chain.unmix(self.dmixed, self.train.mixed)
         self.chain.unfold(self.beside)
-        for work in reading:
-            work.join()
+        if reading:
+            reading.join()
         r, s = self.recipe, self.state
         settings: Any = {"lr": r.lr, "betas": r.betas, "eps": r.eps, "weight_decay": r.weight_decay}
         adamw(s.flat, self.grad, s.exp_avg, s.exp_avg_sq, self.count, self.table, **settings)
