@@ -29,26 +29,23 @@ def compile(kernel, **constants):
     def kind(name):
         whole = name in INTEGERS or name.endswith(STRIDES)
         return "constexpr" if name in constants else "i32" if whole else TYPES.get(name, "*fp32")
+    options = {n: constants.pop(n) for n in ("num_warps", "num_stages") if n in constants}
     source = ASTSource(kernel, signature={n: kind(n) for n in kernel.arg_names}, constexprs=constants)
-    assert triton.compile(source, target=GPUTarget("cuda", 90, 32)).asm["cubin"]
-
-def sizes(tile):
-    return {name: size for name, size in tile.items() if not name.startswith("num_")}
+    assert triton.compile(source, target=GPUTarget("cuda", 90, 32), options=options).asm["cubin"]
 
 compile(cross_entropy._cross_entropy, GRAD=True, ROWS=8, COLS=128)
 compile(cross_entropy._mean, BLOCKS=479, ROWS=128)
 compile(residual._residual, ROWS=8, COLS=128)
 for precision in ("ieee", "tf32x3", "bf16x6"):
-    forward, backward = sizes(readout.FORWARD), sizes(readout.BACKWARD)
-    compile(readout._forward, DIRECT=True, M=512, PRECISION=precision, **forward)
-    compile(readout._backward_pre, W=128, PRECISION=precision, **backward)
-    compile(readout._backward_readout, rows_per_split=240, PRECISION=precision, **backward)
-    compile(fixed_order._multiply, PRECISION=precision, **sizes(fixed_order.TILE))
+    compile(readout._forward, DIRECT=True, M=512, PRECISION=precision, **readout.FORWARD)
+    compile(readout._backward_pre, W=128, PRECISION=precision, **readout.BACKWARD)
+    compile(readout._backward_readout, rows_per_split=240, PRECISION=precision, **readout.BACKWARD)
+    compile(fixed_order._multiply, PRECISION=precision, **fixed_order.TILE)
 compile(fixed_order._add_parts, PARTS=3, BLOCK=1024)
 compile(readout._add_partial, SPLITS=16, ROWS=8, COLS=128)
-compile(mix._mix, SCORED=True, H=4, HEADS=4, CONSTANTS=8, **sizes(mix.MIX))
-compile(mix._score_grads, D=640, H=4, HEADS=4, **sizes(mix.SCORES))
-compile(mix._row_sums, LONGEST=48, SCORED=True, H=4, HEADS=4, ROWS=8, **sizes(mix.SUMS))
+compile(mix._mix, SCORED=True, H=4, HEADS=4, CONSTANTS=8, **mix.MIX)
+compile(mix._score_grads, D=640, H=4, HEADS=4, **mix.SCORES)
+compile(mix._row_sums, LONGEST=48, SCORED=True, H=4, HEADS=4, ROWS=8, **mix.SUMS)
 compile(mix._score_sums, LONGEST=48, H=4, HEADS=4, ROWS=8)
 compile(adamw._adamw, lr=1e-3, beta1=0.9, beta2=0.98, eps=1e-8, decay=1.0, BLOCK=1024)
 """

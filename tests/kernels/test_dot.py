@@ -10,8 +10,8 @@ import triton.language as tl
 from comparing import (  # fixtures of every test here: interpreted_as_by_triton_3_6, poisoned
     DEVICE,
     STRICT,
-    interpreted_as_by_triton_3_6,  # noqa: F401
-    poisoned,  # noqa: F401
+    interpreted_as_by_triton_3_6,  # noqa: F401 (pytest finds it by its name)
+    poisoned,  # noqa: F401 (pytest finds it by its name)
     random,
 )
 from hypothesis import given, settings

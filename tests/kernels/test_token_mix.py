@@ -10,9 +10,9 @@ from comparing import (  # fixtures of every test here: interpreted_as_by_triton
     STRICT,
     close,
     doubles,
-    interpreted_as_by_triton_3_6,  # noqa: F401
+    interpreted_as_by_triton_3_6,  # noqa: F401 (pytest finds it by its name)
     pairs,
-    poisoned,  # noqa: F401
+    poisoned,  # noqa: F401 (pytest finds it by its name)
     random,
 )
 

@@ -1,11 +1,9 @@
-"""The GPU engines, as far as a CPU can run them: kernels in Triton's interpreter, chunks of steps without a graph.
+"""The GPU engines, as far as a CPU can run them: kernels in Triton's interpreter.
 
 On a machine with a GPU the same tests run on it. TransformerLens need not be there.
 """
 
-import itertools
 import os
-import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,13 +11,13 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from grok.errors import GrokError, Interrupted
+from grok.errors import GrokError
 from grok.recipe import RECIPES, Recipe
 from grok.task import Task
 from grok.train import run
 from grok.train.engines import engine, folded
 from grok.train.engines.beside import Beside
-from grok.train.graph import CHUNK, Graphed
+from grok.train.graph import CHUNK
 from grok.train.state import PRECISIONS, Settings, State
 
 DEVICE = "cuda" if torch.cuda.is_available() and os.environ.get("TRITON_INTERPRET") != "1" else "cpu"
@@ -125,94 +123,6 @@ def test_torchs_own_sums_would_be_seen():
     assert any("mm" in name for name in sums.seen)
 
 
-def test_a_chunk_of_steps_is_the_steps_one_by_one():
-    recipe = _small("modadd-mlp")
-    states = [State.fresh([recipe], "cpu") for _ in range(2)]
-    single, chunked = (engine.make([recipe], "folded", state) for state in states)
-    train, test = Graphed(chunked, eval_every=10).advance_chunk()
-    for t in range(CHUNK):
-        if t % 10 == 0:
-            assert torch.equal(test[:, t // 10], single.test_loss())
-        assert torch.equal(train[:, t], single.advance())
-    assert torch.equal(states[0].flat, states[1].flat)
-
-
-@pytest.mark.parametrize(("eval_every", "chunk", "graphs"), [(10, CHUNK, 1), (200, CHUNK, 2), (7, 1, 2)])
-def test_a_run_in_chunks_is_the_run_step_by_step(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, eval_every: int, chunk: int, graphs: int
-):
-    """With the test losses that were asked for, and no others."""
-    recipe, settings = replace(_small("modadd-mlp"), steps=350), Settings(engine="folded", eval_every=eval_every)
-    run.train([recipe], tmp_path / "single", settings, progress=False)
-    made, make = [], engine.make
-    monkeypatch.setattr(run.engine, "make", lambda *a: made.append(Graphed(make(*a), a[-1])) or made[-1])
-    run.train([recipe], tmp_path / "chunked", settings, progress=False)
-    assert made[0].chunk == chunk
-    assert len({made[0].tested(t) for t in range(0, 350, chunk)}) == graphs
-    snapshots = [(tmp_path / kind / "snapshots.f32").read_bytes() for kind in ("single", "chunked")]
-    assert snapshots[0] == snapshots[1]
-    states = [State.load(tmp_path / kind / "state.safetensors", "cpu").tensors() for kind in ("single", "chunked")]
-    for name in states[0].keys() - {"seconds"}:
-        torch.testing.assert_close(states[0][name], states[1][name], rtol=0, atol=0, equal_nan=True)
-
-
-@pytest.mark.parametrize("stopped_in", [0, 100, 200])
-def test_a_run_that_is_stopped_while_a_chunk_is_ahead_goes_on_with_the_same_bits(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped_in: int
-):
-    """The weights of the state are those of its step, though a GPU was already at the next chunk."""
-    recipe, make, launched = replace(_small("modadd-mlp"), steps=450), engine.make, []
-
-    class Stopping(Graphed):
-        def start_chunk(self, step, weights=False):
-            launched.append(step)
-            wait = super().start_chunk(step, weights)
-
-            def waiting():
-                if stop and launched[-1] > stopped_in:  # the next chunk is on its way
-                    os.kill(os.getpid(), signal.SIGINT)
-                    stop.clear()
-                return wait()
-
-            return waiting
-
-    monkeypatch.setattr(run.engine, "make", lambda *a: Stopping(make(*a), a[-1]))
-    stop = [True]
-    with pytest.raises(Interrupted, match="the same command goes on"):
-        run.train([recipe], tmp_path / "stopped", Settings(engine="folded"), progress=False)
-    assert State.load(tmp_path / "stopped" / "state.safetensors", "cpu").step == launched[-1] + CHUNK
-    run.train([recipe], tmp_path / "stopped", Settings(engine="folded"), progress=False)
-    run.train([recipe], tmp_path / "whole", Settings(engine="folded"), progress=False)
-    snapshots = [(tmp_path / kind / "snapshots.f32").read_bytes() for kind in ("stopped", "whole")]
-    assert snapshots[0] == snapshots[1]
-    states = [State.load(tmp_path / kind / "state.safetensors", "cpu").tensors() for kind in ("stopped", "whole")]
-    for name in states[0].keys() - {"seconds"}:
-        torch.testing.assert_close(states[0][name], states[1][name], rtol=0, atol=0, equal_nan=True)
-
-
-def test_a_state_that_is_saved_on_the_way_has_the_weights_of_its_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """By a clock that goes 25 seconds at every look, so that some chunks are launched ahead and some states are due."""
-    recipe, make, launched, saved = replace(_small("modadd-mlp"), steps=1000), engine.make, [], {}
-
-    class Watched(Graphed):
-        def start_chunk(self, step, weights=False):
-            launched.append(step)
-            return super().start_chunk(step, weights)
-
-    def keep(step: int) -> None:
-        saved[step] = State.load(tmp_path / "state.safetensors", "cpu").flat
-        assert launched[-1] == step - CHUNK  # nothing is ahead
-
-    monkeypatch.setattr(run.engine, "make", lambda *a: Watched(make(*a), a[-1]))
-    clock = itertools.count(0, 25)
-    monkeypatch.setattr(run.time, "monotonic", lambda: next(clock))
-    run.train([recipe], tmp_path, Settings(engine="folded"), progress=False, on_save=keep)
-    snapshots = run.open_snapshots(tmp_path, recipe, 1)
-    assert 2 <= len(saved) < 9  # or none was ahead
-    for step, flat in saved.items():
-        assert torch.equal(flat, torch.from_numpy(snapshots[step // 100].copy()))
-
-
 def test_an_engine_that_cannot_run_here_says_what_can(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("TRITON_INTERPRET", raising=False)
     recipe = _small("modadd-mlp")
@@ -265,7 +175,8 @@ def test_a_captured_chunk_is_the_steps_one_by_one(name: str, d_mlp: int):
     assert torch.equal(states[0].flat, states[1].flat)
 
 
-def _streams(fused: object) -> list[torch.cuda.Stream]:
-    """Those on which an engine of kernels works beside the main one."""
-    parts = [fused, getattr(fused, "chain", None)]
-    return [x.stream for part in parts for x in vars(part or fused).values() if isinstance(x, Beside) and x.stream]
+def _streams(engine_of_kernels: object) -> list[torch.cuda.Stream]:
+    """Those on which it and its chain work beside the main one."""
+    chain = getattr(engine_of_kernels, "chain", engine_of_kernels)
+    owners = {id(x): x for x in (engine_of_kernels, chain)}.values()
+    return [x.stream for owner in owners for x in vars(owner).values() if isinstance(x, Beside) and x.stream]
