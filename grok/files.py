@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,32 @@ def reserve(path: Path, size: int) -> None:
     except OSError as error:
         error.filename = str(path)
         raise
+
+
+class Syncing:
+    """``with Syncing(path) as written``: ``written.begin()`` brings what the file has to the disk beside other work.
+
+    So a later ``fsync``, or a flush of a memory map of it, has little left to wait for. It promises nothing by itself:
+    nothing is begun while one is under way, and what fails here fails again there.
+    """
+
+    def __init__(self, path: Path):
+        self.path, self.pool = path, ThreadPoolExecutor(1)
+        self.latest: Future[None] | None = None
+
+    def __enter__(self) -> Syncing:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.pool.shutdown()
+
+    def begin(self) -> None:
+        if self.latest is None or self.latest.done():
+            self.latest = self.pool.submit(self._sync)
+
+    def _sync(self) -> None:
+        with open(self.path, "r+b") as file:
+            os.fsync(file.fileno())
 
 
 def json_bytes(data: Any) -> bytes:

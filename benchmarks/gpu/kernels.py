@@ -54,6 +54,7 @@ def cases(device: str, n_seeds: int, p: int = 113, h: int = 4, m: int = 512, pre
     pre, readout, logits, result = mixed[..., :m], random(s, m, c), random(s, n, c), random(s, n, c)
     partial, dreadout = random(s, readout_triton.SPLITS, m, c), random(s, m, c)
     dscores, dvalues, totals = torch.empty_like(scores), torch.empty_like(values), random(s, p, d)
+    x, dkeys = random(s, 2 * p, h * k), random(s, mix_triton.groups(p), h, h * k)
     v, w_or = random(s, h, 2 * p, k), random(s, h, k, d)
     products = [fixed_reference.Product(values[:, i], ((v[:, i], w_or[:, i]),)) for i in range(h)]
     multiply = fixed_triton.Products(products, precision)
@@ -68,7 +69,8 @@ def cases(device: str, n_seeds: int, p: int = 113, h: int = 4, m: int = 512, pre
 
     def mix_backward() -> None:
         mix_triton.values_backward(mixed, weights, segments, dvalues=dvalues, totals=totals)
-        mix_triton.scores_backward(mixed, values, weights, segments, pair_dscores=pair_dscores, dscores=dscores)
+        into = {"pair_dscores": pair_dscores, "dscores": dscores, "dkeys": dkeys}
+        mix_triton.scores_backward(mixed, values, weights, segments, x, **into)
 
     def readout_backward() -> None:
         readout_triton.backward_pre(logits, pre, readout, dpre=out[..., :m], precision=precision)

@@ -60,14 +60,14 @@ def summary(seconds: list[float], per: float = 1.0) -> Times:
 def step_time(recipes: list[Recipe], name: str, device: str, eval_every: int, repeats: int) -> Times:
     """Time of one step of the whole batch with its share of test losses, and of one seed's step."""
     state = State.fresh(recipes, device)
-    chunk = 100 if len(recipes) <= 8 else 20
     ours = name not in NETWORKS
-    step: Any = engine.make(recipes, name, state, eval_every, chunk) if ours else Eager(recipes[0], state, name)
+    step: Any = engine.make(recipes, name, state, eval_every) if ours else Eager(recipes[0], state, name)
     began = time.perf_counter()
     if isinstance(step, Graphed):
         step.advance_chunk()
-        setup, steps, graphed = time.perf_counter() - began, step.chunk, step
-        seconds = timed(lambda: graphed.advance_chunk(), device, repeats)
+        setup, steps, graphed = time.perf_counter() - began, 100 if len(recipes) <= 8 else step.chunk, step
+        chunks = range(0, steps, step.chunk)  # as in a run each is launched before the one before has ended
+        seconds = timed(lambda: [graphed.start_chunk(t) for t in chunks][-1](), device, repeats)
     else:
 
         def steps_with_test_loss() -> None:

@@ -1,4 +1,4 @@
-"""Many steps in one CUDA graph. Python then replays the graph once in a hundred steps and launches no operations."""
+"""Many steps in one CUDA graph. Python then replays the graph once in many steps and launches no operations."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-CHUNK = 100  # steps in a graph: the distance of two snapshots
+# Steps in a graph, the first that fits is taken. It divides the distance of two snapshots. To capture a step takes as
+# long as eight of its replays, so there are few; a replay of 20 steps is long enough to launch the next one meanwhile.
+CHUNKS = (20, 100)
+AHEAD = 100  # steps that may be launched before their losses are waited for: the host writes files meanwhile
 
 
 class Capturable(Protocol):
@@ -32,13 +35,15 @@ class Graphed:
     """An engine that also makes ``chunk`` steps at once, with a test loss at every ``eval_every``-th step of the run.
 
     The steps of a chunk that have one are the same in every chunk, or some chunks have none, so there are at most two
-    graphs. For an ``eval_every`` that neither divides ``chunk`` nor is a multiple of it, a chunk is a single step.
+    graphs. Without a ``chunk`` the first of ``CHUNKS`` is taken that ``eval_every`` divides, or is a multiple of. If
+    there is none, a chunk is a single step.
     Without a GPU (in tests) a chunk makes the same steps one after another.
     """
 
-    def __init__(self, inner: Capturable, eval_every: int, chunk: int = CHUNK):
+    def __init__(self, inner: Capturable, eval_every: int, chunk: int | None = None):
         self.inner, self.eval_every = inner, eval_every
-        self.chunk = chunk if chunk % eval_every == 0 or eval_every % chunk == 0 else 1
+        fitting = (c for c in ((chunk,) if chunk else CHUNKS) if c % eval_every == 0 or eval_every % c == 0)
+        self.chunk = next(fitting, 1)
         flat = inner.mutable[0]
         self.on_gpu = flat.is_cuda
         self.train_record = torch.zeros(self.chunk, len(flat), device=flat.device, dtype=flat.dtype)

@@ -34,7 +34,7 @@ from grok.progress import bar as progress_bar
 from grok.recipe import Recipe
 from grok.train import choose
 from grok.train.engines import engine
-from grok.train.graph import Graphed
+from grok.train.graph import AHEAD, Graphed
 from grok.train.state import DEFAULTS, Settings, State
 
 SNAPSHOT_EVERY = 100
@@ -88,6 +88,7 @@ def _train(
     def snapshot(t: int, flat: Tensor | None) -> None:
         if flat is not None and t % SNAPSHOT_EVERY == 0:
             snapshots[t // SNAPSHOT_EVERY] = flat.cpu().numpy()
+            written.begin()
 
     def save_state(finished: bool = False) -> None:
         snapshots.flush()
@@ -97,16 +98,22 @@ def _train(
             on_save(state.step)
 
     shown: dict[str, Any] = {"desc": recipes[0].name, "unit": "step", "disable": not progress}
-    with _flushed(), _stop_signals() as stopped, progress_bar(total=last_step, initial=state.step, **shown) as bar:
+    with (
+        files.Syncing(work / "snapshots.f32") as written,
+        _flushed(),
+        _stop_signals() as stopped,
+        progress_bar(total=last_step, initial=state.step, **shown) as bar,
+    ):
         while True:
             t, last = state.step, state.step == last_step
             taken = 1
             due = bool(stopped) or time.monotonic() - saved > STATE_EVERY_SECONDS
             if isinstance(step, Graphed) and t % step.chunk == 0 and t + step.chunk <= last_step:
                 taken = step.chunk
-                # One chunk more is on its way than is waited for. None is launched ahead when a state is about to be
-                # saved: its weights must be those of its step.
-                while len(ahead) < (1 if due else 2) and (first := t + len(ahead) * taken) + taken <= last_step:
+                # More chunks are on their way than the one that is waited for. None is launched ahead when a state is
+                # about to be saved: its weights must be those of its step.
+                most = 1 if due else max(2, AHEAD // taken)
+                while len(ahead) < most and (first := t + len(ahead) * taken) + taken <= last_step:
                     ahead.append(step.start_chunk(first, weights=first % SNAPSHOT_EVERY == 0))
                 present, train, test = ahead.popleft()()
                 state.train_loss[:, t : t + taken] = train

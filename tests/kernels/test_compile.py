@@ -36,17 +36,18 @@ def compile(kernel, **constants):
 compile(cross_entropy._cross_entropy, GRAD=True, ROWS=8, COLS=128)
 compile(cross_entropy._mean, BLOCKS=479, ROWS=128)
 compile(residual._residual, ROWS=8, COLS=128)
+compile(residual._residual_backward, P=113, R=133, **residual.BACKWARD)
 for precision in ("ieee", "tf32x3", "bf16x6"):
     compile(readout._forward, DIRECT=True, M=512, PRECISION=precision, **readout.FORWARD)
     compile(readout._backward_pre, W=128, PRECISION=precision, **readout.BACKWARD)
     compile(readout._backward_readout, rows_per_split=240, PRECISION=precision, **readout.BACKWARD)
     compile(fixed_order._multiply, PRECISION=precision, **fixed_order.TILE)
 compile(fixed_order._add_parts, PARTS=3, BLOCK=1024)
-compile(readout._add_partial, SPLITS=16, ROWS=8, COLS=128)
+compile(readout._add_partial, SPLITS=readout.SPLITS, ROWS=readout.ADDED, COLS=128)
 compile(mix._mix, SCORED=True, H=4, HEADS=4, CONSTANTS=8, **mix.MIX)
 compile(mix._score_grads, D=640, H=4, HEADS=4, **mix.SCORES)
 compile(mix._row_sums, LONGEST=48, SCORED=True, H=4, HEADS=4, ROWS=8, **mix.SUMS)
-compile(mix._score_sums, LONGEST=48, H=4, HEADS=4, ROWS=8)
+compile(mix._score_sums, LONGEST=48, H=4, HEADS=4, COLS=128, **mix.SCORE_SUMS)
 compile(adamw._adamw, lr=1e-3, beta1=0.9, beta2=0.98, eps=1e-8, decay=1.0, BLOCK=1024)
 """
 

@@ -48,7 +48,11 @@ def test_token_mix(n_seeds: int, n: int, p: int, h: int, d: int):
     grad = random(*mixed.shape, seed=2)
     expected.backward(grad.double())
     dscores, dvalues = torch.empty_like(scores), torch.empty_like(values)
-    kernel.scores_backward(grad, values, weights, segments, pair_dscores=pair_dscores, dscores=dscores)
+    wide = random(n_seeds, 2 * p + 1, 11, seed=3)
+    x, dkeys = wide[:, :-1], torch.empty(n_seeds, kernel.groups(p), h, 11, device=DEVICE)
+    into = {"pair_dscores": pair_dscores, "dscores": dscores, "dkeys": dkeys}
+    kernel.scores_backward(grad, values, weights, segments, x, **into)
+    close(dkeys.sum(1), exact[0].grad.mT @ x.double())
     kernel.values_backward(grad, weights, segments, dvalues=dvalues, totals=totals)
     for found, of in zip((dscores, dvalues, totals.sum(1, keepdim=True).expand(-1, 3, -1)), exact, strict=True):
         close(found, of.grad)
@@ -70,9 +74,21 @@ def test_scores_and_values_relative_to_the_last_token_are_attention_over_three()
 def test_residual(n_seeds: int, p: int, d: int):
     flat = random(n_seeds, (p + 4) * d + 3)
     embed, pos = flat[:, : (p + 1) * d].view(n_seeds, p + 1, d), flat[:, (p + 1) * d : -3].view(n_seeds, 3, d)
+    places = (slice((p + 1) * d), embed), (slice((p + 1) * d, -3), pos)
     x = torch.empty(n_seeds, 2 * p + 1, d, device=DEVICE)
     residual_kernel.residual(embed, pos, x=x)
-    close(x, residual_reference.residual(embed, pos))
+    exact = tuple(doubles(embed, pos))
+    expected = residual_reference.residual(*exact)
+    close(x, expected.detach())
+    dx, dequals = random(n_seeds, 2 * p, d, seed=1), random(n_seeds, 9, d, seed=2)
+    expected.backward(torch.cat([dx, dequals.sum(1, keepdim=True)], dim=1).double())
+    for backward in (residual_kernel.residual_backward, residual_reference.residual_backward):
+        row = torch.zeros_like(flat)
+        dembed, dpos = (row[:, at].view(like.shape).fill_(float("nan")) for at, like in places)
+        backward(dx, dequals, dembed=dembed, dpos=dpos)
+        close(dembed, exact[0].grad)
+        close(dpos, exact[1].grad)
+        assert not row[:, -3:].any()
 
 
 @pytest.mark.usefixtures("tiles")

@@ -16,6 +16,7 @@ from torch import Tensor
 from grok.kernels.dot import dot
 
 SPLITS = 16
+ADDED = 4  # rows of the gradient of U whose splits a program adds up
 FORWARD: dict[str, Any] = {"ROWS": 64, "COLS": 64, "DEPTH": 64, "num_warps": 4, "num_stages": 3}
 BACKWARD: dict[str, Any] = {"ROWS": 128, "COLS": 64, "DEPTH": 32, "num_warps": 8, "num_stages": 3}
 
@@ -91,7 +92,7 @@ def _add_partial(
     m = (tl.program_id(0) * ROWS + tl.arange(0, ROWS))[:, None]
     c = tl.arange(0, COLS)[None, :]
     acc = tl.zeros((ROWS, COLS), tl.float32)
-    for split in range(0, SPLITS):
+    for split in tl.static_range(SPLITS):  # unrolled, so that all of them are on their way at once
         place = partial + (seed * SPLITS + split) * M * W + m * W + c
         acc += tl.load(place, mask=(m < M) & (c < W), other=0.0)
     tl.store(out + seed * out_seed + m * out_row + c * out_column, acc, mask=(m < M) & (c < C))
@@ -134,9 +135,9 @@ def backward_readout(
         dlogits, pre, partial, n, m, w, *_strides(dlogits), *_strides(pre), triton.cdiv(n, SPLITS), SPLITS,
         PRECISION=precision, **BACKWARD,
     )  # fmt: skip
-    _add_partial[(triton.cdiv(m, 8), s)](
+    _add_partial[(triton.cdiv(m, ADDED), s)](
         partial, dunembedding, m, c, w, *dunembedding.stride(),
-        SPLITS=SPLITS, ROWS=8, COLS=triton.next_power_of_2(w),
+        SPLITS=SPLITS, ROWS=ADDED, COLS=triton.next_power_of_2(w),
     )  # fmt: skip
 
 

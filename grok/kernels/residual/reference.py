@@ -15,3 +15,14 @@ def residual(embed: Tensor, pos: Tensor) -> Tensor:
     equals = embed[:, -1:] + pos[:, 2:]
     tokens = embed[:, :-1]
     return torch.cat([tokens + pos[:, :1] - equals, tokens + pos[:, 1:2] - equals, equals], dim=1)
+
+
+def residual_backward(dx: Tensor, dequals: Tensor, *, dembed: Tensor, dpos: Tensor) -> None:
+    """Gradients [S, p+1, d] and [S, 3, d] from those by the rows a and p + b, dx [S, 2p, d], and by the row ``=``.
+
+    The latter is given as rows that are to be added up, dequals [S, R, d].
+    """
+    of_a, of_b = dx.chunk(2, dim=1)
+    dembed[:, :-1] = of_a + of_b
+    dpos[:, 0], dpos[:, 1] = of_a.sum(1), of_b.sum(1)
+    dembed[:, -1] = dpos[:, 2] = dequals.sum(1) - dx.sum(1)

@@ -20,6 +20,7 @@ from grok.kernels.token_mix.segments import ROWS, Segments
 MIX: dict[str, Any] = {"ROWS": 16, "COLS": 32, "num_warps": 2}
 SCORES: dict[str, Any] = {"ROWS": 8, "COLS": 64, "num_warps": 2}
 SUMS: dict[str, Any] = {"COLS": 128, "num_warps": 1}
+SCORE_SUMS: dict[str, Any] = {"GROUP": 8, "ROWS": 64, "num_warps": 4}  # so many pairs that most rows need no loop
 
 
 @triton.jit
@@ -149,23 +150,34 @@ def _row_sums(
 
 @triton.jit
 def _score_sums(
-    pair_dscores, order, offsets, dscores, N, P,
-    LONGEST: tl.constexpr, H: tl.constexpr, HEADS: tl.constexpr, ROWS: tl.constexpr,
+    pair_dscores, order, offsets, x, dscores, dkeys, N, P, D, x_seed,
+    LONGEST: tl.constexpr, H: tl.constexpr, HEADS: tl.constexpr, GROUP: tl.constexpr, ROWS: tl.constexpr,
+    COLS: tl.constexpr,
 ):  # fmt: skip
-    """Gradients of one row's scores: the sum over its pairs."""
-    row = tl.program_id(0)
+    """Gradients of a group of rows' scores, each the sum over its pairs, and what they give to the keys."""
+    group = tl.program_id(0)
     seed = tl.program_id(1).to(tl.int64)
+    row = group * GROUP + tl.arange(0, GROUP)
     h = tl.arange(0, HEADS)
+    d = tl.arange(0, COLS)
+    residual = tl.load(
+        x + seed * x_seed + row[:, None] * D + d, mask=(row < 2 * P)[:, None] & (d < D)[None, :], other=0.0
+    )
     which = tl.where(row < P, 0, 1)
     bounds = offsets + seed * (2 * P + 1) + row
-    first, stop = tl.load(bounds), tl.load(bounds + 1)
-    acc = tl.zeros((ROWS, HEADS), tl.float32)
+    first, stop = tl.load(bounds, mask=row < 2 * P, other=0), tl.load(bounds + 1, mask=row < 2 * P, other=0)
+    acc = tl.zeros((GROUP, HEADS), tl.float32)
     for start in range(0, LONGEST, ROWS):
-        i = first + start + tl.arange(0, ROWS)
-        n = tl.load(order + seed * 2 * N + i, mask=i < stop, other=0)
-        place = pair_dscores + ((seed * N + n) * 2 + which)[:, None] * H + h
-        acc += tl.load(place, mask=(i < stop)[:, None] & (h < H), other=0.0)
-    tl.store(dscores + (seed * 2 * P + row) * H + h, tl.sum(acc, axis=0), mask=h < H)
+        i = first[:, None] + start + tl.arange(0, ROWS)[None, :]
+        here = i < stop[:, None]
+        n = tl.load(order + seed * 2 * N + i, mask=here, other=0)
+        place = ((seed * N + n) * 2 + which[:, None])[:, :, None] * H + h
+        acc += tl.sum(tl.load(pair_dscores + place, mask=here[:, :, None] & (h < H), other=0.0), axis=1)
+    place = dscores + (seed * 2 * P + row)[:, None] * H + h
+    tl.store(place, acc, mask=(row < 2 * P)[:, None] & (h < H)[None, :])
+    key = tl.sum(acc[:, :, None] * residual[:, None, :], axis=0)
+    place = (seed * tl.num_programs(0) + group) * H + h
+    tl.store(dkeys + place[:, None] * D + d, key, mask=(h < H)[:, None] & (d < D)[None, :])
 
 
 def token_mix(
@@ -193,21 +205,28 @@ def values_backward(grad: Tensor, weights: Tensor, segments: Segments, *, dvalue
 
 
 def scores_backward(
-    grad: Tensor, values: Tensor, weights: Tensor, segments: Segments, *, pair_dscores: Tensor, dscores: Tensor
-) -> None:
-    """grad [S, N, D] by ``mixed`` → gradient of the scores, ``dscores`` [S, 2p, h].
+    grad: Tensor, values: Tensor, weights: Tensor, segments: Segments, x: Tensor,
+    *, pair_dscores: Tensor, dscores: Tensor, dkeys: Tensor,
+) -> None:  # fmt: skip
+    """grad [S, N, D] by ``mixed`` → gradient of the scores, ``dscores`` [S, 2p, h], of rows x [S, 2p, d] times keys.
 
-    pair_dscores: memory like ``weights``. All contiguous.
+    dkeys [S, G, h, d], for each of G = ``groups(p)`` groups of rows: Σ dscores x, whose sum over the groups is the
+    gradient of the keys. pair_dscores: memory like ``weights``. All contiguous, but x from seed to seed.
     """
     (n_seeds, h, _, d), n, p = values.shape, segments.pairs.shape[1], segments.p
     heads: dict[str, Any] = {"H": h, "HEADS": triton.next_power_of_2(h)}
     _score_grads[(triton.cdiv(n, SCORES["ROWS"]), n_seeds)](
         grad, values, weights, segments.pairs, pair_dscores, n, p, d, **heads, **SCORES
     )
-    _score_sums[(2 * p, n_seeds)](
-        pair_dscores, segments.order, segments.offsets, dscores, n, p,
-        LONGEST=segments.longest, ROWS=ROWS, num_warps=1, **heads,
+    _score_sums[(groups(p), n_seeds)](
+        pair_dscores, segments.order, segments.offsets, x, dscores, dkeys, n, p, x.shape[2], x.stride(0),
+        LONGEST=segments.longest, COLS=triton.next_power_of_2(x.shape[2]), **heads, **SCORE_SUMS,
     )  # fmt: skip
+
+
+def groups(p: int) -> int:
+    """Of table rows whose scores' gradients one program adds up."""
+    return triton.cdiv(2 * p, SCORE_SUMS["GROUP"])
 
 
 def gather_pairs(table: Tensor, segments: Segments, *, mixed: Tensor) -> None:

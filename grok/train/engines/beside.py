@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
@@ -27,10 +27,3 @@ class Beside:
         """What follows waits for the work beside it."""
         if self.stream is not None:
             torch.cuda.current_stream(self.stream.device).wait_stream(self.stream)
-
-    def mark(self) -> Callable[[], None]:
-        """What to call to wait for the work launched so far, and not for what is launched beside it later."""
-        if self.stream is None:
-            return lambda: None
-        event, device = self.stream.record_event(), self.stream.device
-        return lambda: torch.cuda.current_stream(device).wait_event(event)

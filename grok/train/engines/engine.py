@@ -2,8 +2,8 @@
 
 ``manual``  hand-written gradients, CPU, seeds one after another.
 ``folded``  autograd over the folded model, any device, all seeds in one batch.
-``cuda_graph``  ``folded``, a hundred steps in one CUDA graph.
-``triton``  the kernels of ``grok.kernels``, a hundred steps in one CUDA graph; products in tensor units, six for one.
+``cuda_graph``  ``folded``, many steps in one CUDA graph.
+``triton``  the kernels of ``grok.kernels``, many steps in one CUDA graph; products in tensor units, six for one.
 ``triton_tf32x3``  ``triton`` with three products for one, of fewer bits: to be compared, taken by no default.
 ``triton_ieee``  ``triton`` with products in float32 units: to be compared, taken by no default.
 ``definition``  ``grok.models.hooked.definition``, CPU: the others are compared with it. Slow: for small recipes.
@@ -88,7 +88,7 @@ def check(name: str, device: str) -> None:
 
 
 def make(
-    recipes: list[Recipe], name: str, state: State, eval_every: int = 1, chunk: int = graph.CHUNK
+    recipes: list[Recipe], name: str, state: State, eval_every: int = 1, chunk: int | None = None
 ) -> Engine | graph.Graphed:
     """An engine that steps ``state``'s tensors in place. Raises GrokError like ``check``.
 
