@@ -118,8 +118,8 @@ class Transformer:
     def _unscore(self) -> list[Product]:
         """The gradients of W_K and by the queries, from that by the keys.
 
-        That is the sum of ``dkeys``. What is multiplied by it is multiplied by each of ``dkeys`` here, so that no launch
-        has to wait for the sum. The sum of ``dqueries`` is the gradient by the queries, which ``_unfold`` reads alike.
+        That is the sum of ``dkeys``. What is multiplied by it is multiplied by each of ``dkeys``, so that no launch has
+        to wait for the sum. The sum of ``dqueries`` is the gradient by the queries, which ``_unfold`` reads alike.
         """
         w, g, dkeys = self.w, self.grad, self.dkeys
         return [
