@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,8 @@ class Syncing:
 
     def begin(self) -> None:
         if self.latest is None or self.latest.done():
-            self.latest = self.pool.submit(self._sync)
+            with suppress(RuntimeError):  # there can be no further thread
+                self.latest = self.pool.submit(self._sync)
 
     def _sync(self) -> None:
         with open(self.path, "r+b") as file:

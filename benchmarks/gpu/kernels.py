@@ -54,7 +54,7 @@ def cases(device: str, n_seeds: int, p: int = 113, h: int = 4, m: int = 512, pre
     pre, readout, logits, result = mixed[..., :m], random(s, m, c), random(s, n, c), random(s, n, c)
     partial, dreadout = random(s, readout_triton.SPLITS, m, c), random(s, m, c)
     dscores, dvalues, totals = torch.empty_like(scores), torch.empty_like(values), random(s, p, d)
-    x, dkeys = random(s, 2 * p, h * k), random(s, mix_triton.groups(p), h, h * k)
+    x, dkey_parts = random(s, 2 * p, h * k), random(s, mix_triton.groups(p), h, h * k)
     v, w_or = random(s, h, 2 * p, k), random(s, h, k, d)
     products = [fixed_reference.Product(values[:, i], ((v[:, i], w_or[:, i]),)) for i in range(h)]
     multiply = fixed_triton.Products(products, precision)
@@ -69,7 +69,7 @@ def cases(device: str, n_seeds: int, p: int = 113, h: int = 4, m: int = 512, pre
 
     def mix_backward() -> None:
         mix_triton.values_backward(mixed, weights, segments, dvalues=dvalues, totals=totals)
-        into = {"pair_dscores": pair_dscores, "dscores": dscores, "dkeys": dkeys}
+        into = {"pair_dscores": pair_dscores, "dscores": dscores, "dkey_parts": dkey_parts}
         mix_triton.scores_backward(mixed, values, weights, segments, x, **into)
 
     def readout_backward() -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 # Steps in a graph, the first that fits is taken. It divides the distance of two snapshots. To capture a step takes as
 # long as eight of its replays, so there are few; a replay of 20 steps is long enough to launch the next one meanwhile.
 CHUNKS = (20, 100)
-AHEAD = 100  # steps that may be launched before their losses are waited for: the host writes files meanwhile
+AHEAD = 100  # steps that a run launches before it waits for their losses, or two chunks: it writes files meanwhile
 
 
 class Capturable(Protocol):

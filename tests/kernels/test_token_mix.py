@@ -30,6 +30,8 @@ def tiles(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
     """With small tiles there are many programs, and pairs and columns are left over in both directions."""
     if request.param:
         monkeypatch.setattr(kernel, "MIX", {"ROWS": 4, "COLS": 16, "num_warps": 1})
+        monkeypatch.setattr(kernel, "SCORE_SUMS", {"GROUP": 4, "ROWS": 2, "num_warps": 1})
+        monkeypatch.setattr(residual_kernel, "BACKWARD", {"ROWS": 4, "COLS": 8, "num_warps": 1})
 
 
 @pytest.mark.usefixtures("tiles")
@@ -49,10 +51,10 @@ def test_token_mix(n_seeds: int, n: int, p: int, h: int, d: int):
     expected.backward(grad.double())
     dscores, dvalues = torch.empty_like(scores), torch.empty_like(values)
     wide = random(n_seeds, 2 * p + 1, 11, seed=3)
-    x, dkeys = wide[:, :-1], torch.empty(n_seeds, kernel.groups(p), h, 11, device=DEVICE)
-    into = {"pair_dscores": pair_dscores, "dscores": dscores, "dkeys": dkeys}
+    x, dkey_parts = wide[:, :-1], torch.empty(n_seeds, kernel.groups(p), h, 11, device=DEVICE)
+    into = {"pair_dscores": pair_dscores, "dscores": dscores, "dkey_parts": dkey_parts}
     kernel.scores_backward(grad, values, weights, segments, x, **into)
-    close(dkeys.sum(1), exact[0].grad.mT @ x.double())
+    close(dkey_parts.sum(1), exact[0].grad.mT @ x.double())
     kernel.values_backward(grad, weights, segments, dvalues=dvalues, totals=totals)
     for found, of in zip((dscores, dvalues, totals.sum(1, keepdim=True).expand(-1, 3, -1)), exact, strict=True):
         close(found, of.grad)
@@ -70,6 +72,7 @@ def test_scores_and_values_relative_to_the_last_token_are_attention_over_three()
     torch.testing.assert_close(found[0], expected)
 
 
+@pytest.mark.usefixtures("tiles")
 @pytest.mark.parametrize(("n_seeds", "p", "d"), [(1, 7, 12), (2, 5, 33)])
 def test_residual(n_seeds: int, p: int, d: int):
     flat = random(n_seeds, (p + 4) * d + 3)

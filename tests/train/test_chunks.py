@@ -1,4 +1,4 @@
-"""Steps in chunks, as a CUDA graph makes them, and a run that keeps a chunk on its way; without a GPU."""
+"""Steps in chunks, as a CUDA graph makes them, and a run that keeps some on their way; without a GPU."""
 
 import itertools
 import os

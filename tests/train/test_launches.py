@@ -29,7 +29,7 @@ def test_launches_of_a_step(name: str):
 
 @pytest.mark.parametrize("name", MOST)
 def test_a_recorded_chunk_replays_to_the_bits_of_the_steps(name: str):
-    """As a graph would: the same launches on the same memory. Two steps stand for a hundred, as all launch the same."""
+    """As a graph would: the same launches on the same memory. Two steps stand for all."""
     recipe = small(name)
     states = [State.fresh([recipe], DEVICE) for _ in range(2)]
     recorded, plain = (engine.make([recipe], "triton", state, chunk=2) for state in states)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-ROWS = 8  # pairs of a table row that a program reads at once
+ROWS = 8  # pairs of a table row whose gradients a program reads at once; ``longest`` is a multiple
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,7 +1,7 @@
 """``reference`` on a GPU, forward and backward, for many seeds; float32, no atomics.
 
 The gradient of a table row is a sum over the pairs that use the row. ``Segments`` lists those pairs row by row, once
-for a split, so one program adds one row's gradient in a fixed order: the same bits every time.
+for a split, so a program adds up the gradients of a row, or of some, in a fixed order: the same bits every time.
 
 Kernels hold all heads of a tile at once, [pairs, heads, columns], so that what heads share is read once. ``HEADS`` is
 their number rounded up to a power of two; masks cut what is too much.
@@ -150,11 +150,11 @@ def _row_sums(
 
 @triton.jit
 def _score_sums(
-    pair_dscores, order, offsets, x, dscores, dkeys, N, P, D, x_seed,
+    pair_dscores, order, offsets, x, dscores, dkey_parts, N, P, D, x_seed,
     LONGEST: tl.constexpr, H: tl.constexpr, HEADS: tl.constexpr, GROUP: tl.constexpr, ROWS: tl.constexpr,
     COLS: tl.constexpr,
 ):  # fmt: skip
-    """Gradients of a group of rows' scores, each the sum over its pairs, and what they give to the keys."""
+    """Gradients of a group of rows' scores, each the sum over its pairs, and what they give to the key."""
     group = tl.program_id(0)
     seed = tl.program_id(1).to(tl.int64)
     row = group * GROUP + tl.arange(0, GROUP)
@@ -177,7 +177,7 @@ def _score_sums(
     tl.store(place, acc, mask=(row < 2 * P)[:, None] & (h < H)[None, :])
     key = tl.sum(acc[:, :, None] * residual[:, None, :], axis=0)
     place = (seed * tl.num_programs(0) + group) * H + h
-    tl.store(dkeys + place[:, None] * D + d, key, mask=(h < H)[:, None] & (d < D)[None, :])
+    tl.store(dkey_parts + place[:, None] * D + d, key, mask=(h < H)[:, None] & (d < D)[None, :])
 
 
 def token_mix(
@@ -206,12 +206,12 @@ def values_backward(grad: Tensor, weights: Tensor, segments: Segments, *, dvalue
 
 def scores_backward(
     grad: Tensor, values: Tensor, weights: Tensor, segments: Segments, x: Tensor,
-    *, pair_dscores: Tensor, dscores: Tensor, dkeys: Tensor,
+    *, pair_dscores: Tensor, dscores: Tensor, dkey_parts: Tensor,
 ) -> None:  # fmt: skip
-    """grad [S, N, D] by ``mixed`` → gradient of the scores, ``dscores`` [S, 2p, h], of rows x [S, 2p, d] times keys.
+    """grad [S, N, D] by ``mixed`` → gradient of the scores, x [S, 2p, d] times a key: ``dscores`` [S, 2p, h].
 
-    dkeys [S, G, h, d], for each of G = ``groups(p)`` groups of rows: Σ dscores x, whose sum over the groups is the
-    gradient of the keys. pair_dscores: memory like ``weights``. All contiguous, but x from seed to seed.
+    dkey_parts [S, G, h, d], for each of G = ``groups(p)`` groups of rows: Σ dscores x. Their sum is the gradient by the
+    key that x is multiplied by. pair_dscores: memory like ``weights``. All contiguous, but x from seed to seed.
     """
     (n_seeds, h, _, d), n, p = values.shape, segments.pairs.shape[1], segments.p
     heads: dict[str, Any] = {"H": h, "HEADS": triton.next_power_of_2(h)}
@@ -219,7 +219,7 @@ def scores_backward(
         grad, values, weights, segments.pairs, pair_dscores, n, p, d, **heads, **SCORES
     )
     _score_sums[(groups(p), n_seeds)](
-        pair_dscores, segments.order, segments.offsets, x, dscores, dkeys, n, p, x.shape[2], x.stride(0),
+        pair_dscores, segments.order, segments.offsets, x, dscores, dkey_parts, n, p, x.shape[2], x.stride(0),
         LONGEST=segments.longest, COLS=triton.next_power_of_2(x.shape[2]), **heads, **SCORE_SUMS,
     )  # fmt: skip
 

@@ -16,7 +16,7 @@ from grok.models.names import Weights
 from grok.train.engines.beside import Beside
 from grok.train.engines.chains.chain import Mixed, padded
 
-DEEP = 128  # columns of a product that nothing adds up in parts: what follows waits for the deepest
+DEEP = 128  # neurons in a part of the gradient by x₌ that comes through W_in: all others wait for the deepest sum
 
 
 class Transformer:
@@ -49,8 +49,8 @@ class Transformer:
         self.residual = zeros(2 * p + 1, d_model)
         self.x, self.equals = self.residual[:, :-1], self.residual[:, -1:]
         self.dx = zeros(2 * p, d_model)
-        self.query, self.dqueries = zeros(h, 1, k), zeros(h, groups(p), k)  # scaled; the gradient in groups of rows
-        self.key, self.dkeys = zeros(d_model, h).mT, zeros(groups(p), h, d_model)  # W_K query
+        self.query, self.dquery_parts = zeros(h, 1, k), zeros(h, groups(p), k)  # scaled; the gradient in groups of rows
+        self.key, self.dkey_parts = zeros(d_model, h).mT, zeros(groups(p), h, d_model)  # W_K query
         self.keys, self.v, self.dv = zeros(h, 2 * p, k), *pair(h, 2 * p, k)
         self.v_equals = zeros(h, 1, k)
         self.w_or, self.dw_or = pair(h, k, self.width)  # W_O [W_in | W_U]
@@ -60,9 +60,9 @@ class Transformer:
         self.dconstant = zeros(1, self.width)
         self.totals = zeros(p, self.width)  # of the gradient by the constants, for each a
         self.dtotals = zeros(h, p, k)  # of the gradient by v_equals, for each a
-        self.reading = (*(slice(i, min(i + DEEP, m)) for i in range(0, m, DEEP)), self.of_logits)  # parts of D
-        # Their sum is the gradient by x₌: by v_equals for each a, by the query for each group of rows, by parts of D.
-        self.dequals = zeros(p + groups(p) + len(self.reading), d_model)
+        self.cuts = (*(slice(i, min(i + DEEP, m)) for i in range(0, m, DEEP)), self.of_logits)  # of D
+        # The gradient by x₌ is their sum: by v_equals for each a, by the query for each group of rows, by each cut.
+        self.dequals = zeros(p + groups(p) + len(self.cuts), d_model)
 
         def products(levels: list[list[Product]]) -> list[Products]:
             return [Products(level, precision) for level in levels]
@@ -81,7 +81,7 @@ class Transformer:
 
     def unmix(self, dmixed: Tensor, of: Mixed) -> None:
         with self.scored():
-            memory, into = torch.empty_like(of.weights), {"dscores": self.dscores, "dkeys": self.dkeys}
+            memory, into = torch.empty_like(of.weights), {"dscores": self.dscores, "dkey_parts": self.dkey_parts}
             scores_backward(dmixed, self.values, of.weights, of.segments, self.x, pair_dscores=memory, **into)
             self.unscoring()
         values_backward(dmixed, of.weights, of.segments, dvalues=self.dvalues, totals=self.totals)
@@ -116,33 +116,33 @@ class Transformer:
         return [of_weights, tables]
 
     def _unscore(self) -> list[Product]:
-        """The gradients of W_K and by the queries, from that by the keys.
+        """The gradients of W_K and by the queries, from that by ``key``.
 
-        That is the sum of ``dkeys``. What is multiplied by it is multiplied by each of ``dkeys``, so that no launch has
-        to wait for the sum. The sum of ``dqueries`` is the gradient by the queries, which ``_unfold`` reads alike.
+        It is the sum of ``dkey_parts``. What is multiplied by it is multiplied by each part, so that no launch has to
+        wait for the sum. The sum of ``dquery_parts`` is the gradient by the queries, which ``_unfold`` reads alike.
         """
-        w, g, dkeys = self.w, self.grad, self.dkeys
+        w, g, parts = self.w, self.grad, self.dkey_parts
         return [
             product
             for i in range(self.heads)
             for product in (
-                Product(g[names.W_K][:, i], ((dkeys[:, :, i].mT, _every(self.query[:, i], dkeys.shape[1])),)),
-                Product(self.dqueries[:, i], ((dkeys[:, :, i], w[names.W_K][:, i]),), self.scale),
+                Product(g[names.W_K][:, i], ((parts[:, :, i].mT, _every(self.query[:, i], parts.shape[1])),)),
+                Product(self.dquery_parts[:, i], ((parts[:, :, i], w[names.W_K][:, i]),), self.scale),
             )
         ]
 
     def _unfold(self) -> list[list[Product]]:
-        """Gradients of the nine matrices from those of the tables, by the chain rule of ``_fold``.
+        """Gradients of six matrices, and by x, from those of the tables, by the chain rule of ``_fold``.
 
         The gradient by each of the constants is the sum of ``totals``. What is multiplied by it is multiplied by
-        ``totals`` here, so that no launch has to wait for the sum. What is no gradient of a weight is whole: those that
-        read it do not wait for parts to be added up.
+        ``totals`` here, so that no launch has to wait for the sum. What ``residual_backward`` reads is whole: it does
+        not wait for parts to be added up.
         """
         w, g, x, equals = self.w, self.grad, self.x, self.equals
         p, heads, pre, logits = x.shape[1] // 2, range(self.heads), self.of_pre, self.of_logits
         w_o, dw_or, dconstant = _flat(w[names.W_O]), _flat(self.dw_or), self.dconstant
         of_first, dreadout = x.new_ones(len(x), 1, p), self.dreadout[..., : self.n_classes]
-        reads = [(at, (w[names.W_U] if at == logits else w[names.W_IN][..., at]).mT) for at in self.reading]
+        cuts = [(at, (w[names.W_U] if at == logits else w[names.W_IN][..., at]).mT) for at in self.cuts]
 
         def of_head(i: int) -> tuple[tuple[Tensor, Tensor], ...]:
             return (self.v[:, i].mT, self.dvalues[:, i]), (_every(self.v_equals[:, i], p).mT, self.totals)
@@ -155,14 +155,14 @@ class Transformer:
         ]
         to_x = [(self.dv[:, i], w[names.W_V][:, i].mT) for i in heads] + [(self.dscores, self.key)]
         by_v_equals = [(self.dtotals[:, i], w[names.W_V][:, i].mT) for i in heads]
-        by_queries = [(self.dqueries[:, i], w[names.W_Q][:, i].mT) for i in heads]
+        by_queries = [(self.dquery_parts[:, i], w[names.W_Q][:, i].mT) for i in heads]
         of_read = [
             (w_o.mT, dw_or[..., logits]),
             (equals.mT, dconstant[..., logits]),
             (w[names.W_OUT].mT, dreadout),
         ]
-        n_groups = self.dqueries.shape[2]
-        of_v_equals, of_queries, of_constants = self.dequals.split((p, n_groups, len(reads)), dim=1)
+        n_groups = self.dquery_parts.shape[2]
+        of_v_equals, of_queries, of_constants = self.dequals.split((p, n_groups, len(cuts)), dim=1)
         to_weights = [
             Product(g[names.W_OUT], ((dreadout, w[names.W_U].mT),)),
             Product(g[names.W_IN], ((w_o.mT, dw_or[..., pre]), (equals.mT, dconstant[..., pre]))),
@@ -172,13 +172,13 @@ class Transformer:
                 Product(g[names.W_V][:, i], ((x.mT, self.dv[:, i]), (_every(equals, p).mT, self.dtotals[:, i])))
                 for i in heads
             ),
-            *(Product(g[names.W_Q][:, i], ((_every(equals, n_groups).mT, self.dqueries[:, i]),)) for i in heads),
+            *(Product(g[names.W_Q][:, i], ((_every(equals, n_groups).mT, self.dquery_parts[:, i]),)) for i in heads),
             Product(self.dx, tuple(to_x), whole=True),
             Product(of_v_equals, tuple(by_v_equals), whole=True),
             Product(of_queries, tuple(by_queries), whole=True),
             *(
                 Product(of_constants[:, i : i + 1], ((dconstant[..., at], read),), whole=True)
-                for i, (at, read) in enumerate(reads)
+                for i, (at, read) in enumerate(cuts)
             ),
         ]
         return [from_tables, to_weights]
