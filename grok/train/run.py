@@ -85,10 +85,9 @@ def _train(
     began, saved = time.monotonic() - state.seconds, time.monotonic()
     ahead: deque[Callable[[], tuple[Tensor | None, Tensor, Tensor]]] = deque()  # of ``Graphed.start_chunk``
 
-    def snapshot(t: int, flat: Tensor | None) -> None:
-        if flat is not None and t % SNAPSHOT_EVERY == 0:
+    def snapshot(t: int, flat: Tensor) -> None:
+        if t % SNAPSHOT_EVERY == 0:
             snapshots[t // SNAPSHOT_EVERY] = flat.cpu().numpy()
-            written.begin()
 
     def save_state(finished: bool = False) -> None:
         snapshots.flush()
@@ -118,7 +117,9 @@ def _train(
                 present, train, test = ahead.popleft()()
                 state.train_loss[:, t : t + taken] = train
                 state.test_loss[:, [t + i for i in step.tested(t)]] = test.double()
-                snapshot(t, present)
+                if present is not None:
+                    snapshot(t, present)
+                    written.begin()  # a GPU makes snapshots faster than a disk may take them all at the end
             else:
                 snapshot(t, state.flat)
                 if t % settings.eval_every == 0 or last:

@@ -46,10 +46,13 @@ def test_a_run_in_chunks_is_the_run_step_by_step(
 ):
     """With the test losses that were asked for, and no others."""
     recipe, settings = replace(RECIPE, steps=350), Settings(engine="folded", eval_every=eval_every)
+    begun = []
+    monkeypatch.setattr(run.files.Syncing, "begin", lambda written: begun.append(written.path.parent.name))
     run.train([recipe], tmp_path / "single", settings, progress=False)
     made, make = [], engine.make
     monkeypatch.setattr(run.engine, "make", lambda *a: made.append(Graphed(make(*a), a[-1])) or made[-1])
     run.train([recipe], tmp_path / "chunked", settings, progress=False)
+    assert set(begun) == {"chunked"}  # snapshots go to the disk on the way only where they come fast
     assert made[0].chunk == chunk
     assert len({made[0].tested(t) for t in range(0, 350, chunk)}) == graphs
     _same(tmp_path / "single", tmp_path / "chunked")
