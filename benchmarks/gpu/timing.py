@@ -66,8 +66,14 @@ def step_time(recipes: list[Recipe], name: str, device: str, eval_every: int, re
     if isinstance(step, Graphed):
         step.advance_chunk()
         setup, steps, graphed = time.perf_counter() - began, 100 if len(recipes) <= 8 else step.chunk, step
-        chunks = range(0, steps, step.chunk)  # as in a run each is launched before the one before has ended
-        seconds = timed(lambda: [graphed.start_chunk(t) for t in chunks][-1](), device, repeats)
+
+        def chunks() -> None:
+            """As in a run each is launched before the one before has ended."""
+            for t in range(0, steps, graphed.chunk):
+                wait = graphed.start_chunk(t)
+            wait()
+
+        seconds = timed(chunks, device, repeats)
     else:
 
         def steps_with_test_loss() -> None:

@@ -64,11 +64,9 @@ class Transformer:
         # The gradient by x₌ is their sum: by v_equals for each a, by the query for each group of rows, by each cut.
         self.dequals = zeros(p + groups(p) + len(self.cuts), d_model)
 
-        def products(levels: list[list[Product]]) -> list[Products]:
-            return [Products(level, precision) for level in levels]
-
-        self.folding, (self.unscoring,) = products(self._fold()), products([self._unscore()])
-        self.from_tables, self.to_weights = products(self._unfold())
+        self.folding = [Products(level, precision) for level in self._fold()]
+        self.unscoring = Products(self._unscore(), precision)
+        self.from_tables, self.to_weights = (Products(level, precision) for level in self._unfold())
         self.scored, self.added = Beside(self.x.device), Beside(self.x.device)
 
     def fold(self) -> None:
